@@ -1,0 +1,1 @@
+"""The operator command: status, logs, dead letters, exams, topics."""

@@ -1,0 +1,1 @@
+"""Consume loop, inbox, outbox, relay, parking, dead letters and replay on Kafka and PostgreSQL."""

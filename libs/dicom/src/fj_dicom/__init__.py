@@ -1,0 +1,1 @@
+"""DICOM: the SCP base on pynetdicom, tag reading, status answers, known peers."""

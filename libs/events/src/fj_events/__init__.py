@@ -1,0 +1,1 @@
+"""The shared vocabulary: every fact, its envelope, topic, schema and examples."""

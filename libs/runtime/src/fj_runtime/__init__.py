@@ -1,0 +1,1 @@
+"""Settings, logs without PHI, telemetry, health, graceful stop, the acting user."""

@@ -1,0 +1,1 @@
+"""Everything the EHR must be told, and the FHIR R4 API."""

@@ -1,0 +1,1 @@
+"""Receives pixels: journal, packs, instance facts."""

@@ -1,0 +1,1 @@
+"""Imaging orders, accession numbers, the life of an order."""

@@ -1,0 +1,1 @@
+"""Identity: identifiers qualified by issuer, demographics."""

@@ -1,0 +1,1 @@
+"""Reading worklist, reports and their versions."""

@@ -1,0 +1,1 @@
+"""Procedure catalogue, scheduled procedure steps, worklist and MPPS."""

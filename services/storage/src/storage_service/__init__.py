@@ -1,0 +1,1 @@
+"""Study index, assembly, matching to orders, retrieval."""

@@ -1,0 +1,1 @@
+"""Which task sees which study, its findings, the priority they cause."""

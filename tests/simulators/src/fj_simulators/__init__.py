@@ -1,0 +1,1 @@
+"""Simulators: an EHR, a modality, a dictation system; and the demo."""
