@@ -1,0 +1,51 @@
+"""Facts about what the EHR was told. Owner: `ehr_sync`."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from fj_events.base import Fact, OpenEnum
+
+
+class DeliveryKind(OpenEnum):
+    """What a destination can ask for."""
+
+    RESULTS = "results"
+    """Reports: ORU^R01."""
+    STATUS = "status"
+    """The life of the order: ORM^O01 SC, UC."""
+
+
+class _Delivery(Fact):
+    delivery_id: UUID
+    exam_key: str
+    order_id: UUID | None = None
+    destination: str
+    """Its name in EHR_SYNC_HL7_DESTINATIONS."""
+    kind: DeliveryKind
+    status: str
+    """Report status P, F, C (table 0123) of a result; order status IP, CM, CA, DC (table 0038) of a status message."""
+    message_type: str
+    """`ORU^R01`, `ORM^O01`."""
+    control_id: str
+    """MSH-10 of the message; the same over all attempts."""
+    report_id: UUID | None = None
+    report_version: int | None = None
+    attempts: int
+
+
+class DeliveryDelivered(_Delivery, type="delivery.delivered.v1", topic="delivery-events", key="exam_key"):
+    """The destination answered AA (or CA)."""
+
+
+class DeliveryDelayed(_Delivery, type="delivery.delayed.v1", topic="delivery-events", key="exam_key"):
+    """An attempt failed; said once per delivery, at the first failure."""
+
+    reason: str
+    next_attempt_at: AwareDatetime
+
+
+class DeliveryAbandoned(_Delivery, type="delivery.abandoned.v1", topic="delivery-events", key="exam_key"):
+    """No attempt is left; an operator can send it again."""
+
+    reason: str

@@ -1,0 +1,121 @@
+"""Facts about the performance of an order. Owner: `scheduling`.
+
+The exam key is the order id where the order is known at the first fact, else the Study Instance UID; it never changes.
+"""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from fj_events.base import Fact, Part
+from fj_events.order import Refused
+from fj_events.terms import CodedConcept, Identifier, ObjectRef, Uid
+from fj_events.vocabulary import Evidence, PatientPhi, Priority
+
+
+class ScheduledStep(Part):
+    """A Scheduled Procedure Step (PS3.3 C.4.10)."""
+
+    step_id: str
+    """Scheduled Procedure Step ID (0040,0009), SH."""
+    modality: str
+    station_ae_title: str
+    station_name: str | None = None
+    starts_at: AwareDatetime
+    duration_minutes: int
+    description: str | None = None
+    protocol: tuple[CodedConcept, ...] = ()
+
+
+class PerformedSeries(Part):
+    """A performed series as the MPPS lists it (PS3.4 Table F.7.2-1)."""
+
+    series_instance_uid: Uid
+    modality: str | None = None
+    description: str | None = None
+    instances: tuple[Uid, ...] = ()
+    """SOP Instance UIDs; empty where the list lies in the object store."""
+    number_of_instances: int
+
+
+class _Planned(Fact):
+    exam_key: str
+    order_id: UUID
+    accession_number: Identifier
+    study_instance_uid: Uid
+    requested_procedure_id: str
+    procedure: CodedConcept
+    priority: Priority
+    steps: tuple[ScheduledStep, ...]
+    reason: str
+    """Who or what chose this time and station."""
+
+
+class ExamScheduled(_Planned, type="exam.scheduled.v1", topic="exam-events", key="exam_key"):
+    """The steps of an order were planned and are on the worklist (IHE RAD-4)."""
+
+
+class ExamRescheduled(_Planned, type="exam.rescheduled.v1", topic="exam-events", key="exam_key"):
+    """The plan changed before the start. Carries the whole new plan."""
+
+
+class _Performed(Fact):
+    exam_key: str
+    order_id: UUID | None = None
+    study_instance_uid: Uid
+    accession_number: Identifier | None = None
+    mpps_instance_uid: Uid | None = None
+    """SOP Instance UID of the Modality Performed Procedure Step; absent where images are the evidence."""
+    step_ids: tuple[str, ...] = ()
+    station_ae_title: str | None = None
+    modality: str | None = None
+    evidence: Evidence
+
+
+class ExamStarted(_Performed, type="exam.started.v1", topic="exam-events", key="exam_key"):
+    """The modality began (IHE RAD-6, MPPS IN PROGRESS), or the first image came without MPPS."""
+
+    started_at: AwareDatetime | None = None
+    """As the device claims (0040,0244 and 0040,0245)."""
+    patient_id: UUID | None = None
+    patient: PatientPhi | None = None
+    """Only where no order is known: whom the modality named."""
+
+
+class _Ended(_Performed):
+    ended_at: AwareDatetime | None = None
+    """As the device claims (0040,0250 and 0040,0251)."""
+    series: tuple[PerformedSeries, ...] = ()
+    number_of_instances: int = 0
+    instance_list: ObjectRef | None = None
+    """JSON `{series uid: [instance uids]}`, where the list is too long for an event (law 7)."""
+
+
+class ExamCompleted(_Ended, type="exam.completed.v1", topic="exam-events", key="exam_key"):
+    """The modality finished (IHE RAD-7, MPPS COMPLETED), or the study is complete by its images."""
+
+
+class ExamDiscontinued(_Ended, type="exam.discontinued.v1", topic="exam-events", key="exam_key"):
+    """The modality gave up (MPPS DISCONTINUED)."""
+
+    reason: CodedConcept | None = None
+    """Discontinuation reason (0040,0281), CID 9300."""
+
+
+class ExamCancelled(Fact, type="exam.cancelled.v1", topic="exam-events", key="exam_key"):
+    """The steps left the worklist because the order was cancelled."""
+
+    exam_key: str
+    order_id: UUID
+    step_ids: tuple[str, ...]
+    reason: str
+
+
+class ExamCancelRefused(Fact, type="exam.cancel_refused.v1", topic="exam-events", key="exam_key"):
+    """A cancel or change came after the start: the exam wins."""
+
+    exam_key: str
+    order_id: UUID
+    refused: Refused
+    state: str
+    """The state of the exam when the wish arrived."""

@@ -1,0 +1,80 @@
+"""Facts about received instances. Owner: `ingest`."""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from fj_events.base import Fact, Part
+from fj_events.terms import Identifier, ObjectRef, Uid
+from fj_events.vocabulary import PatientPhi, Source
+
+
+class StudyAttributes(Part):
+    """Study-level attributes as the first instance has them (PS3.3 C.7.2.1)."""
+
+    study_id: str | None = None
+    study_date: date | None = None
+    study_time: str | None = None
+    """As in the data set (TM)."""
+    description: str | None = None
+    referring_physician: str | None = None
+    """Person name as in the data set, `family^given`."""
+
+
+class SeriesAttributes(Part):
+    """Series-level attributes as the first instance has them (PS3.3 C.7.3.1)."""
+
+    number: int | None = None
+    modality: str | None = None
+    description: str | None = None
+    body_part: str | None = None
+    laterality: str | None = None
+    protocol_name: str | None = None
+    station_name: str | None = None
+    performed_step_uid: Uid | None = None
+    """Referenced Performed Procedure Step (0008,1111)."""
+    requested_procedure_id: str | None = None
+    scheduled_step_id: str | None = None
+    """From the Request Attributes Sequence (0040,0275)."""
+
+
+class StoredInstance(Part):
+    """One instance inside a pack."""
+
+    sop_instance_uid: Uid
+    sop_class_uid: Uid
+    transfer_syntax_uid: Uid
+    number: int | None = None
+    rows: int | None = None
+    columns: int | None = None
+    frames: int | None = None
+    offset: int
+    """Of the Part 10 file inside the pack, bytes."""
+    length: int
+    """Of the Part 10 file, bytes."""
+    data_offset: int
+    """Of the data set inside the Part 10 file, bytes: what was received begins here."""
+    sha256: str
+    """Of the data set as received, hexadecimal."""
+
+
+class InstancesStored(Fact, type="instance.stored.v1", topic="instance-events", key="study_instance_uid"):
+    """New instances of one series lie in one pack (law 7: pixels never enter Kafka).
+
+    An instance that was here before, with the same bytes, is in no second fact.
+    """
+
+    study_instance_uid: Uid
+    series_instance_uid: Uid
+    pack: ObjectRef
+    source: Source
+    calling_ae_title: str | None = None
+    received_at: AwareDatetime
+    """When the last of these instances was acknowledged."""
+    accession_number: Identifier | None = None
+    patient_id: UUID | None = None
+    patient: PatientPhi
+    study: StudyAttributes
+    series: SeriesAttributes
+    instances: tuple[StoredInstance, ...]

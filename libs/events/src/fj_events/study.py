@@ -1,0 +1,106 @@
+"""Facts about a study: assembled, matched, complete. Owner: `storage`."""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from fj_events.base import Fact, OpenEnum, Part
+from fj_events.terms import Identifier, Uid
+from fj_events.vocabulary import PatientPhi
+
+
+class SeriesSummary(Part):
+    """A series of a study, counted."""
+
+    series_instance_uid: Uid
+    modality: str | None = None
+    number: int | None = None
+    description: str | None = None
+    body_part: str | None = None
+    number_of_instances: int
+
+
+class MatchRule(OpenEnum):
+    """By what a study was matched to its order, the strongest first (law 9)."""
+
+    STUDY_UID = "study_uid"
+    ACCESSION = "accession"
+    PATIENT = "patient"
+
+
+class Completeness(OpenEnum):
+    """By what evidence a study is complete."""
+
+    MPPS = "mpps"
+    """The MPPS is completed and all that it lists is here."""
+    QUIET_TIME = "quiet_time"
+    """No MPPS, and no new instance for the quiet time."""
+    INCOMPLETE = "incomplete"
+    """The MPPS lists what did not come within the quiet time."""
+
+
+class _Study(Fact):
+    study_instance_uid: Uid
+    order_id: UUID | None = None
+    patient_id: UUID | None = None
+    accession_number: Identifier | None = None
+    modalities: tuple[str, ...] = ()
+    study_date: date | None = None
+    description: str | None = None
+    patient: PatientPhi
+    """As the images name the patient; the order's patient counts once it is matched."""
+
+
+class StudyReceived(_Study, type="study.received.v1", topic="study-events", key="study_instance_uid"):
+    """The first instances of a study are stored."""
+
+    station_ae_title: str | None = None
+    received_at: AwareDatetime
+
+
+class StudyMatched(Fact, type="study.matched.v1", topic="study-events", key="study_instance_uid"):
+    """The study belongs to an order."""
+
+    study_instance_uid: Uid
+    order_id: UUID
+    patient_id: UUID
+    accession_number: Identifier
+    matched_by: MatchRule
+    reason: str
+    """In words, for a person."""
+    ordered_study_instance_uid: Uid
+    """The UID that `order` made; stays as an alias where it differs."""
+
+
+class StudyUnmatched(Fact, type="study.unmatched.v1", topic="study-events", key="study_instance_uid"):
+    """No order fits; the study waits on the unmatched list."""
+
+    study_instance_uid: Uid
+    patient_id: UUID | None = None
+    accession_number: Identifier | None = None
+    reason: str
+
+
+class _Counted(_Study):
+    series: tuple[SeriesSummary, ...]
+    number_of_series: int
+    number_of_instances: int
+
+
+class StudyAvailable(_Counted, type="study.available.v1", topic="study-events", key="study_instance_uid"):
+    """The study is complete and can be read. Stands once per study."""
+
+    completeness: Completeness
+    reason: str
+    """In words: `mpps lists 120, all here`, `quiet for 60 s`, `incomplete 118 of 120`."""
+    expected_instances: int | None = None
+    last_evidence_at: AwareDatetime
+    """When that happened which closed the study."""
+
+
+class StudyUpdated(_Counted, type="study.updated.v1", topic="study-events", key="study_instance_uid"):
+    """Late images came after the study was available."""
+
+    added_instances: int
+    reason: str
