@@ -1,0 +1,119 @@
+"""The composite data types that imaging needs (HL7 v2.5.1 ch. 2.A), read leniently: absent parts are empty strings."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from fj_hl7.segment import Value
+
+
+@dataclass(frozen=True, slots=True)
+class HD:
+    """Hierarchic designator (2.A.36): an assigning authority or a place."""
+
+    namespace: str = ""
+    universal_id: str = ""
+    universal_id_type: str = ""
+
+    @classmethod
+    def read(cls, value: Value, component: int = 1) -> Self:
+        return cls(value.get(component), value.get(component + 1), value.get(component + 2))
+
+    def __bool__(self) -> bool:
+        return bool(self.namespace or self.universal_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CX:
+    """Extended identifier (2.A.14) with the authority that assigned it."""
+
+    value: str
+    authority: HD = HD()
+    type_code: str = ""
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        return cls(value.get(1), HD.read(value.part(4)), value.get(5))
+
+
+@dataclass(frozen=True, slots=True)
+class EI:
+    """Entity identifier (2.A.28): a placer or filler number, an accession number, a UID."""
+
+    value: str
+    authority: HD = HD()
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        return cls(value.get(1), HD.read(value, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class CWE:
+    """Coded with exceptions (2.A.13), also CE (2.A.11): a code, its text, its system, and the alternate triple."""
+
+    code: str
+    text: str = ""
+    system: str = ""
+    alternate_code: str = ""
+    alternate_text: str = ""
+    alternate_system: str = ""
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        return cls(*(value.get(component) for component in range(1, 7)))
+
+
+@dataclass(frozen=True, slots=True)
+class XPN:
+    """Extended person name (2.A.88). `representation`: A alphabetic, I ideographic, P phonetic."""
+
+    family: str
+    given: str = ""
+    middle: str = ""
+    suffix: str = ""
+    prefix: str = ""
+    degree: str = ""
+    type_code: str = ""
+    representation: str = ""
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        return cls(*(value.get(component) for component in range(1, 9)))
+
+
+@dataclass(frozen=True, slots=True)
+class XCN:
+    """Extended composite id and name of a person (2.A.86)."""
+
+    id: str
+    family: str = ""
+    given: str = ""
+    middle: str = ""
+    suffix: str = ""
+    prefix: str = ""
+    degree: str = ""
+    authority: HD = HD()
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        if len(value) == 1:  # some senders of the 1990s write & where ^ belongs
+            value = value.part(1)
+        get = value.get
+        return cls(get(1), get(2), get(3), get(4), get(5), get(6), get(7), HD.read(value.part(9)))
+
+
+@dataclass(frozen=True, slots=True)
+class XAD:
+    """Extended address (2.A.84)."""
+
+    street: str
+    other: str = ""
+    city: str = ""
+    state: str = ""
+    postal_code: str = ""
+    country: str = ""
+    type_code: str = ""
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        return cls(*(value.get(component) for component in range(1, 8)))

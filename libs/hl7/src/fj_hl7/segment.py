@@ -1,0 +1,159 @@
+"""Lazy access to one segment: nothing is split, unescaped or typed before somebody asks for it."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
+
+from fj_hl7.delimiters import Delimiters, unescape
+from fj_hl7.dtm import DTM, BadTime
+from fj_hl7.errors import missing
+
+NULL = '""'
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What all segments of one message share."""
+
+    delimiters: Delimiters
+    codec: str
+    warnings: list[str]
+
+
+class Value:
+    """One repetition of one field."""
+
+    __slots__ = ("_components", "_reading", "raw")
+
+    def __init__(self, raw: str, reading: Reading) -> None:
+        self.raw = raw
+        self._reading = reading
+        self._components = raw.split(reading.delimiters.component)
+
+    def get(self, component: int = 1, sub: int = 1) -> str:
+        """Unescaped text of one subcomponent, without outer blanks; empty when it is not there or HL7 null."""
+        if component > len(self._components):
+            return ""
+        text = _part(self._components[component - 1], self._reading.delimiters.subcomponent, sub - 1)
+        return "" if text == NULL else unescape(text, self._reading.delimiters, self._reading.codec).strip()
+
+    def part(self, component: int) -> Self:
+        """The subcomponents of one component as a value of their own (an HD inside a CX)."""
+        raw = self._components[component - 1] if component <= len(self._components) else ""
+        delimiters = self._reading.delimiters
+        return type(self)(raw.replace(delimiters.subcomponent, delimiters.component), self._reading)
+
+    @property
+    def is_null(self) -> bool:
+        """The sender asks to delete what is stored (two double quotes)."""
+        return self.raw == NULL
+
+    def __len__(self) -> int:
+        return len(self._components)
+
+
+class Datatype(Protocol):
+    """A composite data type that can read itself from a field (see `fj_hl7.datatypes`)."""
+
+    @classmethod
+    def read(cls, value: Value) -> Self: ...
+
+
+D = TypeVar("D", bound=Datatype)
+
+
+class Segment:
+    """One segment. Fields count from 1 as in the standard, in MSH, FHS and BHS too."""
+
+    __slots__ = ("_fields", "_line", "_reading", "name", "sequence")
+
+    def __init__(self, line: str, reading: Reading, sequence: int = 1) -> None:
+        self.name = line[:3]
+        self.sequence = sequence
+        self._line = line
+        self._reading = reading
+        self._fields: list[str] | None = None
+
+    def raw(self, field: int) -> str:
+        """The field as it stands in the message."""
+        fields = self._fields
+        if fields is None:
+            fields = self._split()
+        return fields[field] if field < len(fields) else ""
+
+    def get(self, field: int, component: int = 1, repetition: int = 0, sub: int = 1) -> str:
+        """Unescaped text of one place; empty when nothing stands there, or HL7 null (see `is_null`)."""
+        text = self.raw(field)
+        if not text:
+            return ""
+        delimiters = self._reading.delimiters
+        if repetition or delimiters.repetition in text:
+            text = _part(text, delimiters.repetition, repetition)
+        if component != 1 or delimiters.component in text:
+            text = _part(text, delimiters.component, component - 1)
+        if sub != 1 or delimiters.subcomponent in text:
+            text = _part(text, delimiters.subcomponent, sub - 1)
+        if delimiters.escape in text:
+            return unescape(text, delimiters, self._reading.codec)
+        return "" if text == NULL else text
+
+    def text(self, field: int, repetition: int = 0) -> str:
+        """Unescaped text of a whole repetition: for text fields whose sender forgot to escape delimiters."""
+        text = _part(self.raw(field), self._reading.delimiters.repetition, repetition)
+        return "" if text == NULL else unescape(text, self._reading.delimiters, self._reading.codec)
+
+    def required(self, field: int, component: int = 1) -> str:
+        """As `get`, but an empty field is a refusal (AE, code 101) that points at it."""
+        text = self.get(field, component).strip()
+        if not text:
+            raise missing(self.name, self.sequence, field, component if component > 1 else 0)
+        return text
+
+    def is_null(self, field: int, component: int = 1, repetition: int = 0) -> bool:
+        """Whether the sender asks to delete the stored value there (two double quotes); empty means: no news."""
+        text = _part(self.raw(field), self._reading.delimiters.repetition, repetition)
+        return text == NULL or _part(text, self._reading.delimiters.component, component - 1) == NULL
+
+    def values(self, field: int) -> list[Value]:
+        """The repetitions of a field that are not empty; HL7 null counts as a value."""
+        text = self.raw(field)
+        if not text:
+            return []
+        return [Value(raw, self._reading) for raw in text.split(self._reading.delimiters.repetition) if raw]
+
+    def each(self, kind: type[D], field: int) -> list[D]:
+        """All repetitions of a field read as a data type: `pid.each(CX, 3)`; empty ones and HL7 nulls are left out."""
+        return [kind.read(value) for value in self.values(field) if not value.is_null]
+
+    def first(self, kind: type[D], field: int) -> D | None:
+        """The first of `each`."""
+        return next(iter(self.each(kind, field)), None)
+
+    def time(self, field: int, component: int = 1, repetition: int = 0) -> DTM | None:
+        """A date or time; None when empty, and None with a warning on the message when it is no time."""
+        text = self.get(field, component, repetition)
+        if not text.strip():
+            return None
+        try:
+            return DTM.parse(text)
+        except BadTime:
+            self._reading.warnings.append(f"{self.name}-{field} is not a time")
+            return None
+
+    def __len__(self) -> int:
+        """How many fields the segment has."""
+        return len(self._fields if self._fields is not None else self._split()) - 1
+
+    def _split(self) -> list[str]:
+        separator = self._reading.delimiters.field
+        fields = self._line.split(separator)
+        if self.name in {"MSH", "FHS", "BHS"}:
+            fields.insert(1, separator)
+        self._fields = fields
+        return fields
+
+
+def _part(text: str, delimiter: str, index: int) -> str:
+    if delimiter not in text:
+        return "" if index else text
+    parts = text.split(delimiter)
+    return parts[index] if index < len(parts) else ""
