@@ -18,7 +18,15 @@ from fj_events.exam import (
 )
 from fj_events.finding import PriorityRaised
 from fj_events.instance import InstancesStored, SeriesAttributes, StoredInstance, StudyAttributes
-from fj_events.order import OrderCancelled, OrderChanged, OrderCompleted, OrderPlaced, OrderReinstated, Refused
+from fj_events.order import (
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderDetails,
+    OrderPlaced,
+    OrderReinstated,
+    Refused,
+)
 from fj_events.patient import PatientRegistered, PatientUpdated
 from fj_events.registry import REGISTRY
 from fj_events.report import ReportAmended, ReportFinalized, ReportPreliminary
@@ -71,6 +79,7 @@ __all__ = [
     "OrderCancelled",
     "OrderChanged",
     "OrderCompleted",
+    "OrderDetails",
     "OrderPlaced",
     "OrderReinstated",
     "Part",

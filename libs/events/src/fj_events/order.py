@@ -4,13 +4,14 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from fj_events.base import Fact, OpenEnum
+from fj_events.base import Fact, OpenEnum, Part
 from fj_events.terms import CodedConcept, Identifier, Staff, Uid
 from fj_events.vocabulary import ClinicalPhi, PatientPhi, Priority, Source
 
 
-class _OrderState(Fact):
-    order_id: UUID
+class OrderDetails(Part):
+    """What is asked for: everything about an order but its id and its life."""
+
     patient_id: UUID
     placer_order_number: Identifier | None = None
     """ORC-2; given by the placer."""
@@ -36,6 +37,10 @@ class _OrderState(Fact):
     source: Source
     patient: PatientPhi
     clinical: ClinicalPhi
+
+
+class _OrderState(OrderDetails, Fact):
+    order_id: UUID
 
 
 class OrderPlaced(_OrderState, type="order.placed.v1", topic="order-events", key="order_id"):
