@@ -2,8 +2,11 @@
 
 from fj_hl7.ack import Ack, ack, nack_unreadable, new_control_id, read_ack
 from fj_hl7.batch import split_batch
+from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refused
+from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
+from fj_hl7.door import Door, Handler, Unit
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
 from fj_hl7.errors import (
     AckCode,
@@ -15,8 +18,12 @@ from fj_hl7.errors import (
     Severity,
     missing,
 )
+from fj_hl7.framing import VT, Framer, frame
+from fj_hl7.ledger import Entry, Ledger, Receipt
 from fj_hl7.message import Group, LineEnds, Message, Segments, Sender
+from fj_hl7.pid import PID
 from fj_hl7.segment import Segment, Value
+from fj_hl7.server import Health, MllpServer
 
 __all__ = [
     "CWE",
@@ -24,6 +31,8 @@ __all__ = [
     "DTM",
     "EI",
     "HD",
+    "PID",
+    "VT",
     "XAD",
     "XCN",
     "XPN",
@@ -32,21 +41,37 @@ __all__ = [
     "BadMessage",
     "BadTime",
     "BatchNotMessage",
+    "CannotConnect",
     "Delimiters",
+    "Door",
+    "Entry",
     "ErrorCode",
+    "Framer",
     "Group",
+    "Handler",
+    "Health",
     "Hl7Error",
+    "Ledger",
+    "Limits",
     "LineEnds",
     "Message",
+    "MllpClient",
+    "MllpError",
+    "MllpServer",
+    "NoAnswer",
     "Precision",
+    "Receipt",
     "Refusal",
+    "Refused",
     "Segment",
     "Segments",
     "Sender",
     "Severity",
+    "Unit",
     "Value",
     "ack",
     "escape",
+    "frame",
     "missing",
     "nack_unreadable",
     "new_control_id",

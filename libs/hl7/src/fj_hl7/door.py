@@ -1,0 +1,170 @@
+"""A door: everything between a frame and its answer that is the same in every service."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+import structlog
+
+from fj_hl7 import metrics
+from fj_hl7.ack import ack, nack_unreadable
+from fj_hl7.batch import split_batch
+from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, ErrorCode, Hl7Error, Refusal
+from fj_hl7.ledger import Connection, Ledger, Receipt
+from fj_hl7.message import LineEnds, Message
+
+_log = structlog.get_logger("fj_hl7")
+
+# Which door takes which message code, for the answer to those who knock at the wrong one.
+_DOORS: Final = {
+    **dict.fromkeys(("ORM", "OMG", "OMI"), "orders (MLLP 2575 by default)"),
+    "ADT": "patients (MLLP 2576 by default)",
+    **dict.fromkeys(("ORU", "MDM"), "results (MLLP 2577 by default)"),
+    "SIU": "appointments (MLLP 2578 by default)",
+}
+
+
+class Unit(Protocol):
+    """One transaction, as `fj_bus` opens it."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+
+U = TypeVar("U", bound=Unit)
+Handler = Callable[[Message, U], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    raw: bytes
+    code: AckCode
+    kind: str
+
+
+class Door(Generic[U]):
+    """Answers frames: read, enter in the ledger, call the handler of the message's kind, acknowledge.
+
+    `handlers` by message code and trigger (`ADT^A04`). `unit` opens the transaction of one frame: the ledger's entry
+    and what the handler does commit together, before AA. A handler refuses by raising `Refusal`; whatever else it
+    raises becomes AE with a general text. Both leave nothing behind but the raw bytes among the refused ones.
+
+    A batch is one unit: all its messages or none, and one answer, which carries the control id of the first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handlers: Mapping[str, Handler[U]],
+        unit: Callable[[], AbstractAsyncContextManager[U]],
+        ledger: Ledger,
+    ) -> None:
+        self.name = name
+        self._handlers = handlers
+        self._codes = {kind.partition("^")[0] for kind in handlers}
+        self._unit = unit
+        self._ledger = ledger
+
+    async def __call__(self, raw: bytes, peer: str) -> bytes:
+        """The answer to one frame from the address `peer`. Raises nothing but cancellation."""
+        started = time.perf_counter()
+        answer = await self._answer(raw)
+        if answer.code is not AckCode.AA:
+            _log.warning("hl7_refused", door=self.name, peer=peer, kind=answer.kind, code=answer.code)
+        metrics.MESSAGES.labels(self.name, answer.kind, answer.code).inc()
+        metrics.ANSWER_SECONDS.labels(self.name).observe(time.perf_counter() - started)
+        return answer.raw
+
+    async def _answer(self, raw: bytes) -> _Answer:
+        try:
+            messages = _read(raw)
+        except BadMessage as error:
+            refused = nack_unreadable(raw, str(error))
+            await self._keep(Receipt.unreadable(raw, refused))
+            return _Answer(refused, AckCode.AR, "unreadable")
+        first = messages[0]
+        try:
+            return await self._accept(first, messages, raw)
+        except Refusal as refusal:
+            code, errors = refusal.code, refusal.errors
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the sender gets its answer
+            _log.error("hl7_handler_failed", door=self.name, kind=self._label(first), **_place(error))
+            code, errors = AckCode.AE, (Hl7Error("The message could not be processed; nothing was changed"),)
+        answer = ack(first, code, *errors)
+        await self._keep(Receipt.of(first, raw, answer))
+        return _Answer(answer, code, self._label(first))
+
+    async def _accept(self, first: Message, messages: list[Message], raw: bytes) -> _Answer:
+        handlers = [self._handler(message) for message in messages]
+        answer = ack(first, AckCode.AA)
+        async with self._unit() as unit:
+            entry = await self._ledger.enter(unit.connection, Receipt.of(first, raw, answer))
+            if entry.stored is None:
+                for message, handler in zip(messages, handlers, strict=True):
+                    await handler(message, unit)
+        if entry.stored is not None:
+            metrics.REPEATED.labels(self.name).inc()
+            return _Answer(entry.stored, AckCode.AA, self._label(first))
+        if entry.reused:
+            metrics.REUSED_IDS.labels(self.name).inc()
+        self._count_irregular(messages)
+        return _Answer(answer, AckCode.AA, self._label(first))
+
+    def _handler(self, message: Message) -> Handler[U]:
+        """The handler of the message, or a Refusal that names the right door."""
+        if len(message.segments("MSH")) > 1:
+            text = "more than one MSH in a frame that is no batch"
+            raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH", 2))
+        handler = self._handlers.get(message.kind)
+        if handler is None:
+            raise self._not_taken(message)
+        if message.strangers:
+            text = f"{message.strangers} lines are no segments"
+            raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR))
+        return handler
+
+    def _not_taken(self, message: Message) -> Refusal:
+        if message.code in self._codes:
+            code, place = ErrorCode.UNSUPPORTED_EVENT_CODE, 2
+            text = f"the door {self.name} takes {', '.join(sorted(self._handlers))}"
+        else:
+            code, place = ErrorCode.UNSUPPORTED_MESSAGE_TYPE, 1
+            right = _DOORS.get(message.code)
+            text = f"{message.code} belongs to the door {right}" if right else "no door takes this message type"
+        return Refusal(AckCode.AR, Hl7Error(text, code, "MSH", 1, 9, place))
+
+    async def _keep(self, receipt: Receipt) -> None:
+        try:
+            async with self._unit() as unit:
+                await self._ledger.refuse(unit.connection, receipt)
+        except Exception as error:  # noqa: BLE001 - the refusal stands, with or without its copy
+            _log.error("hl7_refused_message_not_kept", door=self.name, **_place(error))
+
+    def _label(self, message: Message) -> str:
+        kind = message.kind
+        return kind if kind in self._handlers else "other"
+
+    def _count_irregular(self, messages: list[Message]) -> None:
+        for message in messages:
+            if message.line_ends is not LineEnds.CR:
+                metrics.IRREGULAR.labels(self.name, f"line ends {message.line_ends}").inc()
+            if message.warnings:
+                metrics.IRREGULAR.labels(self.name, "mended").inc()
+
+
+def _read(raw: bytes) -> list[Message]:
+    try:
+        return [Message.parse(raw)]
+    except BatchNotMessage:
+        return [Message.parse(part) for part in split_batch(raw)]
+
+
+def _place(error: Exception) -> dict[str, str]:
+    """Class and place of an exception; its text may hold what the message held."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    return {"error": type(error).__name__, "where": where}

@@ -1,0 +1,48 @@
+"""PID, patient identification (HL7 v2.5.1 ch. 3.4.2), as every door that hears of a patient reads it."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from fj_hl7.datatypes import CX, XAD, XPN
+from fj_hl7.segment import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class PID:
+    """Who the patient is. Lists keep the sender's order; what the sender left out is empty or None."""
+
+    ids: tuple[CX, ...]
+    """PID-3, then PID-2 and PID-4 of older versions, each number once."""
+    name: XPN | None
+    ideographic: XPN | None
+    phonetic: XPN | None
+    birth_date: date | None
+    sex: str
+    address: XAD | None
+    phone: str
+
+    @classmethod
+    def read(cls, pid: Segment) -> Self:
+        names = pid.each(XPN, 5)
+        by_form = {name.representation: name for name in reversed(names)}
+        birth = pid.time(7)
+        return cls(
+            ids=_ids(pid),
+            name=next((name for name in names if name.representation not in {"I", "P"}), None),
+            ideographic=by_form.get("I"),
+            phonetic=by_form.get("P"),
+            birth_date=birth.at.date() if birth else None,
+            sex=pid.get(8).strip(),
+            address=pid.first(XAD, 11),
+            phone=pid.get(13).strip() or pid.get(13, 12).strip(),
+        )
+
+
+def _ids(pid: Segment) -> tuple[CX, ...]:
+    found: dict[str, CX] = {}
+    for field in (3, 2, 4):
+        for identifier in pid.each(CX, field):
+            if identifier.value:
+                found.setdefault(identifier.value, identifier)
+    return tuple(found.values())
