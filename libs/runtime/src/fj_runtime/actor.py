@@ -1,0 +1,76 @@
+"""The acting user of a changing HTTP call."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, FastAPI, Request
+
+from fj_runtime.oidc import Issuer, TokenRefused
+from fj_runtime.problems import Problem
+from fj_runtime.settings import ServiceSettings, is_loopback
+
+HEADER: Final = "X-FJ-User"
+_NAME_MAX: Final = 128
+
+
+class Doorkeeper:
+    """Who acts: a bearer token of the issuer where one is set, else the named user while only loopback is served."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._open = is_loopback(settings.http_host)
+        self._issuer: Issuer | None = None
+        if settings.oidc_issuer is not None and settings.oidc_audience is not None:
+            self._issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
+
+    async def identify(self, request: Request) -> str:
+        """The user. Raises Problem 401, or 503 while the issuer's keys cannot be had."""
+        if self._issuer is None:
+            return self._named(request)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorized("A bearer token is needed", "Bearer")
+        try:
+            return await self._issuer.user(token.strip())
+        except TokenRefused as refused:
+            raise _unauthorized(str(refused), 'Bearer error="invalid_token"') from None
+
+    def _named(self, request: Request) -> str:
+        if not (self._open and _from_here(request)):
+            raise _unauthorized("No issuer of tokens is set, and without one only loopback may act", "Bearer")
+        name = _decoded(request.headers.get(HEADER, "")).strip()
+        if not name or len(name) > _NAME_MAX or not name.isprintable():
+            raise _unauthorized(f"The header {HEADER} must name the acting user", "Bearer")
+        return name
+
+
+def install_actor(app: FastAPI, settings: ServiceSettings) -> None:
+    """Make `Actor` work in the routes of `app`; `serve` does it."""
+    app.state.doorkeeper = Doorkeeper(settings)
+
+
+async def _acting_user(request: Request) -> str:
+    keeper: Doorkeeper = request.app.state.doorkeeper
+    return await keeper.identify(request)
+
+
+Actor = Annotated[str, Depends(_acting_user)]
+"""Parameter of a route that changes something: the user's name, to travel as `actor` on the event."""
+
+
+def _from_here(request: Request) -> bool:
+    """Whether the call began on this machine: the peer is loopback, and so is everyone whom a proxy names."""
+    named = ",".join(request.headers.getlist("X-Forwarded-For"))
+    hops = [hop.strip() for hop in named.split(",") if hop.strip()]
+    peer = request.client.host if request.client else None
+    return is_loopback(peer) and all(is_loopback(hop) for hop in hops)
+
+
+def _decoded(header: str) -> str:
+    """Header text: HTTP gives octets, people's names come as UTF-8."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
+
+
+def _unauthorized(detail: str, challenge: str) -> Problem:
+    return Problem(401, detail, {"WWW-Authenticate": challenge})

@@ -1,0 +1,86 @@
+"""What may stand in a log line: an allow-list, because nobody can list everything that identifies a patient."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+from uuid import UUID
+
+_LENGTH_MAX: Final = 200
+_FRAMES_MAX: Final = 12
+_CHAIN_MAX: Final = 6
+
+# Keys that carry our own identifiers, addresses of the installation, counts and states: never what a person is called,
+# a number that a hospital gave them, or words out of a message, an image or a report.
+_safe: set[str] = {
+    "action", "at", "attempt", "attempts", "bytes", "causation_id", "command", "consumer", "count", "destination",
+    "error", "event", "event_id", "exam_key", "fact", "fact_type", "failures", "generation", "group", "host", "kind",
+    "lag", "level", "limit", "logger", "member", "method", "migration", "offset", "order_id", "package", "part",
+    "partition", "peer", "pid", "port", "reason", "role", "roles", "route", "seconds", "sequence", "service", "signal",
+    "site", "source", "span_id", "state", "status", "study_instance_uid", "subject", "task", "tasks", "thread",
+    "timestamp", "topic", "trace_id", "type", "version",
+}  # fmt: skip
+
+
+def safe_log_keys(*names: str) -> None:
+    """Let further keys through as they are. Called once, in a service's `main`, which says why they hold no PHI."""
+    _safe.update(names)
+
+
+def redact(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as they may be logged: plain values under safe keys stay, of anything else the type is left."""
+    return {key: plain(value) if key in _safe else f"<{type(value).__name__}>" for key, value in fields.items()}
+
+
+def plain(value: object) -> object:
+    """A value of a safe key: scalars, and flat lists of them, cut to a sane length; other objects by type only."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, str | UUID):
+        return str(value)[:_LENGTH_MAX]
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, str | int | UUID) for item in value):
+        return [plain(item) for item in list(value)[:20]]
+    return f"<{type(value).__name__}>"
+
+
+def describe_exception(error: BaseException) -> list[dict[str, Any]]:
+    """An exception and its causes as class and place. Texts are left out: libraries put values into them."""
+    chain: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen and len(chain) < _CHAIN_MAX:
+        seen.add(id(current))
+        chain.append(_one(current))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return chain
+
+
+def _one(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    told: dict[str, Any] = {"class": name, "at": list(_frames(error.__traceback__))}
+    if getattr(kind, "phi_free", False) is True:
+        told["text"] = str(error)
+    for detail in ("errno", "sqlstate", "constraint_name"):
+        value = getattr(error, detail, None)
+        if isinstance(value, str | int):
+            told[detail] = value
+    if isinstance(error, BaseExceptionGroup):
+        told["errors"] = [_one(inner) for inner in error.exceptions[:_CHAIN_MAX]]
+    return told
+
+
+def _frames(traceback: TracebackType | None) -> Iterable[str]:
+    places: list[str] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append(f"{_short(code.co_filename)}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return places[-_FRAMES_MAX:]
+
+
+def _short(path: str) -> str:
+    return "/".join(Path(path).parts[-2:])

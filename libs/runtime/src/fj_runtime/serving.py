@@ -1,0 +1,151 @@
+"""A process at work: its parts, its HTTP server, its end."""
+
+import asyncio
+import faulthandler
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from fj_runtime.actor import install_actor
+from fj_runtime.errors import NotReachable, PartFailed
+from fj_runtime.health import probes
+from fj_runtime.http import api as bare_api
+from fj_runtime.parts import Health, Part
+from fj_runtime.settings import ServiceSettings
+
+GRACE_SECONDS: Final = 15.0
+_CANCEL_SECONDS: Final = 5.0
+_HTTP_DRAIN_SECONDS: Final = 10
+_log = structlog.get_logger("fj_runtime.serving")
+
+
+async def serve(settings: ServiceSettings, parts: Sequence[Part], api: FastAPI | None = None) -> None:
+    """Run the parts and one HTTP server until SIGTERM or SIGINT, then give them 15 s to drain.
+
+    The server answers `/health/live`, `/health/ready`, `/metrics` and the routes of `api`. When a part raises, or
+    ends by itself, the others are stopped in the same way and PartFailed is raised.
+    """
+    stop = asyncio.Event()
+    door = _Door(settings, api if api is not None else bare_api("runtime"), parts, stop)
+    team = [_Watched(part, stop) for part in (*parts, door)]
+    with _signals(stop):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(member.run(), name=member.name) for member in team]
+            _log.info("serving", host=settings.http_host, port=settings.http_port, count=len(parts))
+            await stop.wait()
+            await _drain(tasks)
+    failed = [member.failure for member in team if member.failure is not None]
+    if failed:
+        raise failed[0]
+    _log.info("stopped")
+
+
+async def _drain(tasks: Sequence[asyncio.Task[None]]) -> None:
+    # A thread that blocks for ever would outlive any cancellation: past all graces the process ends itself.
+    faulthandler.dump_traceback_later(GRACE_SECONDS + _CANCEL_SECONDS, exit=True)
+    try:
+        _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+        for task in late:
+            _log.error("part did not stop in time", part=task.get_name(), seconds=GRACE_SECONDS)
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CANCEL_SECONDS)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+class _Watched:
+    """Runs one part; its failure stops the process."""
+
+    def __init__(self, part: Part, stop: asyncio.Event) -> None:
+        self.name = part.name
+        self.failure: PartFailed | None = None
+        self._part = part
+        self._stop = stop
+
+    async def run(self) -> None:
+        try:
+            await self._part.run(self._stop)
+            if not self._stop.is_set():
+                self._fail(PartFailed(f"part {self.name} ended before it was told to"))
+        except Exception as error:  # noqa: BLE001 - whatever ends a part ends the process, in order
+            failure = PartFailed(f"part {self.name} failed: {type(error).__qualname__}")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    def _fail(self, failure: PartFailed) -> None:
+        self.failure = failure
+        _log.error("part failed", part=self.name, exc_info=failure)
+        self._stop.set()
+
+
+class _Door:
+    """The HTTP server as a part."""
+
+    name = "http"
+
+    def __init__(self, settings: ServiceSettings, api: FastAPI, parts: Sequence[Part], stop: asyncio.Event) -> None:
+        install_actor(api, settings)
+        self._socket = _listen(settings.http_host, settings.http_port)
+        self._server = _Server(
+            uvicorn.Config(
+                Starlette(routes=[*probes(parts, stop), Mount("/", api)]),
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # who is behind a proxy is judged where it matters, by the doorkeeper
+                timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
+            )
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        serving = asyncio.create_task(self._server.serve([self._socket]))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            self._server.should_exit = True
+            await serving
+        finally:
+            stopping.cancel()
+            serving.cancel()
+
+    def health(self) -> Health:
+        return Health(ok=self._server.started)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals stop the whole process, not only its HTTP side
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise NotReachable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
