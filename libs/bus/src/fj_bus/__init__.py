@@ -1,1 +1,41 @@
-"""Consume loop, inbox, outbox, relay, parking, dead letters and replay on Kafka and PostgreSQL."""
+"""The event backbone: units of work, consumers and relays on Kafka and PostgreSQL, wrapped once."""
+
+from fj_bus.bus import Bus
+from fj_bus.consumer import Consumer
+from fj_bus.errors import (
+    BadKey,
+    BusError,
+    ConsumersRunning,
+    NoSuchDeadLetter,
+    NotAConsumer,
+    NotAProducer,
+    Permanent,
+    Stranger,
+    TopicMismatch,
+    Transient,
+)
+from fj_bus.health import Health
+from fj_bus.relay import Relay
+from fj_bus.settings import BusSettings
+from fj_bus.tx import Tx
+from fj_bus.work import Batch
+
+__all__ = [
+    "BadKey",
+    "Batch",
+    "Bus",
+    "BusError",
+    "BusSettings",
+    "Consumer",
+    "ConsumersRunning",
+    "Health",
+    "NoSuchDeadLetter",
+    "NotAConsumer",
+    "NotAProducer",
+    "Permanent",
+    "Relay",
+    "Stranger",
+    "TopicMismatch",
+    "Transient",
+    "Tx",
+]
