@@ -1,1 +1,53 @@
-"""DICOM: the SCP base on pynetdicom, tag reading, status answers, known peers."""
+"""DICOM: an SCP that acknowledges at once, tag reading, status answers, known peers."""
+
+from fj_dicom.command import Command, CommandField
+from fj_dicom.errors import AssociationLost, Refused
+from fj_dicom.messages import Answer, Caller, Incoming, Request, decode, encode
+from fj_dicom.normalized import AnswerHandler, NormalizedService
+from fj_dicom.part10 import file_header
+from fj_dicom.peers import BadPeers, Peer, Peers
+from fj_dicom.query import FindHandler, FindService
+from fj_dicom.scp import Health, Scp
+from fj_dicom.services import UNCOMPRESSED, VERIFICATION, Channel, Service, Session
+from fj_dicom.settings import ScpSettings
+from fj_dicom.status import OK, ErrorId, Find, General, Status, Store
+from fj_dicom.store import Receiver, Sink, Storage, StoreService
+
+__all__ = [
+    "OK",
+    "UNCOMPRESSED",
+    "VERIFICATION",
+    "Answer",
+    "AnswerHandler",
+    "AssociationLost",
+    "BadPeers",
+    "Caller",
+    "Channel",
+    "Command",
+    "CommandField",
+    "ErrorId",
+    "Find",
+    "FindHandler",
+    "FindService",
+    "General",
+    "Health",
+    "Incoming",
+    "NormalizedService",
+    "Peer",
+    "Peers",
+    "Receiver",
+    "Refused",
+    "Request",
+    "Scp",
+    "ScpSettings",
+    "Service",
+    "Session",
+    "Sink",
+    "Status",
+    "Storage",
+    "Store",
+    "StoreService",
+    "decode",
+    "encode",
+    "file_header",
+]

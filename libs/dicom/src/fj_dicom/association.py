@@ -1,0 +1,216 @@
+"""One association as acceptor (PS3.8 section 9.2), in a thread of its own."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from enum import StrEnum
+from traceback import extract_tb
+from typing import Final, TypeVar
+
+import structlog
+
+from fj_dicom import metrics, pdu
+from fj_dicom.bridge import Bridge
+from fj_dicom.command import Command, CommandField
+from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
+from fj_dicom.exchange import Exchange, Released
+from fj_dicom.messages import Answer, Caller, Incoming, Request, encode
+from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, agree
+from fj_dicom.offer import Offer
+from fj_dicom.services import Service, Session
+from fj_dicom.status import PENDING, General, Status
+
+T = TypeVar("T")
+TOGETHER: Final = 64 * 1024
+"""Matches of a C-FIND are sent together, up to so many bytes."""
+
+_NAMES: Final = {field.value: field.name for field in CommandField}
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    """How an association ended."""
+
+    RELEASED = "released"
+    REJECTED = "rejected"
+    ABORTED = "aborted"
+    """By us: the peer broke the protocol, or the process stops."""
+    LOST = "lost"
+    """By the peer or the network."""
+
+
+class Association:
+    """Negotiates, then performs one message after the other until the peer releases."""
+
+    def __init__(self, connection: pdu.PduSocket, host: str, offer: Offer, bridge: Bridge) -> None:
+        self._connection = connection
+        self._host = host
+        self._offer = offer
+        self._bridge = bridge
+        self._sessions: dict[Service, Session] = {}
+        self._log = log.bind(scp=offer.name, host=host)
+        self._busy = False
+        self._ending = False
+
+    def serve(self, *, full: bool) -> Outcome:
+        """From the A-ASSOCIATE-RQ to the end. `full` rejects it for want of room."""
+        try:
+            return self._serve(full=full)
+        except ProtocolBroken as breach:
+            self._log.warning("association aborted", reason=str(breach))
+            return self._abort(breach.reason)
+        except AssociationLost as loss:
+            if self._ending:
+                return self._abort(0)
+            self._log.info("association lost", reason=str(loss))
+            return Outcome.LOST
+        finally:
+            for session in self._sessions.values():
+                session.close()
+            self._connection.close()
+
+    def end(self) -> None:
+        """Finish the message at hand, then abort. For another thread to call."""
+        self._ending = True
+        if not self._busy:
+            self._connection.stop_reading()
+
+    def cut(self) -> None:
+        """Do not even finish the message at hand. For another thread to call."""
+        self._connection.stop_reading()
+
+    def _serve(self, *, full: bool) -> Outcome:
+        proposal = self._proposal()
+        refusal = LIMIT_EXCEEDED if full else self._offer.refusal(proposal)
+        if refusal is not None:
+            return self._reject(proposal, refusal)
+        settings = self._offer.settings
+        agreement = agree(proposal, self._offer.contexts, settings.max_pdu)
+        self._connection.send(agreement.pdu)
+        exchange = Exchange(self._connection, agreement.contexts, proposal.max_pdu)
+        title = proposal.calling_ae_title
+        caller = Caller(title, proposal.called_ae_title, self._host, self._offer.peers.site(title))
+        self._log = self._log.bind(caller=title)
+        self._log.info("association accepted", contexts=len(agreement.contexts))
+        try:
+            while not self._ending:
+                self._message(exchange, caller)
+        except Released:
+            self._connection.send(pdu.A_RELEASE_RP)
+            return Outcome.RELEASED
+        return self._abort(0)
+
+    def _proposal(self) -> Proposal:
+        self._connection.silence(self._offer.settings.request_timeout_s)
+        kind, body = self._connection.read()
+        if kind != pdu.A_ASSOCIATE_RQ:
+            raise ProtocolBroken(f"PDU of type {kind:#04x} before an association", pdu.UNEXPECTED_PDU)
+        return Proposal.decode(bytes(body))
+
+    def _reject(self, proposal: Proposal, refusal: Rejection) -> Outcome:
+        self._log.warning("association rejected", caller=proposal.calling_ae_title, reason=refusal.words)
+        self._connection.send(refusal.encode())
+        return Outcome.REJECTED
+
+    def _abort(self, reason: int) -> Outcome:
+        try:
+            self._connection.send(pdu.a_abort(2, reason))
+        except AssociationLost:
+            self._log.info("the peer was gone before it could be told of the abort")
+        return Outcome.ABORTED
+
+    def _message(self, exchange: Exchange, caller: Caller) -> None:
+        settings = self._offer.settings
+        self._connection.silence(settings.idle_timeout_s)
+        context_id, command = exchange.next_command()
+        if command.field == CommandField.C_CANCEL:
+            return  # its request was answered before it came
+        self._busy = True
+        self._connection.silence(settings.network_timeout_s)
+        abstract_syntax, transfer_syntax = exchange.contexts[context_id]
+        fragments = exchange.data(context_id) if command.has_data_set else iter(())
+        incoming = Incoming(caller, command, transfer_syntax, self._counted(fragments))
+        channel = _Channel(exchange, context_id, self._bridge)
+        try:
+            self._session(abstract_syntax, command, caller).perform(incoming, channel)
+        except Refused as refusal:
+            channel.fail(incoming, refusal.status)
+        except AssociationLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug in a service costs its message, not the association
+            self._log.error("service failed", error=type(error).__name__, at=_place(error))
+            channel.fail(incoming, Status(General.PROCESSING_FAILURE, "internal error"))
+        self._busy = False
+        metrics.MESSAGES.labels(self._offer.name, _name(command.field), f"{channel.status:04x}").inc()
+
+    def _session(self, abstract_syntax: str, command: Command, caller: Caller) -> Session:
+        if command.sop_class_uid != abstract_syntax:
+            raise Refused(Status(General.NO_SUCH_SOP_CLASS, "SOP class is not that of the presentation context"))
+        service = self._offer.routes.get((abstract_syntax, command.field))
+        if service is None:
+            raise Refused(Status(General.UNRECOGNIZED_OPERATION, f"{_name(command.field)} is not offered here"))
+        session = self._sessions.get(service)
+        if session is None:
+            session = self._sessions[service] = service.session(caller)
+        return session
+
+    def _counted(self, fragments: Iterator[memoryview]) -> Iterator[memoryview]:
+        received = metrics.RECEIVED.labels(self._offer.name)
+        for fragment in fragments:
+            received.inc(len(fragment))
+            yield fragment
+
+
+class _Channel:
+    """The way back of one message; see `services.Channel`."""
+
+    def __init__(self, exchange: Exchange, context_id: int, bridge: Bridge) -> None:
+        self._exchange = exchange
+        self._context_id = context_id
+        self._bridge = bridge
+        self.status = PENDING
+
+    def answer(self, incoming: Incoming, answer: Answer) -> None:
+        dataset = answer.dataset
+        command = incoming.command.response(
+            answer.status, data_set=dataset is not None, sop_instance_uid=answer.sop_instance_uid
+        )
+        data = b"" if dataset is None else encode(dataset, incoming.transfer_syntax)
+        self._exchange.put(self._context_id, command, data)
+        self._exchange.flush()
+        self.status = answer.status.code
+
+    def fail(self, incoming: Incoming, status: Status) -> None:
+        """Answer a failure, after whatever is left of the data set; not where the answer is out already."""
+        if self.status != PENDING:
+            return
+        for _ in incoming.fragments:
+            pass
+        self.answer(incoming, Answer(status))
+
+    def pending(self, incoming: Incoming, identifier: bytes) -> None:
+        waiting = self._exchange.put(
+            self._context_id, incoming.command.response(Status(PENDING), data_set=True), identifier
+        )
+        if waiting > TOGETHER:
+            self._exchange.flush()
+
+    def cancelled(self, incoming: Incoming) -> bool:
+        if not self._exchange.has_input():
+            return False
+        _, command = self._exchange.next_command()
+        if command.field == CommandField.C_CANCEL and command.message_id == incoming.command.message_id:
+            return True
+        raise ProtocolBroken("a request came before the answer to the one before", pdu.UNEXPECTED_PDU)
+
+    def wait_for(self, handler: Callable[[Request], Awaitable[T]], request: Request) -> T:
+        return self._bridge.call(handler, request)
+
+
+def _name(field: int) -> str:
+    return _NAMES.get(field, "UNKNOWN")
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised. The message stays out of the log: it may quote a value of the data set."""
+    frames = extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

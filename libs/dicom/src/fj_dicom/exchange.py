@@ -1,0 +1,80 @@
+"""DIMSE messages over an established association (PS3.7 section 6.3, PS3.8 Annex E)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from fj_dicom import pdu
+from fj_dicom.command import Command
+from fj_dicom.errors import AssociationLost, ProtocolBroken
+
+COMMAND_SET_MAX: Final = 64 * 1024
+
+
+class Released(Exception):
+    """The peer asked for an orderly end, between two messages."""
+
+
+class Exchange:
+    """Reads commands and the data sets that follow them, writes answers."""
+
+    def __init__(self, connection: pdu.PduSocket, contexts: Mapping[int, tuple[str, str]], max_pdu: int) -> None:
+        self.contexts = contexts
+        self._connection = connection
+        self._max_pdu = max_pdu
+        self._pdvs = self._presentation_data()
+        self._inside = False
+        self._out = bytearray()
+
+    def next_command(self) -> tuple[int, Command]:
+        """Context id and command of the next message. Raises Released, AssociationLost."""
+        collected = bytearray()
+        self._inside = False
+        for context_id, control, fragment in self._pdvs:
+            if not control & pdu.COMMAND or context_id not in self.contexts:
+                raise ProtocolBroken("a data set without its command, or a context that was not accepted", 6)
+            self._inside = True
+            collected += fragment
+            if len(collected) > COMMAND_SET_MAX:
+                raise ProtocolBroken(f"command set longer than {COMMAND_SET_MAX} bytes", 6)
+            if control & pdu.LAST:
+                return context_id, Command.decode(bytes(collected))
+        raise AssociationLost("no further message")
+
+    def data(self, context_id: int) -> Iterator[memoryview]:
+        """The fragments of the data set that follows; each is valid until the next one is taken."""
+        for received_id, control, fragment in self._pdvs:
+            if control & pdu.COMMAND or received_id != context_id:
+                raise ProtocolBroken("a data set was interrupted by another message", 6)
+            yield fragment
+            if control & pdu.LAST:
+                return
+
+    def put(self, context_id: int, command: bytes, data: bytes = b"") -> int:
+        """Add a message to what the next flush sends in one go. Returns the bytes that wait."""
+        for fragment in pdu.p_data(context_id, pdu.COMMAND, command, self._max_pdu):
+            self._out += fragment
+        if data:
+            for fragment in pdu.p_data(context_id, 0, data, self._max_pdu):
+                self._out += fragment
+        return len(self._out)
+
+    def flush(self) -> None:
+        """Send what waits, as one segment where it fits. Raises AssociationLost."""
+        self._connection.send(self._out)
+        self._out.clear()
+
+    def has_input(self) -> bool:
+        """Whether the peer has begun to send something else."""
+        return self._connection.has_input()
+
+    def _presentation_data(self) -> Iterator[tuple[int, int, memoryview]]:
+        while True:
+            kind, body = self._connection.read()
+            if kind == pdu.P_DATA_TF:
+                yield from pdu.fragments(body)
+            elif kind == pdu.A_ABORT:
+                raise AssociationLost("aborted by the peer")
+            elif kind == pdu.A_RELEASE_RQ and not self._inside:
+                raise Released
+            else:
+                raise ProtocolBroken(f"PDU of type {kind:#04x} where none is expected", pdu.UNEXPECTED_PDU)

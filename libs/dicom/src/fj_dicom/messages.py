@@ -1,0 +1,83 @@
+"""What a service gets and what it answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+from pydicom.uid import UID
+
+from fj_dicom.command import Command
+from fj_dicom.errors import Refused
+from fj_dicom.status import OK, General, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is at the other end of the association."""
+
+    ae_title: str
+    called_ae_title: str
+    host: str
+    site: str
+    """From `Peers`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request whose data set is still arriving: `fragments` must be used in order, each before the next is taken."""
+
+    caller: Caller
+    command: Command
+    transfer_syntax: str
+    fragments: Iterator[memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that has arrived as a whole. `data` is the encoded data set, empty where there is none."""
+
+    caller: Caller
+    command: Command
+    transfer_syntax: str
+    data: bytes
+
+    def dataset(self) -> Dataset:
+        """The decoded data set. Raises Refused (cannot be decoded) for the association to answer."""
+        return decode(self.data, self.transfer_syntax)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The one answer of a C-ECHO, C-STORE or N-service; `sop_instance_uid` where the SCP made it (N-CREATE)."""
+
+    status: Status = OK
+    dataset: Dataset | None = None
+    sop_instance_uid: str | None = None
+
+
+def decode(data: bytes, transfer_syntax: str) -> Dataset:
+    """Decode a data set. Raises Refused with `General.PROCESSING_FAILURE`."""
+    uid = UID(transfer_syntax)
+    try:
+        dataset = read_dataset(BytesIO(data), uid.is_implicit_VR, uid.is_little_endian)
+        # pydicom parses values when they are looked at: now is when a broken one can still be answered.
+        for _ in dataset.iterall():
+            pass
+    except Exception as reason:
+        # pydicom raises whatever its parser stumbles over: struct.error, EOFError, KeyError, UnicodeError ...
+        raise Refused(Status(General.PROCESSING_FAILURE, "the data set cannot be decoded")) from reason
+    return dataset
+
+
+def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
+    """Encode a data set with what its (0008,0005) says."""
+    uid = UID(transfer_syntax)
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR = uid.is_implicit_VR
+    buffer.is_little_endian = uid.is_little_endian
+    write_dataset(buffer, dataset)
+    return buffer.getvalue()

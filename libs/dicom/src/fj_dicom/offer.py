@@ -1,0 +1,55 @@
+"""What an SCP offers: merged from its services once, read by every association."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fj_dicom.negotiation import (
+    APPLICATION_CONTEXT,
+    CALLED_NOT_RECOGNIZED,
+    CALLING_NOT_RECOGNIZED,
+    WRONG_APPLICATION_CONTEXT,
+    WRONG_PROTOCOL_VERSION,
+    Proposal,
+    Rejection,
+)
+from fj_dicom.peers import Peers
+from fj_dicom.services import Service, Verification
+from fj_dicom.settings import ScpSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Contexts, who performs what in them, and who may ask."""
+
+    name: str
+    settings: ScpSettings
+    peers: Peers
+    contexts: Mapping[str, Sequence[str]]
+    routes: Mapping[tuple[str, int], Service]
+    """By abstract syntax and command field."""
+
+    @classmethod
+    def of(cls, name: str, settings: ScpSettings, services: Sequence[Service], peers: Peers) -> "Offer":
+        """Merge the services; verification is added. Raises ValueError when two claim the same operation."""
+        contexts: dict[str, Sequence[str]] = {}
+        routes: dict[tuple[str, int], Service] = {}
+        for service in (Verification(), *services):
+            for abstract_syntax, transfer_syntaxes in service.contexts.items():
+                contexts[abstract_syntax] = tuple(transfer_syntaxes)
+                for command in service.commands:
+                    if (abstract_syntax, command) in routes:
+                        raise ValueError(f"{name}: two services perform {command:#06x} of {abstract_syntax}")
+                    routes[abstract_syntax, command] = service
+        return cls(name, settings, peers, contexts, routes)
+
+    def refusal(self, proposal: Proposal) -> Rejection | None:
+        """Why this association is not accepted, in the order of PS3.8 section 7.1.1 (None: it is)."""
+        if not proposal.protocol_version & 1:
+            return WRONG_PROTOCOL_VERSION
+        if proposal.application_context != APPLICATION_CONTEXT:
+            return WRONG_APPLICATION_CONTEXT
+        if proposal.called_ae_title != self.settings.ae_title:
+            return CALLED_NOT_RECOGNIZED
+        if self.settings.callers and proposal.calling_ae_title not in self.settings.callers:
+            return CALLING_NOT_RECOGNIZED
+        return None

@@ -1,0 +1,134 @@
+"""Whole PDUs from and to a socket (PS3.8 section 9.3), without the 40 ms that Nagle and delayed ACK cost each other."""
+
+import select
+import socket
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import Final
+
+from fj_dicom.errors import AssociationLost, ProtocolBroken
+
+A_ASSOCIATE_RQ: Final = 0x01
+P_DATA_TF: Final = 0x04
+A_RELEASE_RQ: Final = 0x05
+A_ABORT: Final = 0x07
+A_RELEASE_RP: Final = b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00"
+
+UNEXPECTED_PDU: Final = 2
+INVALID_PARAMETER_VALUE: Final = 6
+
+COMMAND: Final = 0x01
+LAST: Final = 0x02
+
+_HEADER: Final = Struct(">BxI")
+_PDV: Final = Struct(">IBB")
+_TIMEVAL: Final = Struct("@ll")
+REQUEST_LENGTH_MAX: Final = 512 * 1024
+"""128 presentation contexts with every known transfer syntax are 240 KiB."""
+
+
+class PduSocket:
+    """One connection. Reading blocks the calling thread, at most as long as `silence` says."""
+
+    def __init__(self, connection: socket.socket, max_pdu: int) -> None:
+        self._socket = connection
+        self._max_length = max(max_pdu, REQUEST_LENGTH_MAX)
+        self._buffer = memoryview(bytearray(self._max_length + 2 * _HEADER.size))
+        self._filled = 0
+        self._consumed = 0
+        connection.setblocking(True)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def silence(self, seconds: float) -> None:
+        """How long the peer may stay silent from now on before it counts as lost."""
+        limit = _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
+        # The kernel's own timer: a Python timeout would cost a poll before each receive.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+    def read(self) -> tuple[int, memoryview]:
+        """The next PDU's type and body; the body is valid until the next call. Raises AssociationLost."""
+        rest = self._filled - self._consumed
+        self._buffer[:rest] = self._buffer[self._consumed : self._filled]
+        self._filled = rest
+        self._fill(_HEADER.size)
+        kind, length = _HEADER.unpack_from(self._buffer)
+        if length > self._max_length:
+            raise ProtocolBroken(f"PDU of {length} bytes, at most {self._max_length} are allowed", UNEXPECTED_PDU)
+        # Asking for the next header too saves one receive for each PDU that is followed by another.
+        end = _HEADER.size + length
+        self._fill(end, end + _HEADER.size)
+        self._consumed = end
+        return kind, self._buffer[_HEADER.size : end]
+
+    def send(self, data: bytes | bytearray) -> None:
+        """Send all of it in one go. Raises AssociationLost."""
+        try:
+            self._socket.sendall(data)
+        except OSError as reason:
+            raise AssociationLost(f"cannot send: {type(reason).__name__}") from reason
+
+    def has_input(self) -> bool:
+        """Whether the peer has sent something that was not read yet."""
+        if self._filled > self._consumed:
+            return True
+        ready, _, _ = select.select([self._socket], [], [], 0)
+        return bool(ready)
+
+    def stop_reading(self) -> None:
+        """Make the thread that reads see the end of the connection. For another thread to call."""
+        try:
+            self._socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            return  # the peer was quicker
+
+    def close(self) -> None:
+        """Close the connection; what was sent is still delivered."""
+        self._socket.close()
+
+    def _fill(self, needed: int, wanted: int | None = None) -> None:
+        limit = wanted or needed
+        while self._filled < needed:
+            try:
+                # Acknowledge at once what comes: this option does not stay set.
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                received = self._socket.recv_into(self._buffer[self._filled : limit])
+            except BlockingIOError:
+                raise AssociationLost("the peer fell silent") from None
+            except OSError as reason:
+                raise AssociationLost(f"cannot receive: {type(reason).__name__}") from reason
+            if not received:
+                raise AssociationLost("the peer closed the connection")
+            self._filled += received
+
+
+def fragments(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    """The presentation data values of a P-DATA-TF body: context id, control header, data (PS3.8 9.3.5, Annex E)."""
+    position = 0
+    while position < len(body):
+        if position + _PDV.size > len(body):
+            raise ProtocolBroken("P-DATA-TF ends inside an item header", INVALID_PARAMETER_VALUE)
+        length, context_id, control = _PDV.unpack_from(body, position)
+        end = position + 4 + length
+        if length < 2 or end > len(body):
+            raise ProtocolBroken("a presentation data value does not fit its PDU", INVALID_PARAMETER_VALUE)
+        yield context_id, control, body[position + _PDV.size : end]
+        position = end
+
+
+def p_data(context_id: int, control: int, data: bytes, max_pdu: int) -> Iterator[bytes]:
+    """P-DATA-TF PDUs with one fragment each, none longer than `max_pdu`."""
+    room = max_pdu - _PDV.size
+    pieces: Sequence[bytes] = [data[start : start + room] for start in range(0, len(data), room)] or [b""]
+    for number, piece in enumerate(pieces, start=1):
+        last = LAST if number == len(pieces) else 0
+        yield (
+            _HEADER.pack(P_DATA_TF, _PDV.size + len(piece))
+            + _PDV.pack(len(piece) + 2, context_id, control | last)
+            + piece
+        )
+
+
+def a_abort(source: int, reason: int) -> bytes:
+    """An A-ABORT PDU; source 0 is the service user, 2 the provider (PS3.8 9.3.8)."""
+    return _HEADER.pack(A_ABORT, 4) + bytes((0, 0, source, reason))

@@ -1,0 +1,67 @@
+"""The known peers of `FJ_PEERS`: AE title -> address and site."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import yaml
+
+MAIN_SITE: Final = "MAIN"
+_AE_TITLE: Final = re.compile(r"[ -\[\]-~]{1,16}")
+_FIELDS: Final = {"host", "port", "site"}
+
+
+class BadPeers(ValueError):
+    """FJ_PEERS does not fit; names the entry and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A remote application entity: where it listens and to which site it belongs."""
+
+    ae_title: str
+    host: str
+    port: int
+    site: str
+
+
+class Peers:
+    """All known peers. A caller that is not listed belongs to site `MAIN` and has no address."""
+
+    def __init__(self, peers: Mapping[str, Peer]) -> None:
+        self._peers = dict(peers)
+
+    @classmethod
+    def load(cls, path: Path | None) -> Self:
+        """Read the YAML file; no path, no peers. Raises BadPeers."""
+        if path is None:
+            return cls({})
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as reason:
+            raise BadPeers(f"FJ_PEERS {path}: {reason}") from None
+        if not isinstance(content, dict):
+            raise BadPeers(f"FJ_PEERS {path}: a mapping of AE titles expected, a {type(content).__name__} found")
+        return cls({str(title): _peer(str(title), entry) for title, entry in content.items()})
+
+    def get(self, ae_title: str) -> Peer | None:
+        """The peer, if it is known."""
+        return self._peers.get(ae_title)
+
+    def site(self, ae_title: str) -> str:
+        """The site of a caller."""
+        peer = self._peers.get(ae_title)
+        return MAIN_SITE if peer is None else peer.site
+
+
+def _peer(title: str, entry: object) -> Peer:
+    if not _AE_TITLE.fullmatch(title):
+        raise BadPeers(f"peer {title!r}: an AE title has 1 to 16 printable characters and no backslash (PS3.5 6.2)")
+    if not isinstance(entry, dict) or not {"host", "port"} <= set(entry) <= _FIELDS:
+        raise BadPeers(f"peer {title!r}: host, port and site expected (site may be left out)")
+    port = entry["port"]
+    if not isinstance(port, int) or not 0 < port < 65536:
+        raise BadPeers(f"peer {title!r}: a port number expected, {port!r} found")
+    return Peer(title, str(entry["host"]), port, str(entry.get("site", MAIN_SITE)))

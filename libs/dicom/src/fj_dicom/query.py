@@ -1,0 +1,32 @@
+"""C-FIND as SCP (PS3.4 sections C.4.1, K.4.1)."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from pydicom import Dataset
+
+from fj_dicom.command import CommandField
+from fj_dicom.messages import Answer, Incoming, Request, encode
+from fj_dicom.services import UNCOMPRESSED, Channel, Stateless, take_whole
+from fj_dicom.status import CANCEL, Status
+
+FindHandler = Callable[[Request], Awaitable[Iterable[Dataset | bytes]]]
+"""Returns the matches in order; bytes are encoded already, in the request's transfer syntax.
+Raises Refused with a status of `fj_dicom.status.Find` where it cannot answer."""
+
+
+class FindService(Stateless):
+    """C-FIND of one information model."""
+
+    def __init__(self, sop_class: str, handler: FindHandler, transfer_syntaxes: Sequence[str] = UNCOMPRESSED) -> None:
+        super().__init__(sop_class, transfer_syntaxes, CommandField.C_FIND)
+        self._handler = handler
+
+    def perform(self, incoming: Incoming, channel: Channel) -> None:
+        """Ask the handler and send its matches, until they end or the peer cancels."""
+        for match in channel.wait_for(self._handler, take_whole(incoming)):
+            if channel.cancelled(incoming):
+                channel.answer(incoming, Answer(Status(CANCEL)))
+                return
+            encoded = match if isinstance(match, bytes) else encode(match, incoming.transfer_syntax)
+            channel.pending(incoming, encoded)
+        channel.answer(incoming, Answer())

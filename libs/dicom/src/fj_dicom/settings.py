@@ -1,0 +1,30 @@
+"""How one SCP listens."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScpSettings:
+    """Address, title and bounds of a listener; times in seconds, lengths in bytes."""
+
+    ae_title: str
+    """The only called AE title that is answered to."""
+    port: int
+    host: str = "127.0.0.1"
+    callers: frozenset[str] = frozenset()
+    """Calling AE titles that may associate; empty means any."""
+    max_pdu: int = 131072
+    max_associations: int = 100
+    """Of this process; one more is rejected as transient, `local limit exceeded`."""
+    reuse_port: bool = False
+    """Several processes share the port (SO_REUSEPORT); the kernel deals the connections out."""
+    request_timeout_s: float = 30.0
+    """ARTIM: how long a connection may take to ask for an association."""
+    idle_timeout_s: float = 600.0
+    """How long an association may do nothing."""
+    network_timeout_s: float = 60.0
+    """How long a peer may fall silent inside a message, or take to read an answer."""
+    answer_timeout_s: float = 30.0
+    """How long a handler on the event loop may take."""
+    drain_s: float = 8.0
+    """How long associations may take to finish their message when the process stops."""
