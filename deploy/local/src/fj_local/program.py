@@ -1,0 +1,115 @@
+"""What is started: a command with its environment, its ports, and how to tell that it is ready."""
+
+import hashlib
+import json
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fj_local.home import Home
+from fj_local.ports import is_free
+from fj_local.process import Running, start
+from fj_local.waiting import TooLate
+
+_TAIL: Final = 15
+_POLL: Final = 0.05
+_BETWEEN_TRIES: Final = 0.25
+
+
+class StartFailed(RuntimeError):
+    """A program did not become ready; the message ends with the last lines of its log."""
+
+
+class PortTaken(StartFailed):
+    """Another program listens where this one must."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One process of the stack."""
+
+    name: str
+    command: Sequence[str]
+    ready: Callable[[], bool]
+    ports: Sequence[int] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    within: float = 30.0
+    stop_with: signal.Signals = signal.SIGTERM
+    grace: float = 20.0
+    tries: int = 1
+    """How often it is started anew when it ends before it is ready."""
+
+    @property
+    def digest(self) -> str:
+        """Changes with the command or the environment: then a running process is an old one."""
+        return hashlib.sha256(json.dumps([list(self.command), dict(self.environment)]).encode()).hexdigest()[:16]
+
+
+def launch(home: Home, program: Program) -> bool:
+    """Start what does not run, restart what runs with older settings, wait until ready; whether it was started.
+
+    Raises StartFailed.
+    """
+    running = home.running(program.name)
+    if running is not None and running.digest != program.digest:
+        running.stop(program.stop_with, program.grace)
+        running = None
+    started = running is None
+    deadline = time.monotonic() + program.within
+    for _ in range(program.tries):
+        running = running or _start(home, program)
+        if _becomes_ready(running, program, deadline):
+            return started
+        running = None
+        time.sleep(_BETWEEN_TRIES)
+    message = (
+        f"{program.name} ended before it was ready; the end of {home.log(program.name)}:\n{tail(home, program.name)}"
+    )
+    raise StartFailed(message)
+
+
+def halt(home: Home, program: Program) -> bool:
+    """Stop it if it runs; whether it did."""
+    return halt_by_name(home, program.name, program.stop_with, program.grace)
+
+
+def halt_by_name(home: Home, name: str, stop_with: signal.Signals = signal.SIGTERM, grace: float = 20.0) -> bool:
+    """Stop the process that the pid file of this name tells of; whether there was one."""
+    running = home.running(name)
+    if running is not None:
+        running.stop(stop_with, grace)
+    home.pid_file(name).unlink(missing_ok=True)
+    return running is not None
+
+
+def tail(home: Home, name: str, lines: int = _TAIL) -> str:
+    """The last lines of a program's log."""
+    path = home.log(name)
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+
+def _start(home: Home, program: Program) -> Running:
+    for port in program.ports:
+        if not is_free(port):
+            message = (
+                f"{program.name} needs port {port}, which another program has; set FJ_PORT_OFFSET to move the stack"
+            )
+            raise PortTaken(message)
+    with home.open_log(program.name) as log:
+        running = start(program.command, program.environment, home.path, log, program.digest)
+    running.save(home.pid_file(program.name))
+    return running
+
+
+def _becomes_ready(running: Running, program: Program, deadline: float) -> bool:
+    """False when it ends first. Raises TooLate."""
+    while running.alive:
+        if program.ready():
+            return True
+        if time.monotonic() >= deadline:
+            message = f"{program.name} was not ready within {program.within:g} s"
+            raise TooLate(message)
+        time.sleep(_POLL)
+    return False

@@ -1,0 +1,38 @@
+"""Waiting for an outcome with a deadline, in place of sleeping."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+_EVERY: Final = 0.05
+
+
+async def eventually(
+    check: Callable[[], T | Awaitable[T]], within: float = 10.0, every: float = _EVERY, what: str = ""
+) -> T:
+    """The first true answer of `check()`; an AssertionError in it means "not yet".
+
+    Raises AssertionError after `within` seconds, with the last answer or the last failed assertion.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        answer, failure = await _ask(check)
+        if failure is None and answer:
+            return answer
+        if time.monotonic() >= deadline:
+            last = answer if failure is None else failure
+            message = f"{what or inspect.getsource(check).strip()}: not within {within:g} s; last: {last}"
+            raise AssertionError(message) from failure
+        await asyncio.sleep(every)
+
+
+async def _ask(check: Callable[[], T | Awaitable[T]]) -> tuple[T | None, AssertionError | None]:
+    try:
+        answer = check()
+        return (await answer if isinstance(answer, Awaitable) else answer), None
+    except AssertionError as failure:
+        return None, failure

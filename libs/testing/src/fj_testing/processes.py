@@ -1,0 +1,157 @@
+"""Service processes, started as an operator starts them, to be asked over their real doors and to be killed."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fj_local.home import Home
+from fj_local.ports import LOOPBACK
+from fj_local.process import Running
+from fj_local.program import Program, launch, tail
+
+from fj_testing.stack import Stack
+
+PATIENT_NAMESPACE: Final = "5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11"
+"""The same in every test, so that patient ids can be computed in tests."""
+
+_READY_WITHIN: Final = 30.0
+
+
+@dataclass(slots=True)
+class ServiceProcess:
+    """One running process of a service."""
+
+    home: Home
+    program: Program
+    http: str
+    """Address of its HTTP server, such as `http://127.0.0.1:20001`."""
+
+    def start(self) -> None:
+        """Start it (again), with the same settings. Raises StartFailed with the end of its log."""
+        launch(self.home, self.program)
+
+    @property
+    def running(self) -> Running:
+        running = self.home.running(self.program.name)
+        assert running is not None, f"{self.program.name} does not run: {self.log()}"  # noqa: S101 - a test's own claim
+        return running
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL after 20 s."""
+        self.running.stop(grace=self.program.grace)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.running.kill()
+
+    def log(self, lines: int = 50) -> str:
+        """The last lines that it has written."""
+        return tail(self.home, self.program.name, lines)
+
+
+class Services:
+    """Starts processes of services that share one topic prefix; each service has one database."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        topic_prefix: str,
+        new_database: Callable[[], str],
+        free_port: Callable[[], int],
+        folder: Path,
+    ) -> None:
+        self._stack = stack
+        self._topic_prefix = topic_prefix
+        self._new_database = new_database
+        self._free_port = free_port
+        self._home = Home(folder)
+        self._home.create()
+        self._databases: dict[str, str] = {}
+        self._processes: list[ServiceProcess] = []
+
+    def start(self, service: str, role: str = "all", **environment: str | int) -> ServiceProcess:
+        """Start `<service>-service --role <role>` and wait until it is ready; `environment` adds settings.
+
+        The service's database is made and migrated at its first start.
+        """
+        name = f"{service}-{role}-{len(self._processes)}"
+        http_port = self._free_port()
+        settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": str(http_port)}
+        settings |= {key: str(value) for key, value in environment.items()}
+        program = Program(
+            name=name,
+            command=[_command(service), "--role", role],
+            environment=settings,
+            ports=[http_port],
+            ready=lambda: _is_ready(http_port),
+            within=_READY_WITHIN,
+        )
+        process = ServiceProcess(self._home, program, f"http://{LOOPBACK}:{http_port}")
+        process.start()
+        self._processes.append(process)
+        return process
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The settings of a service on this stack, without ports."""
+        s3 = self._stack.s3()
+        return {
+            "PATH": os.environ["PATH"],
+            "FJ_KAFKA": self._stack.kafka(),
+            "FJ_TOPIC_PREFIX": self._topic_prefix,
+            "FJ_S3_ENDPOINT": s3.endpoint,
+            "FJ_S3_BUCKET": s3.bucket,
+            "FJ_S3_ACCESS_KEY": s3.access_key,
+            "FJ_S3_SECRET_KEY": s3.secret_key,
+            "FJ_PATIENT_NAMESPACE": PATIENT_NAMESPACE,
+            f"{service.upper()}_POSTGRES": self.database(service),
+        }
+
+    def database(self, service: str) -> str:
+        """The DSN of this service's database, migrated."""
+        if service not in self._databases:
+            self._databases[service] = self._new_database()
+            self._migrate(service)
+        return self._databases[service]
+
+    def stop_all(self) -> None:
+        """Stop what still runs."""
+        for process in self._processes:
+            running = self._home.running(process.program.name)
+            if running is not None:
+                running.stop(grace=process.program.grace)
+
+    def _migrate(self, service: str) -> None:
+        settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"}
+        done = subprocess.run(  # noqa: S603 - the service's own command
+            [_command(service), "--role", "migrate"],
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{service} could not migrate: {done.stdout}{done.stderr}")
+
+
+def _command(service: str) -> str:
+    script = f"{service.replace('_', '-')}-service"
+    found = shutil.which(script, path=sysconfig.get_path("scripts"))
+    if found is None:
+        raise FileNotFoundError(f"no `{script}` in this environment")
+    return found
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
