@@ -1,9 +1,19 @@
-"""The composite data types that imaging needs (HL7 v2.5.1 ch. 2.A), read leniently: absent parts are empty strings."""
+"""The composite data types that imaging needs (HL7 v2.5.1 ch. 2.A), read leniently: absent parts are empty strings.
 
+`write` gives the text of one repetition with the usual delimiters, escaped.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from fj_hl7.delimiters import USUAL, escape
 from fj_hl7.segment import Value
+
+
+def join(parts: Iterable[str], delimiter: str = USUAL.component) -> str:
+    """Already escaped parts, without the empty ones at the end."""
+    return delimiter.join(parts).rstrip(delimiter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,13 @@ class HD:
     def __bool__(self) -> bool:
         return bool(self.namespace or self.universal_id)
 
+    def write(self) -> str:
+        """As components; `as_subcomponents` inside another type."""
+        return join(map(escape, (self.namespace, self.universal_id, self.universal_id_type)))
+
+    def as_subcomponents(self) -> str:
+        return self.write().replace(USUAL.component, USUAL.subcomponent)
+
 
 @dataclass(frozen=True, slots=True)
 class CX:
@@ -34,6 +51,9 @@ class CX:
     def read(cls, value: Value) -> Self:
         return cls(value.get(1), HD.read(value.part(4)), value.get(5))
 
+    def write(self) -> str:
+        return join((escape(self.value), "", "", self.authority.as_subcomponents(), escape(self.type_code)))
+
 
 @dataclass(frozen=True, slots=True)
 class EI:
@@ -45,6 +65,9 @@ class EI:
     @classmethod
     def read(cls, value: Value) -> Self:
         return cls(value.get(1), HD.read(value, 2))
+
+    def write(self) -> str:
+        return join((escape(self.value), self.authority.write()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,10 @@ class CWE:
     @classmethod
     def read(cls, value: Value) -> Self:
         return cls(*(value.get(component) for component in range(1, 7)))
+
+    def write(self) -> str:
+        texts = (self.code, self.text, self.system, self.alternate_code, self.alternate_text, self.alternate_system)
+        return join(map(escape, texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +106,10 @@ class XPN:
     @classmethod
     def read(cls, value: Value) -> Self:
         return cls(*(value.get(component) for component in range(1, 9)))
+
+    def write(self) -> str:
+        names = (self.family, self.given, self.middle, self.suffix, self.prefix, self.degree)
+        return join(map(escape, (*names, self.type_code, self.representation)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +132,10 @@ class XCN:
         get = value.get
         return cls(get(1), get(2), get(3), get(4), get(5), get(6), get(7), HD.read(value.part(9)))
 
+    def write(self) -> str:
+        names = (self.id, self.family, self.given, self.middle, self.suffix, self.prefix, self.degree)
+        return join((*map(escape, names), "", self.authority.as_subcomponents()))
+
 
 @dataclass(frozen=True, slots=True)
 class XAD:
@@ -117,3 +152,7 @@ class XAD:
     @classmethod
     def read(cls, value: Value) -> Self:
         return cls(*(value.get(component) for component in range(1, 8)))
+
+    def write(self) -> str:
+        place = (self.street, self.other, self.city, self.state, self.postal_code, self.country, self.type_code)
+        return join(map(escape, place))

@@ -139,6 +139,10 @@ class Segment:
             self._reading.warnings.append(f"{self.name}-{field} is not a time")
             return None
 
+    def __str__(self) -> str:
+        """The segment as it stands in the message."""
+        return self._line
+
     def __len__(self) -> int:
         """How many fields the segment has."""
         return len(self._fields if self._fields is not None else self._split()) - 1
