@@ -2,7 +2,8 @@
 
 from typing import Annotated, Final
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from fj_runtime.oidc import Issuer, TokenRefused
 from fj_runtime.problems import Problem
@@ -21,24 +22,23 @@ class Doorkeeper:
         if settings.oidc_issuer is not None and settings.oidc_audience is not None:
             self._issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
 
-    async def identify(self, request: Request) -> str:
+    async def identify(self, request: Request, token: str | None, name: str | None) -> str:
         """The user. Raises Problem 401, or 503 while the issuer's keys cannot be had."""
         if self._issuer is None:
-            return self._named(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise _unauthorized("A bearer token is needed", "Bearer")
+            return self._named(request, name or "")
+        if not token:
+            raise _unauthorized("A bearer token is needed")
         try:
-            return await self._issuer.user(token.strip())
+            return await self._issuer.user(token)
         except TokenRefused as refused:
             raise _unauthorized(str(refused), 'Bearer error="invalid_token"') from None
 
-    def _named(self, request: Request) -> str:
+    def _named(self, request: Request, header: str) -> str:
         if not (self._open and _from_here(request)):
-            raise _unauthorized("No issuer of tokens is set, and without one only loopback may act", "Bearer")
-        name = _decoded(request.headers.get(HEADER, "")).strip()
+            raise _unauthorized("No issuer of tokens is set, and without one only loopback may act")
+        name = _decoded(header).strip()
         if not name or len(name) > _NAME_MAX or not name.isprintable():
-            raise _unauthorized(f"The header {HEADER} must name the acting user", "Bearer")
+            raise _unauthorized(f"The header {HEADER} must name the acting user")
         return name
 
 
@@ -47,9 +47,13 @@ def install_actor(app: FastAPI, settings: ServiceSettings) -> None:
     app.state.doorkeeper = Doorkeeper(settings)
 
 
-async def _acting_user(request: Request) -> str:
+async def _acting_user(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
+    name: Annotated[str | None, Security(APIKeyHeader(name=HEADER, auto_error=False))],
+) -> str:
     keeper: Doorkeeper = request.app.state.doorkeeper
-    return await keeper.identify(request)
+    return await keeper.identify(request, bearer.credentials if bearer else None, name)
 
 
 Actor = Annotated[str, Depends(_acting_user)]
@@ -72,5 +76,5 @@ def _decoded(header: str) -> str:
         return header
 
 
-def _unauthorized(detail: str, challenge: str) -> Problem:
+def _unauthorized(detail: str, challenge: str = "Bearer") -> Problem:
     return Problem(401, detail, {"WWW-Authenticate": challenge})

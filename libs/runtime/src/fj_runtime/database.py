@@ -14,7 +14,7 @@ import structlog
 from fj_runtime.errors import NotReachable
 from fj_runtime.migrations import check_schema
 from fj_runtime.periodic import Periodic
-from fj_runtime.settings import ServiceSettings
+from fj_runtime.settings import ServiceSettings, service_name
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -45,7 +45,7 @@ async def database(
     packages in `migrations` is missing.
     """
     dsn = settings.postgres.get_secret_value()
-    pool = await _patiently(dsn, wait_seconds, lambda: _pool(dsn, settings.postgres_pool_max))
+    pool = await _patiently(dsn, wait_seconds, lambda: _pool(settings))
     try:
         async with pool.acquire() as connection:
             await check_schema(connection, migrations)
@@ -55,9 +55,7 @@ async def database(
 
 
 @asynccontextmanager
-async def connected(
-    dsn: str, wait_seconds: float = WAIT_SECONDS
-) -> AsyncIterator["Single"]:
+async def connected(dsn: str, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator["Single"]:
     """One connection without limits, for migrations and tools."""
     connection = await _patiently(dsn, wait_seconds, lambda: asyncpg.connect(dsn, timeout=10))
     try:
@@ -71,14 +69,14 @@ def database_watch(pool: "Pool", seconds: float = 5) -> Periodic:
     return Periodic("database", seconds, lambda: pool.fetchval("SELECT 1"), seconds_max=10)
 
 
-async def _pool(dsn: str, most: int) -> "Pool":
+async def _pool(settings: ServiceSettings) -> "Pool":
     return await asyncpg.create_pool(
-        dsn,
+        settings.postgres.get_secret_value(),
         min_size=1,
-        max_size=most,
+        max_size=settings.postgres_pool_max,
         timeout=10,
         command_timeout=_TIMEOUT_SECONDS,
-        server_settings=_LIMITS,
+        server_settings=_LIMITS | {"application_name": f"filmjacket-{service_name(settings)}"},
     )
 
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 # Loggers of code that never sees the content of a message: their texts are rendered as they are.
 _TRUSTED: Final = ("aiokafka", "uvicorn.error")
-# Our own loggers: their texts are constants, arguments are shown where they are numbers.
-_OWN: Final = ("fj_", "filmjacket", "order_service", "patient_service", "scheduling_service", "ingest_service")
+_WITHHELD: Final = "text withheld"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 _log = structlog.get_logger("fj_runtime")
 
@@ -55,6 +54,7 @@ def configure_logs(service: str, level: str = "INFO", form: str = "json") -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    _close_side_doors()
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
@@ -65,6 +65,22 @@ def _renderer(form: str) -> Processor:
     if form == "json":
         return JSONRenderer(ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+class _Bridged(logging.Logger):
+    """A logger whose records leave by the root's handler, whatever its library hangs onto it (FastStream does)."""
+
+    def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        logging.getLogger().callHandlers(record)
+
+
+def _close_side_doors() -> None:
+    """Let no library's own handler, present or to come, print what the allow-list has not seen."""
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.handlers.clear()
+            logger.propagate = True
+    logging.setLoggerClass(_Bridged)
 
 
 class _Identity:
@@ -86,18 +102,24 @@ def _foreign(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Take a record of the standard library apart: text by trust, `extra` fields to the allow-list like any other."""
     record: logging.LogRecord = event["_record"]
     arguments = event.pop("positional_args", ())
-    event["event"] = _text(record.name, event["event"], arguments)
+    event["event"] = _text(record, event["event"], arguments)
     event["at"] = f"{record.filename}:{record.lineno} {record.funcName}"
     extra = {key: value for key, value in vars(record).items() if key not in _STANDARD and not key.startswith("_")}
     return {**extra, **event}
 
 
-def _text(logger: str, template: str, arguments: Sequence[object] | Mapping[str, object] | None) -> str:
-    if logger.startswith(_TRUSTED):
+def _text(record: logging.LogRecord, template: str, arguments: Sequence[object] | Mapping[str, object] | None) -> str:
+    if record.name.startswith(_TRUSTED) and record.levelno >= logging.INFO:  # below, aiokafka prints what it sends
         return _rendered(template, arguments)
     if arguments:
         return _rendered(template, _typed(arguments))
-    return template if logger.startswith(_OWN) else "text withheld"
+    return template if _is_ours(record.name) else _WITHHELD
+
+
+def _is_ours(logger: str) -> bool:
+    """Whether the text is a constant in this tree (the linter sees to it), and not one that values were put into."""
+    package = logger.partition(".")[0]
+    return package.startswith("fj_") or package.endswith("_service") or package == "filmjacket"
 
 
 def _typed(arguments: Sequence[object] | Mapping[str, object]) -> Sequence[object] | Mapping[str, object]:

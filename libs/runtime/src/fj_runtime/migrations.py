@@ -55,7 +55,10 @@ class Migration:
 def packaged(package: str) -> list[Migration]:
     """The migrations of a package by number. Raises MigrationRefused where numbers do not run 1, 2, 3 and on."""
     found = []
-    for file in files(package).joinpath("migrations").iterdir():
+    folder = files(package).joinpath("migrations")
+    if not folder.is_dir():
+        raise MigrationRefused(f"{package} has no folder migrations")
+    for file in folder.iterdir():
         match = _FILE.fullmatch(file.name)
         if match:
             found.append(Migration(package, int(match[1]), match[2], file.read_text(encoding="utf-8")))
@@ -124,7 +127,9 @@ async def _apply(connection: "Connection", migration: Migration) -> None:
                 raise MigrationRefused(f"{migration}: a lock could not be had in {_TRIES} tries") from None
             await asyncio.sleep(0.2 * attempt)  # let the statements that hold it, and those queued behind us, pass
         except asyncpg.PostgresError as error:
-            raise MigrationRefused(f"{migration}: {error}") from error
+            # class 42 speaks of the statement; other texts may speak of rows
+            reason = str(error) if error.sqlstate.startswith("42") else type(error).__name__
+            raise MigrationRefused(f"{migration}: {reason}") from error
         else:
             return
 

@@ -19,11 +19,14 @@ from fj_runtime.errors import NotReachable, PartFailed
 from fj_runtime.health import probes
 from fj_runtime.http import api as bare_api
 from fj_runtime.parts import Health, Part
-from fj_runtime.settings import ServiceSettings
+from fj_runtime.settings import ServiceSettings, service_name
 
 GRACE_SECONDS: Final = 15.0
 _CANCEL_SECONDS: Final = 5.0
 _HTTP_DRAIN_SECONDS: Final = 10
+_CONNECTIONS_MAX: Final = 1024
+# Longer than a gateway keeps an idle connection (Caddy: 2 minutes): the one that sends must be the one that closes.
+_KEEP_ALIVE_SECONDS: Final = 150
 _log = structlog.get_logger("fj_runtime.serving")
 
 
@@ -31,10 +34,11 @@ async def serve(settings: ServiceSettings, parts: Sequence[Part], api: FastAPI |
     """Run the parts and one HTTP server until SIGTERM or SIGINT, then give them 15 s to drain.
 
     The server answers `/health/live`, `/health/ready`, `/metrics` and the routes of `api`. When a part raises, or
-    ends by itself, the others are stopped in the same way and PartFailed is raised.
+    ends by itself, the others are stopped in the same way and PartFailed is raised. A route that streams without an
+    end watches `request.app.state.stopping` (an asyncio.Event), so that the stop need not wait for it.
     """
     stop = asyncio.Event()
-    door = _Door(settings, api if api is not None else bare_api("runtime"), parts, stop)
+    door = _Door(settings, api if api is not None else bare_api(service_name(settings)), parts, stop)
     team = [_Watched(part, stop) for part in (*parts, door)]
     with _signals(stop):
         async with asyncio.TaskGroup() as group:
@@ -94,6 +98,7 @@ class _Door:
 
     def __init__(self, settings: ServiceSettings, api: FastAPI, parts: Sequence[Part], stop: asyncio.Event) -> None:
         install_actor(api, settings)
+        api.state.stopping = stop
         self._socket = _listen(settings.http_host, settings.http_port)
         self._server = _Server(
             uvicorn.Config(
@@ -105,6 +110,8 @@ class _Door:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                limit_concurrency=_CONNECTIONS_MAX,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 proxy_headers=False,  # who is behind a proxy is judged where it matters, by the doorkeeper
                 timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
             )

@@ -22,7 +22,7 @@ class ServiceSettings(BaseSettings):
     have fixed names, `FJ_…`.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True)
 
     postgres: SecretStr
     """DSN of the service's own database and role, `postgresql://role:password@host:port/database`."""
@@ -81,6 +81,11 @@ def is_loopback(host: str | None) -> bool:
         return host is not None and ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def service_name(settings: ServiceSettings) -> str:
+    """The service that these are the settings of, by their prefix: `ORDER_` is `order`."""
+    return type(settings).model_config.get("env_prefix", "").removesuffix("_").lower()
 
 
 def load_settings(settings_class: type[S]) -> S:
