@@ -1,18 +1,19 @@
 """FHIR over HTTP (R4 section 3.1.0): media types, conditional reads, errors as OperationOutcome.
 
-`fhir_api()` is an application of its own, to be mounted under `/fhir`, so that all that goes wrong under that path,
-an unknown address included, is answered as FHIR says.
+`fhir_router()` gives a router all of whose errors are answered as FHIR says; `refuse_the_rest` closes it, so that an
+address or method that nobody serves is answered in the same way.
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+import structlog
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from fj_fhir.checking import read_json
@@ -22,6 +23,7 @@ from fj_fhir.terms import Json
 MEDIA_TYPE: Final = "application/fhir+json"
 _JSON: Final = frozenset({MEDIA_TYPE, "application/json", "text/json", "json"})
 _ACCEPTED: Final = _JSON | {"*/*", "application/*"}
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _CODES: Final[Mapping[int, IssueCode]] = {
     401: IssueCode.LOGIN,
     403: IssueCode.FORBIDDEN,
@@ -33,7 +35,7 @@ _CODES: Final[Mapping[int, IssueCode]] = {
     415: IssueCode.NOT_SUPPORTED,
     503: IssueCode.TRANSIENT,
 }
-_log = logging.getLogger("fj_fhir.http")
+_log = structlog.get_logger("fj_fhir")
 
 
 class FhirResponse(JSONResponse):
@@ -42,14 +44,41 @@ class FhirResponse(JSONResponse):
     media_type = f"{MEDIA_TYPE}; charset=utf-8"
 
 
-def fhir_api(title: str) -> FastAPI:
-    """An empty FHIR application: add routes, then mount it under `/fhir`."""
-    api = FastAPI(title=title, default_response_class=FhirResponse, redirect_slashes=False, docs_url=None)
-    api.add_exception_handler(FhirError, _on_fhir_error)
-    api.add_exception_handler(HTTPException, _on_http_error)
-    api.add_exception_handler(RequestValidationError, _on_bad_request)
-    api.add_exception_handler(Exception, _on_surprise)
-    return api
+def fhir_router(prefix: str = "/fhir", away: tuple[type[Exception], ...] = ()) -> APIRouter:
+    """An empty router for FHIR; only JSON is spoken (406 otherwise).
+
+    `away`: errors which say that a server behind this one does not answer (503); any other that is not foreseen is
+    a 500, logged by its class.
+    """
+    away = (ConnectionError, TimeoutError, *away)
+
+    class FhirRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            inner = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                try:
+                    return await inner(request)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the answer is an OperationOutcome
+                    return _answer(request, error, away)
+
+            return handle
+
+    return APIRouter(
+        prefix=prefix, route_class=FhirRoute, default_response_class=FhirResponse, dependencies=[Depends(negotiate)]
+    )
+
+
+def refuse_the_rest(router: APIRouter, served: Collection[str]) -> None:
+    """Answer what the router has no route for: call it last. `served` are the resource types that it does serve."""
+
+    @router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
+    async def _(request: Request, path: str) -> Response:
+        name = path.partition("/")[0]
+        if name in served:
+            refused = f"{request.method} {name} is not offered here, see metadata"
+            raise FhirError(405, [Issue(IssueCode.NOT_SUPPORTED, refused)])
+        raise FhirError(404, [Issue(IssueCode.NOT_SUPPORTED, f"{name or 'this address'} is not served here")])
 
 
 def outcome_response(status: int, *issues: Issue, headers: Mapping[str, str] | None = None) -> FhirResponse:
@@ -120,22 +149,26 @@ def _is_known(request: Request, etag: str, updated: datetime) -> bool:
     return updated.replace(microsecond=0) <= since
 
 
-async def _on_fhir_error(_request: Request, error: Any) -> Response:
-    return outcome_response(error.status, *error.issues)
-
-
-async def _on_http_error(request: Request, error: Any) -> Response:
-    code = _CODES.get(error.status_code, IssueCode.EXCEPTION if error.status_code >= 500 else IssueCode.INVALID)
-    detail = f"{request.method} {request.url.path}: {error.detail}"
-    return outcome_response(error.status_code, Issue(code, detail), headers=error.headers)
-
-
-async def _on_bad_request(_request: Request, error: Any) -> Response:
-    issues = [Issue(IssueCode.VALUE, f"{'.'.join(map(str, item['loc']))}: {item['msg']}") for item in error.errors()]
-    return outcome_response(400, *issues)
-
-
-async def _on_surprise(_request: Request, error: Exception) -> Response:
-    # The type alone: the text of an unforeseen error may quote the request.
-    _log.error("unforeseen error in the FHIR API: %s", type(error).__name__)
+def _answer(request: Request, error: Exception, away: tuple[type[Exception], ...]) -> Response:
+    if isinstance(error, FhirError):
+        return outcome_response(error.status, *error.issues)
+    if isinstance(error, HTTPException):
+        return _of_http_error(request, error)
+    if isinstance(error, RequestValidationError):
+        return outcome_response(400, *(_of_item(item) for item in error.errors()))
+    if isinstance(error, away):
+        _log.warning("a server behind the FHIR API is away", exc_info=error)
+        issue = Issue(IssueCode.TRANSIENT, "a server behind this one is away; repeat the request")
+        return outcome_response(503, issue, headers={"Retry-After": "2"})
+    _log.error("unforeseen error in the FHIR API", exc_info=error)
     return outcome_response(500, Issue(IssueCode.EXCEPTION, "the server failed; nothing was changed"))
+
+
+def _of_http_error(request: Request, error: HTTPException) -> Response:
+    default = IssueCode.EXCEPTION if error.status_code >= 500 else IssueCode.INVALID
+    issue = Issue(_CODES.get(error.status_code, default), f"{request.method} {request.url.path}: {error.detail}")
+    return outcome_response(error.status_code, issue, headers=error.headers)
+
+
+def _of_item(item: Any) -> Issue:
+    return Issue(IssueCode.VALUE, f"{'.'.join(map(str, item['loc']))}: {item['msg']}")
