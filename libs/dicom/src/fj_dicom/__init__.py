@@ -1,8 +1,10 @@
 """DICOM: an SCP that acknowledges at once, tag reading, status answers, known peers."""
 
+from fj_dicom.attributes import Name, NameGroup, day, item, name, read_attributes, text, to_dicom_json, whole_number
 from fj_dicom.command import Command, CommandField
+from fj_dicom.decoding import read, write
 from fj_dicom.errors import AssociationLost, Refused
-from fj_dicom.messages import Answer, Caller, Incoming, Request, decode, encode
+from fj_dicom.messages import Answer, Caller, Incoming, Request
 from fj_dicom.normalized import AnswerHandler, NormalizedService
 from fj_dicom.part10 import file_header
 from fj_dicom.peers import BadPeers, Peer, Peers
@@ -12,6 +14,7 @@ from fj_dicom.services import UNCOMPRESSED, VERIFICATION, Channel, Service, Sess
 from fj_dicom.settings import ScpSettings
 from fj_dicom.status import OK, ErrorId, Find, General, Status, Store
 from fj_dicom.store import Receiver, Sink, Storage, StoreService
+from fj_dicom.tags import BadDataSet, TagScanner
 
 __all__ = [
     "OK",
@@ -20,6 +23,7 @@ __all__ = [
     "Answer",
     "AnswerHandler",
     "AssociationLost",
+    "BadDataSet",
     "BadPeers",
     "Caller",
     "Channel",
@@ -32,6 +36,8 @@ __all__ = [
     "General",
     "Health",
     "Incoming",
+    "Name",
+    "NameGroup",
     "NormalizedService",
     "Peer",
     "Peers",
@@ -47,7 +53,15 @@ __all__ = [
     "Storage",
     "Store",
     "StoreService",
-    "decode",
-    "encode",
+    "TagScanner",
+    "day",
     "file_header",
+    "item",
+    "name",
+    "read",
+    "read_attributes",
+    "text",
+    "to_dicom_json",
+    "whole_number",
+    "write",
 ]

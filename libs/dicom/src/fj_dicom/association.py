@@ -10,9 +10,10 @@ import structlog
 from fj_dicom import metrics, pdu
 from fj_dicom.bridge import Bridge
 from fj_dicom.command import Command, CommandField
+from fj_dicom.decoding import write
 from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
 from fj_dicom.exchange import Exchange, Released
-from fj_dicom.messages import Answer, Caller, Incoming, Request, encode
+from fj_dicom.messages import Answer, Caller, Incoming, Request
 from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, agree
 from fj_dicom.offer import Offer
 from fj_dicom.services import Service, Session
@@ -174,7 +175,7 @@ class _Channel:
         command = incoming.command.response(
             answer.status, data_set=dataset is not None, sop_instance_uid=answer.sop_instance_uid
         )
-        data = b"" if dataset is None else encode(dataset, incoming.transfer_syntax)
+        data = b"" if dataset is None else write(dataset, incoming.transfer_syntax)
         self._exchange.put(self._context_id, command, data)
         self._exchange.flush()
         self.status = answer.status.code

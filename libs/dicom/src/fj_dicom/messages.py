@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
 from pydicom import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
-from pydicom.uid import UID
 
 from fj_dicom.command import Command
+from fj_dicom.decoding import read
 from fj_dicom.errors import Refused
 from fj_dicom.status import OK, General, Status
+from fj_dicom.tags import BadDataSet, TagScanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +58,8 @@ class Answer:
 
 def decode(data: bytes, transfer_syntax: str) -> Dataset:
     """Decode a data set. Raises Refused with `General.PROCESSING_FAILURE`."""
-    uid = UID(transfer_syntax)
     try:
-        dataset = read_dataset(BytesIO(data), uid.is_implicit_VR, uid.is_little_endian)
-        # pydicom parses values when they are looked at: now is when a broken one can still be answered.
-        for _ in dataset.iterall():
-            pass
-    except Exception as reason:
-        # pydicom raises whatever its parser stumbles over: struct.error, EOFError, KeyError, UnicodeError ...
+        TagScanner(transfer_syntax, ()).finish(memoryview(data))
+        return read(data, transfer_syntax)
+    except BadDataSet as reason:
         raise Refused(Status(General.PROCESSING_FAILURE, "the data set cannot be decoded")) from reason
-    return dataset
-
-
-def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
-    """Encode a data set with what its (0008,0005) says."""
-    uid = UID(transfer_syntax)
-    buffer = DicomBytesIO()
-    buffer.is_implicit_VR = uid.is_implicit_VR
-    buffer.is_little_endian = uid.is_little_endian
-    write_dataset(buffer, dataset)
-    return buffer.getvalue()

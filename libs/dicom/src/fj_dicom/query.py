@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pydicom import Dataset
 
 from fj_dicom.command import CommandField
-from fj_dicom.messages import Answer, Incoming, Request, encode
+from fj_dicom.decoding import write
+from fj_dicom.messages import Answer, Incoming, Request
 from fj_dicom.services import UNCOMPRESSED, Channel, Stateless, take_whole
 from fj_dicom.status import CANCEL, Status
 
@@ -27,6 +28,6 @@ class FindService(Stateless):
             if channel.cancelled(incoming):
                 channel.answer(incoming, Answer(Status(CANCEL)))
                 return
-            encoded = match if isinstance(match, bytes) else encode(match, incoming.transfer_syntax)
+            encoded = match if isinstance(match, bytes) else write(match, incoming.transfer_syntax)
             channel.pending(incoming, encoded)
         channel.answer(incoming, Answer())
