@@ -1,0 +1,93 @@
+"""An EHR: it registers patients, places orders, and listens for what comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from fj_hl7 import Ack, AckCode, Message, MllpClient, MllpServer, ack
+from fj_hl7.builders import order_message, patient_message
+
+from fj_simulators.doors import Doors
+from fj_simulators.exam import Exam, a_header, a_visit
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message that arrived at the EHR."""
+
+    kind: str
+    control_id: str
+    placer_order_number: str
+    status: str
+    """ORC-5 of an order status, OBR-25 of a result."""
+    raw: bytes
+
+    @classmethod
+    def read(cls, raw: bytes) -> Self:
+        message = Message.parse(raw)
+        orc, obr = message.segment("ORC"), message.segment("OBR")
+        placer = (orc.get(2) if orc else "") or (obr.get(2) if obr else "")
+        result = message.code == "ORU"
+        status = (obr.get(25) if obr else "") if result else (orc.get(5) or orc.get(1) if orc else "")
+        return cls(message.kind, message.control_id, placer, status, raw)
+
+
+class Ehr:
+    """Sends to the doors, keeps what it is sent. `outage` makes its listener answer nothing."""
+
+    def __init__(self, doors: Doors) -> None:
+        self.received: list[Received] = []
+        self.outage = asyncio.Event()
+        self._doors = doors
+        self._patients = MllpClient(doors.host, doors.patients)
+        self._orders = MllpClient(doors.host, doors.orders)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Self]:
+        """Listen for results and status messages."""
+        server = MllpServer("ehr", self._doors.host, self._doors.ehr, self._take)
+        stop = asyncio.Event()
+        task = asyncio.create_task(server.run(stop))
+        try:
+            yield self
+        finally:
+            stop.set()
+            await task
+            await self._patients.close()
+            await self._orders.close()
+
+    async def registers(self, exam: Exam, trigger: str = "A04") -> Ack:
+        """ADT: tell who the patient is. Returns the acknowledgement; raises on a refusal."""
+        return await self._patients.send(patient_message(a_header(), trigger, exam.patient, a_visit()))
+
+    async def orders(self, exam: Exam, control: str = "NW") -> Ack:
+        """ORM^O01."""
+        return await self.sends_order(order_message(a_header(), control, exam.patient, a_visit(), exam.order))
+
+    async def sends_order(self, raw: bytes) -> Ack:
+        """Any message to the door for orders."""
+        return await self._orders.send(raw)
+
+    async def sends_patient(self, raw: bytes) -> Ack:
+        """Any message to the door for patients."""
+        return await self._patients.send(raw)
+
+    def results(self, exam: Exam) -> list[Received]:
+        """The ORU^R01 about this exam, in order of arrival."""
+        return [got for got in self.received if got.kind == "ORU^R01" and self._is_about(got, exam)]
+
+    def statuses(self, exam: Exam) -> list[Received]:
+        """The ORM^O01 about this exam, in order of arrival."""
+        return [got for got in self.received if got.kind == "ORM^O01" and self._is_about(got, exam)]
+
+    async def _take(self, raw: bytes, peer: str) -> bytes:
+        if self.outage.is_set():
+            raise ConnectionAbortedError(peer)
+        self.received.append(Received.read(raw))
+        return ack(Message.parse(raw), AckCode.AA)
+
+    @staticmethod
+    def _is_about(got: Received, exam: Exam) -> bool:
+        return got.placer_order_number == exam.placer_order_number

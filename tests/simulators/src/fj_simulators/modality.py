@@ -1,0 +1,307 @@
+"""A CT scanner: it asks for its worklist, says what it does by MPPS, and sends its images."""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+
+from fj_simulators.doors import Doors
+from fj_simulators.exam import Exam
+from fj_simulators.volume import chest
+
+ModalityWorklistInformationFind: Final = UID("1.2.840.10008.5.1.4.31")
+ModalityPerformedProcedureStep: Final = UID("1.2.840.10008.3.1.2.3.3")
+SUCCESS: Final = 0x0000
+PENDING: Final = (0xFF00, 0xFF01)
+
+
+class Unexpected(Exception):
+    """The SCP answered with another status than success, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistEntry:
+    """What the scanner takes from one worklist item."""
+
+    dataset: Dataset
+
+    @property
+    def step(self) -> Dataset:
+        step: Dataset = self.dataset.ScheduledProcedureStepSequence[0]
+        return step
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A study as the scanner made it."""
+
+    study_instance_uid: str
+    mpps_instance_uid: str
+    images: tuple[Dataset, ...]
+
+
+class Modality:
+    """One scanner. Calls block in threads, so that many can run at once."""
+
+    def __init__(self, doors: Doors, ae_title: str = "CT1") -> None:
+        self._doors = doors
+        self._ae_title = ae_title
+
+    async def worklist(self, *, accession: str = "") -> list[WorklistEntry]:
+        """The open steps of this station, or the one with this accession number (IHE RAD-5)."""
+        return await asyncio.to_thread(self._find, accession)
+
+    async def starts(self, made: Performed, entry: WorklistEntry | None) -> None:
+        """MPPS N-CREATE, IN PROGRESS (IHE RAD-6); without a worklist entry it is an unscheduled step."""
+        await asyncio.to_thread(self._create, made, entry)
+
+    async def sends(self, made: Performed) -> None:
+        """C-STORE of every image over one association (IHE RAD-8)."""
+        await asyncio.to_thread(self._store, made.images)
+
+    async def completes(self, made: Performed, status: str = "COMPLETED") -> None:
+        """MPPS N-SET with the list of what was made (IHE RAD-7)."""
+        await asyncio.to_thread(self._set, made, status)
+
+    async def performs(self, exam: Exam, slices: int = 4, size: int = 128) -> Performed:
+        """The whole exam: worklist, start, images, end."""
+        entries = await self.worklist(accession=exam.accession_number)
+        if len(entries) != 1:
+            raise Unexpected(f"{len(entries)} worklist entries for accession {exam.accession_number}")
+        made = self.acquires(entries[0], slices, size)
+        await self.starts(made, entries[0])
+        await self.sends(made)
+        await self.completes(made)
+        return made
+
+    def acquires(self, entry: WorklistEntry, slices: int = 4, size: int = 128) -> Performed:
+        """Images that carry what the worklist said."""
+        item = entry.dataset
+        head = Dataset()
+        for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"):
+            head.__setattr__(keyword, item.get(keyword, ""))
+        head.AccessionNumber = item.AccessionNumber
+        head.StudyInstanceUID = item.StudyInstanceUID
+        head.StudyDescription = item.get("RequestedProcedureDescription", "")
+        head.SpecificCharacterSet = item.get("SpecificCharacterSet", "ISO_IR 192")
+        return self._images(head, slices, size)
+
+    def acquires_unscheduled(self, exam: Exam, slices: int = 4, size: int = 128) -> Performed:
+        """Images of a patient typed in at the console: no order, no accession number."""
+        head = Dataset()
+        name = exam.patient.names[0]
+        head.SpecificCharacterSet = "ISO_IR 192"
+        head.PatientName = f"{name.family}^{name.given}"
+        head.PatientID = exam.patient_id
+        head.IssuerOfPatientID = exam.issuer
+        head.PatientBirthDate = f"{exam.patient.birth_date:%Y%m%d}" if exam.patient.birth_date else ""
+        head.PatientSex = exam.patient.sex
+        head.AccessionNumber = ""
+        head.StudyInstanceUID = generate_uid()
+        head.StudyDescription = "Emergency chest"
+        return self._images(head, slices, size)
+
+    def _images(self, head: Dataset, slices: int, size: int) -> Performed:
+        now, series, mpps = datetime.now(UTC), generate_uid(), generate_uid()
+        images = []
+        for number, plane in enumerate(_planes(slices, size), start=1):
+            image = Dataset()
+            image.update(head)
+            image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid()
+            image.StudyDate = image.SeriesDate = image.ContentDate = f"{now:%Y%m%d}"
+            image.StudyTime = image.SeriesTime = image.ContentTime = f"{now:%H%M%S}"
+            image.Modality, image.StationName, image.StudyID = "CT", self._ae_title, "1"
+            image.SeriesInstanceUID, image.SeriesNumber, image.InstanceNumber = series, 1, number
+            image.SeriesDescription, image.BodyPartExamined = "Chest axial", "CHEST"
+            image.FrameOfReferenceUID = f"{series}.1"
+            image.ReferringPhysicianName = "Refer^Rita"
+            image.ReferencedPerformedProcedureStepSequence = [_reference(ModalityPerformedProcedureStep, mpps)]
+            _pixels(image, plane, number, slices, size)
+            images.append(image)
+        return Performed(str(head.StudyInstanceUID), mpps, tuple(images))
+
+    def _find(self, accession: str) -> list[WorklistEntry]:
+        query = _worklist_query()
+        query.AccessionNumber = accession
+        query.ScheduledProcedureStepSequence[0].ScheduledStationAETitle = self._ae_title
+        found = []
+        with self._associated(self._doors.worklist, "FJ_MWL", [ModalityWorklistInformationFind]) as association:
+            for status, item in association.send_c_find(query, ModalityWorklistInformationFind):
+                if not status or status.Status not in (SUCCESS, *PENDING):
+                    raise Unexpected(f"C-FIND: {_shown(status)}")
+                if item is not None:
+                    found.append(WorklistEntry(item))
+        return found
+
+    def _create(self, made: Performed, entry: WorklistEntry | None) -> None:
+        with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
+            content = _in_progress(made, entry, self._ae_title)
+            status, _ = association.send_n_create(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
+            _expect(status, "N-CREATE")
+
+    def _set(self, made: Performed, status: str) -> None:
+        with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
+            content = _final(made, status, self._ae_title)
+            answer, _ = association.send_n_set(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
+            _expect(answer, "N-SET")
+
+    def _store(self, images: Sequence[Dataset]) -> None:
+        with self._associated(self._doors.images, "FJ_STORE", [CTImageStorage]) as association:
+            for image in images:
+                _expect(association.send_c_store(image), "C-STORE")
+
+    @contextmanager
+    def _associated(self, port: int, called: str, classes: Iterable[str]) -> Iterator[Association]:
+        scanner = AE(ae_title=self._ae_title)
+        scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 30
+        for uid in classes:
+            scanner.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        handlers: Any = [(evt.EVT_CONN_OPEN, _without_delay)]
+        association = scanner.associate(self._doors.host, port, ae_title=called, evt_handlers=handlers)
+        if not association.is_established:
+            raise Unexpected(f"no association with {called} on port {port}")
+        try:
+            yield association
+        finally:
+            association.release()
+
+
+def _without_delay(event: Any) -> None:
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _expect(status: Any, what: str) -> None:
+    if not status or status.Status != SUCCESS:
+        raise Unexpected(f"{what}: {_shown(status)}")
+
+
+def _shown(status: Any) -> str:
+    return f"{status.Status:04X} {status.get('ErrorComment', '')}" if status else "no answer"
+
+
+@lru_cache(maxsize=8)
+def _planes(slices: int, size: int) -> Any:
+    return chest(slices, size)
+
+
+def _pixels(image: Dataset, plane: Any, number: int, slices: int, size: int) -> None:
+    """The image pixel and CT image modules (PS3.3 C.7.6.3, C.8.2.1)."""
+    spacing = 360 / size
+    image.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    image.Rows = image.Columns = size
+    image.PixelSpacing = [spacing, spacing]
+    image.SliceThickness = 300 / slices
+    image.ImagePositionPatient = [-180, -180, number * 300 / slices]
+    image.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+    image.RescaleIntercept, image.RescaleSlope, image.RescaleType = 0, 1, "HU"
+    image.WindowCenter, image.WindowWidth = 40, 400
+    image.KVP = 120
+    image.PixelData = plane.astype("<i2").tobytes()
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.file_meta = meta
+
+
+def _reference(sop_class: str, sop_instance: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_instance
+    return item
+
+
+def _worklist_query() -> Dataset:
+    """The keys that a scanner asks for (PS3.4 Table K.6-1)."""
+    step = Dataset()
+    for keyword in (
+        "ScheduledStationAETitle",
+        "ScheduledProcedureStepStartDate",
+        "ScheduledProcedureStepStartTime",
+        "Modality",
+        "ScheduledProcedureStepDescription",
+        "ScheduledProcedureStepID",
+        "ScheduledStationName",
+    ):
+        step.__setattr__(keyword, "")
+    query = Dataset()
+    for keyword in (
+        "AccessionNumber",
+        "PatientName",
+        "PatientID",
+        "IssuerOfPatientID",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyInstanceUID",
+        "RequestedProcedureID",
+        "RequestedProcedureDescription",
+        "RequestedProcedurePriority",
+        "ReferringPhysicianName",
+    ):
+        query.__setattr__(keyword, "")
+    query.SpecificCharacterSet = "ISO_IR 192"
+    query.ScheduledProcedureStepSequence = [step]
+    return query
+
+
+def _in_progress(made: Performed, entry: WorklistEntry | None, station: str) -> Dataset:
+    """N-CREATE (PS3.4 Table F.7.2-1)."""
+    now, image = datetime.now(UTC), made.images[0]
+    scheduled = Dataset()
+    scheduled.StudyInstanceUID = made.study_instance_uid
+    scheduled.ReferencedStudySequence = []
+    scheduled.AccessionNumber = image.AccessionNumber
+    item = entry.dataset if entry else Dataset()
+    scheduled.RequestedProcedureID = item.get("RequestedProcedureID", "")
+    scheduled.RequestedProcedureDescription = item.get("RequestedProcedureDescription", "")
+    scheduled.ScheduledProcedureStepID = entry.step.ScheduledProcedureStepID if entry else ""
+    scheduled.ScheduledProcedureStepDescription = (
+        entry.step.get("ScheduledProcedureStepDescription", "") if entry else ""
+    )
+    scheduled.ScheduledProtocolCodeSequence = []
+    step = Dataset()
+    step.SpecificCharacterSet = "ISO_IR 192"
+    step.ScheduledStepAttributesSequence = [scheduled]
+    for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"):
+        step.__setattr__(keyword, image.get(keyword, ""))
+    step.ReferencedPatientSequence = []
+    step.PerformedProcedureStepID = "PPS1"
+    step.PerformedStationAETitle = station
+    step.PerformedStationName = step.PerformedLocation = ""
+    step.PerformedProcedureStepStartDate, step.PerformedProcedureStepStartTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
+    step.PerformedProcedureStepStatus = "IN PROGRESS"
+    step.PerformedProcedureStepDescription = image.StudyDescription
+    step.PerformedProcedureTypeDescription = ""
+    step.ProcedureCodeSequence = []
+    step.PerformedProcedureStepEndDate = step.PerformedProcedureStepEndTime = ""
+    step.Modality, step.StudyID = "CT", "1"
+    step.PerformedProtocolCodeSequence = []
+    step.PerformedSeriesSequence = []
+    return step
+
+
+def _final(made: Performed, status: str, station: str) -> Dataset:
+    """N-SET with the performed series (PS3.4 Table F.7.2-1)."""
+    now = datetime.now(UTC)
+    series = Dataset()
+    series.PerformingPhysicianName = series.OperatorsName = ""
+    series.ProtocolName = "Chest"
+    series.SeriesInstanceUID = made.images[0].SeriesInstanceUID
+    series.SeriesDescription = made.images[0].SeriesDescription
+    series.RetrieveAETitle = station
+    series.ReferencedImageSequence = [_reference(image.SOPClassUID, image.SOPInstanceUID) for image in made.images]
+    series.ReferencedNonImageCompositeSOPInstanceSequence = []
+    step = Dataset()
+    step.PerformedProcedureStepStatus = status
+    step.PerformedProcedureStepEndDate, step.PerformedProcedureStepEndTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
+    step.PerformedSeriesSequence = [series]
+    return step
