@@ -22,8 +22,12 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """`FJ_HOME`, by default `.filmjacket/` in the current folder."""
-        return cls(Path(os.environ.get("FJ_HOME") or ".filmjacket").resolve())
+        """`FJ_HOME`, by default `.filmjacket/` in the project, or in the current folder when we are installed apart."""
+        chosen = os.environ.get("FJ_HOME")
+        if chosen:
+            return cls(Path(chosen).resolve())
+        project = Path(__file__).resolve().parents[4]
+        return cls((project if (project / "uv.lock").exists() else Path.cwd()) / ".filmjacket")
 
     def create(self) -> None:
         """Make the folders. The top is traversable, as PostgreSQL runs as another user when we are root."""
@@ -60,6 +64,10 @@ class Home:
         """The process of this name, None when it does not run."""
         record = Running.load(self.pid_file(name))
         return record if record is not None and record.alive else None
+
+    def known(self) -> list[str]:
+        """The names of all processes that were started and not stopped since."""
+        return sorted(path.stem for path in self.run.glob("*.json"))
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -98,11 +99,11 @@ def _train(folder: Path) -> None:
         _format(folder, settings)
         fresh = folder / "fresh.aot"
         command = _command(folder, settings, f"-XX:AOTCacheOutput={fresh}")
-        running = start(command, _environment(), Path(temporary), log, "")
+        running = start(command, _environment(), Path(temporary), log)
         deadline = time.monotonic() + _TRAINING_STOP
         while running.alive and not answers(ports["kafka"]) and time.monotonic() < deadline:
             time.sleep(0.1)
-        running.stop(grace=_TRAINING_STOP)
+        replace(running, grace=_TRAINING_STOP).stop()
         if fresh.exists():
             fresh.rename(folder / _ARCHIVE)
     claim.close()

@@ -29,6 +29,9 @@ class Running:
     started: int
     boot: str
     digest: str = ""
+    stop_with: int = signal.SIGTERM
+    grace: float = 20.0
+    """Seconds that it may take to end before it is killed."""
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -50,11 +53,14 @@ class Running:
         return _boot_id() == self.boot and _started(self.pid) == self.started
 
     def kill(self) -> None:
-        """Kill -9, as a failure test does it; returns when the process is gone."""
-        self.stop(signal.SIGKILL, grace=10)
+        """End it as kill -9 does; returns when the process is gone. Raises NotOurs."""
+        self._end(signal.SIGKILL)
 
-    def stop(self, with_signal: signal.Signals = signal.SIGTERM, grace: float = 10) -> None:
-        """Signal, then SIGKILL after `grace` seconds; returns when the process is gone. Raises NotOurs."""
+    def stop(self) -> None:
+        """Ask it to end, then kill it; returns when the process is gone. Raises NotOurs."""
+        self._end(signal.Signals(self.stop_with))
+
+    def _end(self, with_signal: signal.Signals) -> None:
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -62,13 +68,13 @@ class Running:
         try:
             # Asked after the handle is open: from here on the handle can mean no other process.
             if self.alive:
-                _end(handle, self.pid, with_signal, grace)
+                _signal(handle, self.pid, with_signal, self.grace)
         finally:
             os.close(handle)
             _reap(self.pid)
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: IO[bytes], digest: str) -> Running:
+def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Running:
     """Start a process that outlives this one: own session, no terminal, output to `log`."""
     child = subprocess.Popen(
         list(command),
@@ -81,10 +87,10 @@ def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, 
     )
     _children[child.pid] = child
     # A child that has died at once is a zombie until it is reaped, so its start time can still be read.
-    return Running(child.pid, _start_time(child.pid), _boot_id(), digest)
+    return Running(child.pid, _start_time(child.pid), _boot_id())
 
 
-def _end(handle: int, pid: int, with_signal: signal.Signals, grace: float) -> None:
+def _signal(handle: int, pid: int, with_signal: signal.Signals, grace: float) -> None:
     try:
         signal.pidfd_send_signal(handle, with_signal)
         if not _gone(handle, grace):

@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fj_local.home import Home
@@ -54,7 +54,7 @@ def launch(home: Home, program: Program) -> bool:
     """
     running = home.running(program.name)
     if running is not None and running.digest != program.digest:
-        running.stop(program.stop_with, program.grace)
+        running.stop()
         running = None
     started = running is None
     deadline = time.monotonic() + program.within
@@ -70,16 +70,11 @@ def launch(home: Home, program: Program) -> bool:
     raise StartFailed(message)
 
 
-def halt(home: Home, program: Program) -> bool:
-    """Stop it if it runs; whether it did."""
-    return halt_by_name(home, program.name, program.stop_with, program.grace)
-
-
-def halt_by_name(home: Home, name: str, stop_with: signal.Signals = signal.SIGTERM, grace: float = 20.0) -> bool:
-    """Stop the process that the pid file of this name tells of; whether there was one."""
+def halt(home: Home, name: str) -> bool:
+    """Stop the process of this name if it runs; whether it did."""
     running = home.running(name)
     if running is not None:
-        running.stop(stop_with, grace)
+        running.stop()
     home.pid_file(name).unlink(missing_ok=True)
     return running is not None
 
@@ -98,7 +93,8 @@ def _start(home: Home, program: Program) -> Running:
             )
             raise PortTaken(message)
     with home.open_log(program.name) as log:
-        running = start(program.command, program.environment, home.path, log, program.digest)
+        running = start(program.command, program.environment, home.path, log)
+    running = replace(running, digest=program.digest, stop_with=program.stop_with, grace=program.grace)
     running.save(home.pid_file(program.name))
     return running
 

@@ -28,11 +28,13 @@ class Servers:
     home: Home
     ports: Ports
     say: Say = quiet
+    roles: tuple[str, ...] = ()
+    """Services that get a database role."""
     credentials: Credentials = field(init=False)
 
     def __post_init__(self) -> None:
         self.home.create()
-        self.credentials = load_credentials(self.home.secrets)
+        self.credentials = load_credentials(self.home.secrets, self.roles)
 
     def program(self, name: str) -> Program:
         """Prepare a server and say how it is started."""
@@ -51,7 +53,7 @@ class Servers:
 
     def stop(self, *names: str) -> None:
         """Stop these servers side by side."""
-        together([functools.partial(halt, self.home, self.program(name)) for name in names or NAMES])
+        together([functools.partial(halt, self.home, name) for name in names or NAMES])
 
     @property
     def database_server(self) -> postgres.Server:

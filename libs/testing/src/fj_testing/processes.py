@@ -14,7 +14,7 @@ from typing import Final
 from fj_local.home import Home
 from fj_local.ports import LOOPBACK
 from fj_local.process import Running
-from fj_local.program import Program, launch, tail
+from fj_local.program import Program, halt, launch, tail
 
 from fj_testing.stack import Stack
 
@@ -45,7 +45,7 @@ class ServiceProcess:
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL after 20 s."""
-        self.running.stop(grace=self.program.grace)
+        self.running.stop()
 
     def kill(self) -> None:
         """Kill -9."""
@@ -123,9 +123,7 @@ class Services:
     def stop_all(self) -> None:
         """Stop what still runs."""
         for process in self._processes:
-            running = self._home.running(process.program.name)
-            if running is not None:
-                running.stop(grace=process.program.grace)
+            halt(self._home, process.program.name)
 
     def _migrate(self, service: str) -> None:
         settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"}

@@ -14,7 +14,7 @@ from fj_local import kafka, seaweedfs
 from fj_local.home import Home
 from fj_local.ports import SERVER_PORTS, Claim, Ports
 from fj_local.postgres import Server
-from fj_local.program import halt_by_name
+from fj_local.program import halt
 from fj_local.servers import NAMES, Servers
 
 _FOLDER: Final = "fj-test-"
@@ -67,7 +67,7 @@ class Stack:
     def stop(self) -> None:
         """Stop what runs and remove the data."""
         for name in NAMES:
-            halt_by_name(self.servers.home, name, grace=2)
+            halt(self.servers.home, name)
         self.servers.home.remove()
 
     def _need(self, name: str) -> None:
@@ -106,8 +106,8 @@ def sweep() -> None:
         with contextlib.suppress(OSError), owner.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             home = Home(owner.parent)
-            for record in home.run.glob("*.json"):
-                halt_by_name(home, record.stem, grace=2)
+            for name in home.known():
+                halt(home, name)
             _forget(home)
 
 

@@ -1,0 +1,37 @@
+// Settings of the OHIF viewer: our own DICOMweb, on the viewer's own origin, read only.
+window.config = {
+  routerBasename: '/',
+  extensions: [],
+  modes: [],
+  customizationService: {},
+  showStudyList: true,
+  maxNumberOfWebWorkers: 3,
+  showCPUFallbackMessage: true,
+  showLoadingIndicator: true,
+  strictZSpacingForVolumeViewport: true,
+  investigationalUseDialog: { option: 'configure', days: 365 },
+  maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
+  defaultDataSourceName: 'filmjacket',
+  dataSources: [
+    {
+      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+      sourceName: 'filmjacket',
+      configuration: {
+        friendlyName: 'Filmjacket',
+        name: 'filmjacket',
+        qidoRoot: '/dicomweb',
+        wadoRoot: '/dicomweb',
+        wadoUriRoot: '/dicomweb',
+        qidoSupportsIncludeField: true,
+        imageRendering: 'wadors',
+        thumbnailRendering: 'wadors',
+        enableStudyLazyLoad: true,
+        supportsFuzzyMatching: false,
+        supportsWildcard: true,
+        dicomUploadEnabled: false,
+        omitQuotationForMultipartRequest: true,
+        bulkDataURI: { enabled: true, relativeResolution: 'studies' },
+      },
+    },
+  ],
+};

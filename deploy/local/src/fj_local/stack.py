@@ -1,0 +1,95 @@
+"""Everything together: `up` starts what does not run, in order of need; `down` stops it in the opposite order."""
+
+import asyncio
+import functools
+import importlib.util
+import os
+import subprocess
+from typing import Self
+
+from fj_local import gateway, kafka, viewer
+from fj_local.home import Home
+from fj_local.ports import BadOffset, Ports, shifted
+from fj_local.program import StartFailed, halt, launch
+from fj_local.servers import NAMES, Say, Servers, quiet, together
+from fj_local.services import ALL_PORTS, PROCESSES, SERVICES, Deployment, Process
+
+
+class Stack:
+    """One `FJ_HOME` with its servers, services and gateway."""
+
+    def __init__(self, home: Home, ports: Ports, say: Say = quiet) -> None:
+        self.home = home
+        self.ports = ports
+        self._say = say
+
+    @classmethod
+    def from_environment(cls, say: Say = quiet) -> Self:
+        """The stack that `FJ_HOME` and `FJ_PORT_OFFSET` mean. Raises BadOffset."""
+        offset = os.environ.get("FJ_PORT_OFFSET") or "0"
+        if not offset.isdecimal():
+            raise BadOffset(f"FJ_PORT_OFFSET is {offset!r}, not a number")
+        return cls(Home.from_environment(), shifted(ALL_PORTS, int(offset)), say)
+
+    def up(self) -> None:
+        """Start what does not run and wait until all is ready. Data stays. Raises StartFailed, MissingPackages."""
+        with self.home.locked():
+            servers = Servers(self.home, self.ports, self._say, SERVICES)
+            servers.start()
+            deployment = Deployment(self.home, self.ports, servers.credentials)
+            together([functools.partial(self._prepare_databases, servers), self._prepare_topics])
+            processes = [p for p in PROCESSES if importlib.util.find_spec(f"{p.service}_service.main")]
+            asleep = [process for process in processes if self.home.running(process.name) is None]
+            together([functools.partial(self._migrate, deployment, process) for process in _one_of_each(asleep)])
+            together([functools.partial(self._launch, deployment, process) for process in processes])
+            if launch(self.home, gateway.program(self.home, self.ports, viewer.installation(self._say))):
+                self._say("gateway is ready")
+
+    def down(self) -> None:
+        """Stop everything; data stays."""
+        with self.home.locked():
+            self._halt(["gateway"])
+            self._halt([name for name in self.home.known() if name not in NAMES])
+            self._halt([name for name in self.home.known() if name in NAMES])
+
+    def clean_data(self) -> None:
+        """Stop everything and delete its data, logs and secrets."""
+        self.down()
+        self.home.remove()
+
+    def _halt(self, names: list[str]) -> None:
+        together([functools.partial(self._halt_one, name) for name in names])
+
+    def _halt_one(self, name: str) -> None:
+        if halt(self.home, name):
+            self._say(f"{name} has stopped")
+
+    def _prepare_databases(self, servers: Servers) -> None:
+        for service in SERVICES:
+            servers.database_server.create_database(service, servers.credentials.roles[service])
+
+    def _prepare_topics(self) -> None:
+        create_topics = getattr(importlib.import_module("fj_bus"), "create_topics", None)
+        if create_topics is not None:
+            asyncio.run(create_topics(kafka.bootstrap(self.ports), "", SERVICES))
+
+    def _migrate(self, deployment: Deployment, process: Process) -> None:
+        done = subprocess.run(
+            deployment.migration(process),
+            env=deployment.environment(process),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise StartFailed(f"{process.service} could not bring its database up to date:\n{done.stdout}{done.stderr}")
+
+    def _launch(self, deployment: Deployment, process: Process) -> None:
+        if launch(self.home, deployment.program(process)):
+            self._say(f"{process.name} is ready")
+
+
+def _one_of_each(processes: list[Process]) -> list[Process]:
+    """Of several processes of a service, the first."""
+    return list({process.service: process for process in reversed(processes)}.values())
