@@ -1,0 +1,125 @@
+"""Orders in PostgreSQL, inside the transaction of a message or command."""
+
+import json
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Pool, Record
+from fj_bus import Tx
+from fj_events import Fact, Identifier, OrderDetails
+
+from order_service.domain.life import Life
+from order_service.domain.order import Order
+
+_COLUMNS: Final = "order_id, site, life, details, before_change, report_id, report_version, delivered"
+_BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
+_BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
+_ADD: Final = """
+INSERT INTO orders (order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, patient_id,
+                    study_instance_uid, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
+"""
+_SAVE: Final = """
+UPDATE orders
+   SET life = $2, details = $3, before_change = $4, report_id = $5, report_version = $6, delivered = $7,
+       placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, study_instance_uid = $12,
+       changed_at = now()
+ WHERE order_id = $1
+"""
+_FIND: Final = f"""
+SELECT {_COLUMNS} FROM orders
+ WHERE ($1::text IS NULL OR accession_value = $1) AND ($2::text IS NULL OR placer_value = $2)
+ ORDER BY placed_at DESC LIMIT $3
+"""
+
+
+class PostgresOrders:
+    """See `order_service.ports.Orders`."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    async def by_placer_number(self, number: Identifier) -> Order | None:
+        return _order(await self._tx.connection.fetchrow(_BY_PLACER, number.value, number.issuer))
+
+    async def by_id(self, order_id: UUID) -> Order | None:
+        return _order(await self._tx.connection.fetchrow(_BY_ID, order_id))
+
+    async def add(self, order: Order) -> bool:
+        details = order.details
+        placer, accession = details.placer_order_number, details.accession_number
+        status = await self._tx.connection.execute(
+            _ADD,
+            order.order_id,
+            order.site,
+            order.life,
+            placer.value if placer else None,
+            placer.issuer if placer else None,
+            accession.value,
+            accession.issuer,
+            details.patient_id,
+            details.study_instance_uid,
+            _json(details),
+        )
+        return bool(status == "INSERT 0 1")
+
+    async def save(self, order: Order) -> None:
+        details = order.details
+        placer, accession = details.placer_order_number, details.accession_number
+        await self._tx.connection.execute(
+            _SAVE,
+            order.order_id,
+            order.life,
+            _json(details),
+            _json(order.before_change) if order.before_change else None,
+            order.report_id,
+            order.report_version,
+            json.dumps(dict(order.delivered)),
+            placer.value if placer else None,
+            placer.issuer if placer else None,
+            accession.value,
+            accession.issuer,
+            details.study_instance_uid,
+        )
+
+    def emit(self, fact: Fact) -> None:
+        self._tx.emit(fact)
+
+
+def _json(details: OrderDetails) -> str:
+    return details.model_dump_json(exclude_none=True)
+
+
+def _order(row: Record | None) -> Order | None:
+    if row is None:
+        return None
+    before = row["before_change"]
+    return Order(
+        order_id=row["order_id"],
+        site=row["site"],
+        life=Life(row["life"]),
+        details=_details(row["details"]),
+        before_change=_details(before) if before else None,
+        report_id=row["report_id"],
+        report_version=row["report_version"],
+        delivered=json.loads(row["delivered"]),
+    )
+
+
+def _details(text: str) -> OrderDetails:
+    return OrderDetails.model_validate_json(text, extra="ignore")
+
+
+class PostgresOrderBook:
+    """See `order_service.ports.OrderBook`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self, order_id: UUID) -> Order | None:
+        return _order(await self._pool.fetchrow(f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1", order_id))
+
+    async def find(self, *, accession: str | None, placer_order_number: str | None, limit: int) -> list[Order]:
+        rows = await self._pool.fetch(_FIND, accession, placer_order_number, limit)
+        return [order for row in rows if (order := _order(row)) is not None]

@@ -1,0 +1,1 @@
+"""Orders and their life: plain data and one transition table, no I/O."""

@@ -1,0 +1,28 @@
+"""What an order refuses."""
+
+
+class OrderError(Exception):
+    """A wish that cannot be granted; nothing has changed."""
+
+
+class NotPossible(OrderError):
+    """The order's state does not allow it."""
+
+    def __init__(self, life: str, act: str) -> None:
+        super().__init__(f"the order is {life}: {act} is not possible")
+        self.life = life
+        self.act = act
+
+
+class NoSuchOrder(OrderError):
+    """No order has this number."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(f"no order has the number {number}")
+
+
+class OtherPatient(OrderError):
+    """An order keeps its patient; another one needs a merge or a new order."""
+
+    def __init__(self) -> None:
+        super().__init__("the order belongs to another patient")

@@ -1,0 +1,151 @@
+"""An imaging order: what is asked for, where it stands, what was reported and delivered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from fj_events import (
+    ClinicalPhi,
+    CodedConcept,
+    Identifier,
+    OrderDetails,
+    PatientPhi,
+    Priority,
+    Source,
+    Staff,
+    Uid,
+)
+
+from order_service.domain.errors import OtherPatient
+from order_service.domain.life import Act, Life, move, moved
+from order_service.domain.numbers import accession_number, requested_procedure_id, study_instance_uid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a placer sent, in canonical terms. What it leaves out is made by `place`."""
+
+    site: str
+    patient_id: UUID
+    patient: PatientPhi
+    procedure: CodedConcept
+    source: Source
+    accession_issuer: str
+    priority: Priority = Priority.ROUTINE
+    placer_order_number: Identifier | None = None
+    filler_order_number: Identifier | None = None
+    accession_number: Identifier | None = None
+    study_instance_uid: Uid | None = None
+    requested_procedure_id: str | None = None
+    modality: str | None = None
+    asked_for: datetime | None = None
+    scheduled_step_id: str | None = None
+    station_ae_title: str | None = None
+    ordering_provider: Staff | None = None
+    clinical: ClinicalPhi = field(default_factory=ClinicalPhi)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order of one placer."""
+
+    order_id: UUID
+    site: str
+    life: Life
+    details: OrderDetails
+    before_change: OrderDetails | None = None
+    """What held before the newest change: it holds again when the exam had already started."""
+    report_id: UUID | None = None
+    report_version: int | None = None
+    """The newest final or amended version that is known."""
+    delivered: Mapping[str, int] = field(default_factory=dict)
+    """Per destination the newest report version that it has."""
+
+
+def place(request: Request, order_id: UUID) -> Order:
+    """A new order; numbers that the placer left out are made from its id."""
+    return Order(order_id=order_id, site=request.site, life=Life.ORDERED, details=_details(request, order_id, None))
+
+
+def change(order: Order, request: Request) -> Order:
+    """The order as the placer wants it now; the same order when nothing differs.
+
+    Raises NotPossible once the exam has started, OtherPatient when it names somebody else.
+    """
+    details = _details(request, order.order_id, order.details)
+    if details.patient_id != order.details.patient_id:
+        raise OtherPatient
+    if not differences(order.details, details):
+        return order
+    return replace(order, life=move(order.life, Act.CHANGE), details=details, before_change=order.details)
+
+
+def cancel(order: Order) -> Order:
+    """The order taken back. Raises NotPossible once the exam has started."""
+    return replace(order, life=move(order.life, Act.CANCEL))
+
+
+def reinstate(order: Order, *, undo_change: bool) -> Order:
+    """The exam had started before the wish arrived: the order stands, and a refused change is undone."""
+    undone = order.before_change if undo_change and order.before_change is not None else order.details
+    return replace(order, life=moved(order.life, Act.REINSTATE), details=undone, before_change=None)
+
+
+def happened(order: Order, act: Act) -> Order:
+    """The order after something that happened to its exam."""
+    return replace(order, life=moved(order.life, act))
+
+
+def reported(order: Order, report_id: UUID, version: int) -> Order:
+    """A final or amended version is there; an older one changes nothing."""
+    if order.report_version is not None and order.report_version >= version:
+        return order
+    return replace(order, report_id=report_id, report_version=version)
+
+
+def delivered(order: Order, destination: str, version: int) -> Order:
+    """A destination has this version of the report."""
+    newest = max(version, order.delivered.get(destination, 0))
+    return replace(order, delivered={**order.delivered, destination: newest})
+
+
+def is_delivered(order: Order, wanted_by: tuple[str, ...]) -> bool:
+    """Whether the newest final version is everywhere that wants it; with no destination, whether it is final."""
+    version = order.report_version
+    return version is not None and all(order.delivered.get(name, 0) >= version for name in wanted_by)
+
+
+def differences(before: OrderDetails, after: OrderDetails) -> tuple[str, ...]:
+    """The names of the fields that differ; through which door the newest message came is no difference."""
+    fields = (name for name in OrderDetails.model_fields if name != "source")
+    return tuple(name for name in fields if getattr(before, name) != getattr(after, name))
+
+
+def _details(request: Request, order_id: UUID, kept: OrderDetails | None) -> OrderDetails:
+    """What the request says; numbers once given are kept, numbers never given are made."""
+    accession = request.accession_number or (
+        kept.accession_number if kept else accession_number(order_id, request.accession_issuer)
+    )
+    uid = request.study_instance_uid or (kept.study_instance_uid if kept else study_instance_uid(order_id))
+    procedure_id = request.requested_procedure_id or (
+        kept.requested_procedure_id if kept else requested_procedure_id(accession)
+    )
+    return OrderDetails(
+        patient_id=request.patient_id,
+        placer_order_number=request.placer_order_number or (kept.placer_order_number if kept else None),
+        filler_order_number=request.filler_order_number or (kept.filler_order_number if kept else None),
+        accession_number=accession,
+        study_instance_uid=uid,
+        requested_procedure_id=procedure_id,
+        procedure=request.procedure,
+        modality=request.modality,
+        priority=request.priority,
+        asked_for=request.asked_for,
+        scheduled_step_id=request.scheduled_step_id,
+        station_ae_title=request.station_ae_title,
+        ordering_provider=request.ordering_provider,
+        source=request.source,
+        patient=request.patient,
+        clinical=request.clinical,
+    )

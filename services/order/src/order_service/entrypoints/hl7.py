@@ -1,0 +1,235 @@
+"""ORM^O01, OMG^O19 and OMI^O23 in our own terms (HL7 v2.5.1 ch. 4.4; IHE RAD-2, RAD-4)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, Priority, Sex, Source, Staff, patient_key
+from fj_events.terms import Address
+from fj_hl7 import CWE, CX, DTM, EI, PID, XCN, AckCode, ErrorCode, Group, Hl7Error, Message, Refusal, Segment, missing
+from fj_runtime import Site, Sites
+
+from order_service.domain.numbers import SH
+from order_service.domain.order import Request
+
+_PRIORITIES: Final = {"S": Priority.STAT, "A": Priority.ASAP, "U": Priority.URGENT, "T": Priority.URGENT}
+"""HL7 table 0485 and the older TQ-6; whatever else is routine."""
+
+_MODALITIES: Final = frozenset(
+    [
+        "BI",
+        "BMD",
+        "CR",
+        "CT",
+        "DX",
+        "ECG",
+        "EPS",
+        "ES",
+        "GM",
+        "HD",
+        "IO",
+        "IVUS",
+        "LS",
+        "MG",
+        "MR",
+        "NM",
+        "OCT",
+        "OP",
+        "OPT",
+        "PT",
+        "PX",
+        "RF",
+        "RG",
+        "RTIMAGE",
+        "SC",
+        "SM",
+        "TG",
+        "US",
+        "XA",
+        "XC",
+    ]
+)
+"""Defined terms of Modality that can be asked for (PS3.3 C.7.3.1.1.1). Other section ids (RAD, XRC …) name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One ORC group: what the placer wants done with one order."""
+
+    control: str
+    """ORC-1, table 0119."""
+    request: Request
+    reason: str | None
+    """ORC-16: why."""
+    orc: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """Reads messages by the rules of the site that their sender belongs to."""
+
+    sites: Sites
+    namespace: UUID
+
+    def wishes(self, message: Message) -> list[Wish]:
+        """Every order of a message. Raises Refusal, which points at what does not fit."""
+        site = self.sites.of_sender(*message.sender)
+        patient = _patient(PID.read(message["PID"]), site)
+        groups = message.groups("ORC")
+        if not groups:
+            raise missing("ORC")
+        return [self._wish(message, group, patient, site) for group in groups]
+
+    def _wish(self, message: Message, group: Group, patient: PatientPhi, site: Site) -> Wish:
+        orc = group["ORC"]
+        control = orc.required(1).upper()
+        obr = group.segment("OBR")
+        placer = _number(orc, 2, site.issuers.placer) or (_number(obr, 2, site.issuers.placer) if obr else None)
+        if placer is None:
+            raise missing("ORC", orc.sequence, 2)
+        if obr is None and control in {"NW", "XO"}:
+            raise missing("OBR")
+        if patient.id is None:
+            raise missing("PID", 1, 3)
+        accession, filler = _accession(group, site)
+        request = Request(
+            site=site.name,
+            patient_id=patient_key(self.namespace, patient.id.issuer, patient.id.value),
+            patient=patient,
+            procedure=_procedure(obr, control),
+            source=Source.HL7,
+            accession_issuer=site.issuers.accession,
+            priority=_priority(group),
+            placer_order_number=placer,
+            filler_order_number=filler,
+            accession_number=accession,
+            study_instance_uid=_study_uid(group),
+            requested_procedure_id=_get(group, "IPC", 2)[:SH] or None,
+            modality=_modality(group),
+            asked_for=_asked_for(group, site),
+            scheduled_step_id=_get(group, "IPC", 4)[:SH] or None,
+            station_ae_title=_get(group, "IPC", 9)[:SH] or None,
+            ordering_provider=_provider(orc, obr),
+            clinical=_clinical(message, obr, site),
+        )
+        return Wish(control, request, orc.get(16, 2) or orc.get(16) or None, orc)
+
+
+def _patient(pid: PID, site: Site) -> PatientPhi:
+    ids = [Identifier(value=cx.value, issuer=_authority(cx) or site.issuers.patient) for cx in pid.ids]
+    name, address = pid.name, pid.address
+    return PatientPhi(
+        id=ids[0] if ids else None,
+        other_ids=tuple(ids[1:]),
+        family_name=(name and name.family) or None,
+        given_name=(name and name.given) or None,
+        middle_name=(name and name.middle) or None,
+        prefix=(name and name.prefix) or None,
+        suffix=(name and name.suffix) or None,
+        ideographic_name=f"{pid.ideographic.family}^{pid.ideographic.given}" if pid.ideographic else None,
+        phonetic_name=f"{pid.phonetic.family}^{pid.phonetic.given}" if pid.phonetic else None,
+        birth_date=pid.birth_date,
+        sex=Sex(pid.sex) if pid.sex else None,
+        address=address
+        and Address(
+            line=address.street or None,
+            city=address.city or None,
+            state=address.state or None,
+            postal_code=address.postal_code or None,
+            country=address.country or None,
+        ),
+        phone=pid.phone or None,
+    )
+
+
+def _authority(numbered: CX | EI) -> str:
+    return numbered.authority.namespace or numbered.authority.universal_id
+
+
+def _number(segment: Segment, field: int, issuer: str) -> Identifier | None:
+    number = segment.first(EI, field)
+    if number is None or not number.value:
+        return None
+    return Identifier(value=number.value, issuer=_authority(number) or issuer)
+
+
+def _accession(group: Group, site: Site) -> tuple[Identifier | None, Identifier | None]:
+    """The accession number by the site's rule, and the filler number; what is too long for SH is only the latter."""
+    filler = _number(group["ORC"], 3, site.issuers.filler)
+    for place in site.accession:
+        name, field = place.split("-")
+        segment = group.segment(name)
+        number = _number(segment, int(field), site.issuers.accession) if segment else None
+        if number is not None and len(number.value) <= SH:
+            return number, filler
+        if number is not None:
+            filler = filler or number
+    return None, filler
+
+
+def _procedure(obr: Segment | None, control: str) -> CodedConcept:
+    coded = obr.first(CWE, 4) if obr else None
+    if coded is None or not (coded.code or coded.text):
+        if control in {"NW", "XO"}:
+            raise missing("OBR", obr.sequence if obr else 1, 4)
+        return CodedConcept(code="")
+    return CodedConcept(code=coded.code or coded.text, text=coded.text or None, system=coded.system or None)
+
+
+def _modality(group: Group) -> str | None:
+    said = (_get(group, "IPC", 5), _get(group, "OBR", 24))
+    return next((code.upper() for code in said if code.upper() in _MODALITIES), None)
+
+
+def _priority(group: Group) -> Priority:
+    said = (_get(group, "TQ1", 9), _get(group, "ORC", 7, 6), _get(group, "OBR", 27, 6), _get(group, "OBR", 5))
+    letter = next((code for code in said if code), "R")
+    return _PRIORITIES.get(letter[:1].upper(), Priority.ROUTINE)
+
+
+def _asked_for(group: Group, site: Site) -> datetime | None:
+    places = (("TQ1", 7, 1), ("ORC", 7, 4), ("OBR", 27, 4), ("OBR", 36, 1))
+    for name, field, component in places:
+        segment = group.segment(name)
+        time = segment.time(field, component) if segment else None
+        if time is not None:
+            return _at(time, site.localize)
+    return None
+
+
+def _at(time: DTM, localize: Callable[[datetime], datetime]) -> datetime:
+    return time.at if time.at.tzinfo else localize(time.at)
+
+
+def _study_uid(group: Group) -> str | None:
+    for name, field in (("ZDS", 1), ("IPC", 3)):
+        if uid := _get(group, name, field):
+            if len(uid) > 64 or not all(part.isdigit() for part in uid.split(".")):
+                wrong = Hl7Error(f"{name}-{field} is no UID", ErrorCode.DATA_TYPE_ERROR, name, 1, field)
+                raise Refusal(AckCode.AE, wrong)
+            return uid
+    return None
+
+
+def _provider(orc: Segment, obr: Segment | None) -> Staff | None:
+    person = orc.first(XCN, 12) or (obr.first(XCN, 16) if obr else None)
+    if person is None or not (person.id or person.family):
+        return None
+    return Staff(id=person.id or None, family_name=person.family or None, given_name=person.given or None)
+
+
+def _clinical(message: Message, obr: Segment | None, site: Site) -> ClinicalPhi:
+    reason = obr.first(CWE, 31) if obr else None
+    visit = message.segment("PV1")
+    return ClinicalPhi(
+        reason=(reason.text or reason.code) if reason else None,
+        history=(obr.text(13) or None) if obr else None,
+        visit_number=_number(visit, 19, site.issuers.patient) if visit else None,
+    )
+
+
+def _get(group: Group, name: str, field: int, component: int = 1) -> str:
+    segment = group.segment(name)
+    return segment.get(field, component).strip() if segment else ""

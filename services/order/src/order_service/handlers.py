@@ -1,0 +1,151 @@
+"""When this happens, do that: one function per command or fact."""
+
+from uuid import UUID, uuid4
+
+from fj_events import (
+    DeliveryDelivered,
+    DeliveryKind,
+    ExamCancelRefused,
+    Identifier,
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderPlaced,
+    OrderReinstated,
+    Refused,
+    ReportAmended,
+    ReportFinalized,
+)
+
+from order_service.domain import order as domain
+from order_service.domain.errors import NoSuchOrder
+from order_service.domain.life import Act, Life
+from order_service.domain.order import Order, Request
+from order_service.ports import Orders
+
+
+async def place_order(request: Request, orders: Orders, actor: str | None = None) -> Order:
+    """Take a new order (NW). The same placer number again is the same order, changed where the message differs."""
+    order = domain.place(request, uuid4())
+    if await orders.add(order):
+        orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **_fields(order)))
+        return order
+    return await change_order(request.placer_order_number, request, orders, actor)
+
+
+async def change_order(
+    number: Identifier | UUID | None, request: Request, orders: Orders, actor: str | None = None
+) -> Order:
+    """Change an order before its exam starts (XO). Raises NoSuchOrder, NotPossible, OtherPatient."""
+    known = await _known(number, orders)
+    order = domain.change(known, request)
+    if order is not known:
+        await orders.save(order)
+        orders.emit(_changed(order, domain.differences(known.details, order.details), actor))
+    return order
+
+
+async def cancel_order(
+    number: Identifier | UUID, reason: str | None, orders: Orders, actor: str | None = None
+) -> Order:
+    """Take an order back before its exam starts (CA, DC); twice is once. Raises NoSuchOrder, NotPossible."""
+    known = await _known(number, orders)
+    if known.life is Life.CANCELLED:
+        return known
+    order = domain.cancel(known)
+    await orders.save(order)
+    details = order.details
+    orders.emit(
+        OrderCancelled(
+            order_id=order.order_id,
+            site=order.site,
+            actor=actor,
+            patient_id=details.patient_id,
+            accession_number=details.accession_number,
+            study_instance_uid=details.study_instance_uid,
+            reason=reason,
+        )
+    )
+    return order
+
+
+async def on_exam_moved(order_id: UUID | None, act: Act, orders: Orders) -> None:
+    """The exam of an order started, ended or was given up."""
+    known = await orders.by_id(order_id) if order_id else None
+    if known is not None and (order := domain.happened(known, act)) != known:
+        await orders.save(order)
+
+
+async def on_exam_cancel_refused(fact: ExamCancelRefused, orders: Orders) -> None:
+    """The exam had started before the cancel or change arrived: it wins, and the placer is told."""
+    known = await orders.by_id(fact.order_id)
+    if known is None:
+        return
+    order = domain.reinstate(known, undo_change=fact.refused == Refused.CHANGE)
+    await orders.save(order)
+    if changed := domain.differences(known.details, order.details):
+        orders.emit(_changed(order, changed, None))
+    orders.emit(
+        OrderReinstated(
+            order_id=order.order_id,
+            site=order.site,
+            patient_id=order.details.patient_id,
+            accession_number=order.details.accession_number,
+            placer_order_number=order.details.placer_order_number,
+            refused=fact.refused,
+            reason=f"the exam is {fact.state}",
+        )
+    )
+
+
+async def on_report_final(report: ReportFinalized | ReportAmended, wanted_by: tuple[str, ...], orders: Orders) -> None:
+    """A final version is there: the order completes when it is also everywhere that wants it."""
+    known = await orders.by_id(report.order_id) if report.order_id else None
+    if known is not None:
+        await _complete(known, domain.reported(known, report.report_id, report.version), wanted_by, orders)
+
+
+async def on_delivered(delivery: DeliveryDelivered, wanted_by: tuple[str, ...], orders: Orders) -> None:
+    """A destination has a version of the report."""
+    if delivery.kind != DeliveryKind.RESULTS or delivery.order_id is None or delivery.report_version is None:
+        return
+    known = await orders.by_id(delivery.order_id)
+    if known is not None:
+        order = domain.delivered(known, delivery.destination, delivery.report_version)
+        await _complete(known, order, wanted_by, orders)
+
+
+async def _known(number: Identifier | UUID | None, orders: Orders) -> Order:
+    by_number = orders.by_id(number) if isinstance(number, UUID) else number and orders.by_placer_number(number)
+    known = await by_number if by_number else None
+    if known is None:
+        raise NoSuchOrder(str(number or ""))
+    return known
+
+
+async def _complete(known: Order, order: Order, wanted_by: tuple[str, ...], orders: Orders) -> None:
+    completes = known.life is not Life.COMPLETED and domain.is_delivered(order, wanted_by)
+    if completes:
+        order = domain.happened(order, Act.COMPLETE)
+    if order != known:
+        await orders.save(order)
+    if completes and order.report_id is not None and order.report_version is not None:
+        orders.emit(
+            OrderCompleted(
+                order_id=order.order_id,
+                site=order.site,
+                patient_id=order.details.patient_id,
+                accession_number=order.details.accession_number,
+                report_id=order.report_id,
+                report_version=order.report_version,
+                reason=f"delivered to {', '.join(wanted_by)}" if wanted_by else "final, and nobody wants results",
+            )
+        )
+
+
+def _changed(order: Order, changed: tuple[str, ...], actor: str | None) -> OrderChanged:
+    return OrderChanged(order_id=order.order_id, site=order.site, actor=actor, changed=changed, **_fields(order))
+
+
+def _fields(order: Order) -> dict[str, object]:
+    return {name: getattr(order.details, name) for name in type(order.details).model_fields}

@@ -1,0 +1,47 @@
+"""Where `order` is put together: settings, store, doors, and the loop."""
+
+from typing import Final
+from uuid import UUID
+
+from fj_bus import Bus, BusSettings, Consumer, Relay
+from fj_hl7 import MllpServer
+from fj_runtime import Part, Sites, api, command, database, serve
+
+from order_service.adapters.postgres import PostgresOrderBook, PostgresOrders
+from order_service.entrypoints.fhir import service_requests
+from order_service.entrypoints.hl7 import Translator
+from order_service.entrypoints.http import orders_router
+from order_service.entrypoints.kafka import subscribe
+from order_service.entrypoints.mllp import orders_door
+from order_service.settings import Settings
+
+SERVICE: Final = "order"
+ROLES: Final = ("listener", "consumer", "relay")
+MIGRATIONS: Final = ("fj_bus", "fj_hl7", "order_service")
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Run the parts that `roles` asks for until stopped."""
+    sites = Sites.load(settings.sites)
+    namespace = UUID(settings.patient_namespace.get_secret_value())
+    async with database(settings, MIGRATIONS) as pool:
+        bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
+        consumer = Consumer(bus, SERVICE)
+        subscribe(consumer, PostgresOrders, settings.wanted_by)
+        door = orders_door(Translator(sites, namespace), bus.unit, PostgresOrders)
+        parts: dict[str, Part] = {
+            "listener": MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
+            "consumer": consumer,
+            "relay": Relay(bus),
+        }
+        app = api(
+            SERVICE,
+            orders_router(bus.unit, PostgresOrders, PostgresOrderBook(pool), sites, namespace),
+            service_requests(bus.unit, PostgresOrders, sites, namespace),
+        )
+        await serve(settings, [parts[role] for role in ROLES if role in roles], app)
+
+
+def main() -> None:
+    """The program `order-service`."""
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS)

@@ -1,0 +1,136 @@
+"""How the placer's segments become a request."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from fj_events import Identifier, Priority, Sex, patient_key
+from fj_hl7 import Message, Refusal
+from fj_runtime import Sites
+from order_service.entrypoints.hl7 import Translator, Wish
+
+NAMESPACE = UUID(int=7)
+MSH = "MSH|^~\\&|EHR|NORTHHOSP|FJ|FJ|20260302091500||ORM^O01|C1|P|2.5.1"
+PID = "PID|1||P1^^^HOSP^MR~X9^^^NAT||Example^Ada^B||19700401|F|||1 Road^^Town^ST^12345^US||555-1"
+ORC = "ORC|NW|PL1^EHR"
+OBR = "OBR|1|||CTCHEST^CT chest^L"
+
+
+def wishes(*segments: str, sites: Sites | None = None) -> list[Wish]:
+    message = Message.parse("\r".join((MSH, PID, *segments)).encode())
+    return Translator(sites or Sites.load(None), NAMESPACE).wishes(message)
+
+
+def test_a_plain_order_is_read_with_the_issuers_that_the_message_names() -> None:
+    [wish] = wishes(ORC, OBR)
+    request = wish.request
+    assert (wish.control, request.site) == ("NW", "MAIN")
+    assert request.placer_order_number == Identifier(value="PL1", issuer="EHR")
+    assert request.patient.id == Identifier(value="P1", issuer="HOSP")
+    assert request.patient.other_ids == (Identifier(value="X9", issuer="NAT"),)
+    assert request.patient_id == patient_key(NAMESPACE, "HOSP", "P1")
+    assert (request.patient.family_name, request.patient.given_name) == ("Example", "Ada")
+    assert request.patient.sex is Sex.FEMALE
+    assert request.patient.address is not None
+    assert request.patient.address.city == "Town"
+    assert (request.procedure.code, request.procedure.text) == ("CTCHEST", "CT chest")
+    assert request.accession_number is None
+
+
+@pytest.mark.parametrize(
+    ("segments", "accession", "filler"),
+    [
+        (("ORC|NW|PL1|F1", OBR), "F1", "F1"),
+        ((ORC, "OBR|1|||CT^x||||||||||||||A18"), "A18", None),
+        ((ORC, "OBR|1|||CT^x||||||||||||||||A20"), "A20", None),
+        (("ORC|NW|PL1|F1", OBR, "IPC|A-IPC^AUTH|RP1|1.2.3|SPS1|CT"), "A-IPC", "F1"),
+        (("ORC|NW|PL1|FILLER-LONGER-THAN-SH", "OBR|1|||CT^x||||||||||||||A18"), "A18", "FILLER-LONGER-THAN-SH"),
+        ((ORC, "OBR|1|||CT^x||||||||||||||LONGER-THAN-SIXTEEN"), None, "LONGER-THAN-SIXTEEN"),
+    ],
+)
+def test_the_accession_number_is_the_first_that_is_not_empty_and_fits(
+    segments: tuple[str, ...], accession: str | None, filler: str | None
+) -> None:
+    [wish] = wishes(*segments)
+    found, kept = wish.request.accession_number, wish.request.filler_order_number
+    assert (found.value if found else None, kept.value if kept else None) == (accession, filler)
+
+
+@pytest.mark.parametrize(
+    ("segments", "priority"),
+    [
+        ((ORC, OBR), Priority.ROUTINE),
+        (("ORC|NW|PL1|||||^^^^^S", OBR), Priority.STAT),
+        ((ORC, "TQ1|1||||||||A", OBR), Priority.ASAP),
+        ((ORC, "OBR|1|||CT^x|||||||||||||||||||||||^^^^^S"), Priority.STAT),
+        (("ORC|NW|PL1|||||^^^^^R", "TQ1|1||||||||S", OBR), Priority.STAT),
+    ],
+)
+def test_the_priority_comes_from_where_the_version_of_the_sender_puts_it(
+    segments: tuple[str, ...], priority: Priority
+) -> None:
+    [wish] = wishes(*segments)
+    assert wish.request.priority is priority
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        ("ORC|NW|PL1|||||^^^20260305140000", OBR),
+        (ORC, "TQ1|1||||||20260305140000", OBR),
+        (ORC, "OBR|1|||CT^x" + "|" * 32 + "20260305140000"),
+    ],
+)
+def test_the_time_asked_for_is_in_the_zone_of_the_senders_site(tmp_path: Path, segments: tuple[str, ...]) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("sites:\n  NORTH:\n    time_zone: Europe/Berlin\n    senders: [{facility: NORTHHOSP}]\n")
+    [wish] = wishes(*segments, sites=Sites.load(file))
+    assert wish.request.site == "NORTH"
+    assert wish.request.asked_for == datetime(2026, 3, 5, 13, 0, tzinfo=UTC)
+
+
+def test_the_study_uid_comes_from_zds_and_one_that_is_none_is_refused() -> None:
+    [wish] = wishes(ORC, OBR, "ZDS|1.2.840.1^App^Type^DICOM")
+    assert wish.request.study_instance_uid == "1.2.840.1"
+    with pytest.raises(Refusal, match="ZDS-1"):
+        wishes(ORC, OBR, "ZDS|not-a-uid")
+
+
+def test_a_section_id_that_is_no_modality_is_left_to_the_catalogue() -> None:
+    [ct] = wishes(ORC, "OBR|1|||X^x" + "|" * 20 + "CT")
+    [rad] = wishes(ORC, "OBR|1|||X^x" + "|" * 20 + "RAD")
+    assert (ct.request.modality, rad.request.modality) == ("CT", None)
+
+
+def test_two_groups_are_two_orders_of_one_patient() -> None:
+    first, second = wishes(ORC, OBR, "ORC|NW|PL2^EHR", "OBR|2|||MRHEAD^MR head^L")
+    assert (first.request.procedure.code, second.request.procedure.code) == ("CTCHEST", "MRHEAD")
+    assert first.request.patient_id == second.request.patient_id
+
+
+@pytest.mark.parametrize(
+    ("segments", "place"),
+    [
+        ((OBR,), "OBR-2|ORC"),
+        (("ORC|NW", OBR), "ORC-2"),
+        (("ORC||PL1", OBR), "ORC-1"),
+        (("ORC|NW|PL1",), "OBR"),
+        ((ORC, "OBR|1||"), "OBR-4"),
+        ((), "ORC"),
+    ],
+)
+def test_what_is_missing_is_refused_by_its_place(segments: tuple[str, ...], place: str) -> None:
+    with pytest.raises(Refusal, match=place):
+        wishes(*segments)
+
+
+def test_a_patient_without_a_number_is_refused() -> None:
+    message = Message.parse("\r".join((MSH, "PID|1||||Example^Ada", ORC, OBR)).encode())
+    with pytest.raises(Refusal, match="PID-3"):
+        Translator(Sites.load(None), NAMESPACE).wishes(message)
+
+
+def test_a_cancel_needs_no_procedure() -> None:
+    [wish] = wishes("ORC|CA|PL1^EHR" + "|" * 14 + "NOTNEEDED^No longer needed")
+    assert (wish.control, wish.reason) == ("CA", "No longer needed")

@@ -1,0 +1,35 @@
+"""The life of an order, every state against every act."""
+
+import itertools
+
+import pytest
+from order_service.domain.errors import NotPossible
+from order_service.domain.life import MOVES, Act, Life, move, moved
+
+ALL = list(itertools.product(Life, Act))
+
+
+@pytest.mark.parametrize(("life", "act"), [pair for pair in ALL if pair in MOVES])
+def test_what_the_table_lists_is_done(life: Life, act: Act) -> None:
+    assert move(life, act) is moved(life, act) is MOVES[life, act]
+
+
+@pytest.mark.parametrize(("life", "act"), [pair for pair in ALL if pair not in MOVES])
+def test_what_the_table_lacks_is_refused_by_name_and_as_a_fact_changes_nothing(life: Life, act: Act) -> None:
+    with pytest.raises(NotPossible, match=f"{life}.*{act}"):
+        move(life, act)
+    assert moved(life, act) is life
+
+
+def test_a_placer_can_change_or_cancel_only_before_the_start() -> None:
+    wishes = {Act.CHANGE, Act.CANCEL}
+    assert {life for life, act in MOVES if act in wishes} == {Life.ORDERED}
+
+
+def test_nothing_leaves_completed() -> None:
+    assert {state for (life, _), state in MOVES.items() if life is Life.COMPLETED} == {Life.COMPLETED}
+
+
+@pytest.mark.parametrize("life", Life)
+def test_a_delivered_report_completes_every_order(life: Life) -> None:
+    assert moved(life, Act.COMPLETE) is Life.COMPLETED

@@ -1,0 +1,105 @@
+"""What an order is made of, how it changes, when it is delivered."""
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from fj_events import CodedConcept, Identifier, PatientPhi, Priority, Source
+from order_service.domain import order as domain
+from order_service.domain.errors import NotPossible, OtherPatient
+from order_service.domain.life import Act, Life
+from order_service.domain.order import Order, place
+
+from services.order.tests.unit.builders import a_request
+
+ORDER_ID = UUID("0f0e0d0c-0b0a-4908-8706-050403020100")
+
+
+def an_order(life: Life = Life.ORDERED) -> Order:
+    return replace(place(a_request(), ORDER_ID), life=life)
+
+
+def test_numbers_that_the_placer_left_out_are_made_and_fit_their_dicom_types() -> None:
+    details = an_order().details
+    assert len(details.accession_number.value) == 14
+    assert details.accession_number.issuer == "MAIN"
+    assert details.study_instance_uid == f"2.25.{ORDER_ID.int}"
+    assert len(details.study_instance_uid) <= 64
+    assert details.requested_procedure_id == details.accession_number.value
+
+
+def test_numbers_that_the_placer_gave_are_kept() -> None:
+    accession = Identifier(value="A1", issuer="NORTH")
+    details = place(a_request(accession_number=accession, study_instance_uid="1.2.3"), uuid4()).details
+    assert (details.accession_number, details.study_instance_uid) == (accession, "1.2.3")
+
+
+def test_a_change_that_leaves_numbers_out_keeps_them() -> None:
+    changed = domain.change(an_order(), a_request(priority=Priority.STAT))
+    assert changed.details.accession_number == an_order().details.accession_number
+    assert changed.details.study_instance_uid == an_order().details.study_instance_uid
+    assert domain.differences(an_order().details, changed.details) == ("priority",)
+
+
+def test_the_same_request_again_through_another_door_is_the_same_order() -> None:
+    order = an_order()
+    assert domain.change(order, a_request(source=Source.HTTP)) is order
+
+
+@pytest.mark.parametrize("life", [life for life in Life if life is not Life.ORDERED])
+def test_a_started_or_ended_order_is_neither_changed_nor_cancelled(life: Life) -> None:
+    with pytest.raises(NotPossible, match=life):
+        domain.change(an_order(life), a_request(priority=Priority.STAT))
+    with pytest.raises(NotPossible, match=life):
+        domain.cancel(an_order(life))
+
+
+def test_an_order_keeps_its_patient() -> None:
+    other = a_request(patient_id=uuid4(), patient=PatientPhi(id=Identifier(value="P2", issuer="MAIN")))
+    with pytest.raises(OtherPatient):
+        domain.change(an_order(), other)
+
+
+def test_a_change_that_the_exam_refuses_is_undone() -> None:
+    changed = domain.change(an_order(), a_request(procedure=CodedConcept(code="MRHEAD")))
+    back = domain.reinstate(changed, undo_change=True)
+    assert back.details == an_order().details
+    assert back.life is Life.IN_PROGRESS
+    assert domain.reinstate(back, undo_change=True).details == an_order().details
+
+
+def test_a_cancel_that_the_exam_refuses_leaves_the_order_standing() -> None:
+    back = domain.reinstate(domain.cancel(an_order()), undo_change=False)
+    assert (back.life, back.details) == (Life.IN_PROGRESS, an_order().details)
+
+
+def test_an_older_report_version_never_replaces_a_newer_one() -> None:
+    report = uuid4()
+    order = domain.reported(an_order(), report, 3)
+    assert domain.reported(order, uuid4(), 2) is order
+
+
+@pytest.mark.parametrize(
+    ("reported", "delivered", "wanted_by", "complete"),
+    [
+        (None, {}, (), False),
+        (2, {}, (), True),
+        (2, {}, ("ehr",), False),
+        (2, {"ehr": 1}, ("ehr",), False),
+        (2, {"ehr": 2}, ("ehr",), True),
+        (2, {"ehr": 3}, ("ehr",), True),
+        (2, {"ehr": 2}, ("ehr", "registry"), False),
+        (2, {"ehr": 2, "registry": 2}, ("ehr", "registry"), True),
+        (None, {"ehr": 2}, ("ehr",), False),
+    ],
+)
+def test_an_order_is_delivered_when_the_newest_final_is_wherever_it_is_wanted(
+    reported: int | None, delivered: dict[str, int], wanted_by: tuple[str, ...], complete: bool
+) -> None:
+    order = replace(an_order(), report_version=reported, delivered=delivered)
+    assert domain.is_delivered(order, wanted_by) is complete
+
+
+def test_facts_that_come_late_change_nothing() -> None:
+    done = an_order(Life.COMPLETED)
+    assert domain.happened(done, Act.START) == done
