@@ -1,8 +1,8 @@
 """Bytes of a message to text by MSH-18 (HL7 table 0211), without ever losing a message for a wrong declaration."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 _ESC: Final = b"\x1b"
 _JAPANESE: Final = "iso2022_jp_ext"
@@ -37,11 +37,19 @@ _RIGHT_HALF: Final[dict[bytes, str]] = {
         for final, part in {"A": 1, "B": 2, "C": 3, "D": 4, "L": 5, "G": 6, "F": 7, "H": 8, "M": 9, "T": 11}.items()
     },
 }
+_SINGLE_BYTE: Final = frozenset({b"(B", b"(J"})
+_LINES: Final = re.compile(rb"(?<=[\r\n])")
 _C1_CONTROLS: Final = re.compile(rb"[\x80-\x9f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+_UNKNOWN: Final = "MSH-18 names a character set that is not known"
+_AS_UTF_8: Final = "not in the character set of MSH-18: read as UTF-8"
+_AS_LATIN_1: Final = "not in the character set of MSH-18: read as Latin-1"
+_DAMAGED: Final = "characters that no character set explains"
+_REPLACED: Final = "\ufffd"
+
+
+class Decoded(NamedTuple):
     """The text of a message, the Python codec that goes with it, and what was not as declared."""
 
     text: str
@@ -49,55 +57,58 @@ class Decoded:
     warnings: tuple[str, ...] = ()
 
 
-def decode(raw: bytes, declared: tuple[str, ...]) -> Decoded:
-    """Text of `raw` by the values of MSH-18, the first of which is the default set. Never raises.
+def decode(raw: bytes, declared: bytes, repetition: str = "~") -> Decoded:
+    """Text of `raw` by MSH-18 as it stands there; the first of its repetitions is the default set. Never raises.
 
-    When the declared set does not fit the bytes: UTF-8, then Latin-1, with a warning. ISO 8859 fits every byte; there
-    a message that is valid UTF-8 and would hold control characters (80 to 9F) as 8859 is read as UTF-8.
+    When the declared set does not fit the bytes: UTF-8, then Latin-1, with a warning. ISO 8859 fits nearly all bytes;
+    there a message that would hold control characters (80 to 9F) and is valid UTF-8 is read as UTF-8.
     """
-    codecs, warnings = _declared(declared)
+    codecs, warnings = _declared(declared, repetition)
     if raw.isascii() and _ESC not in raw:
         return Decoded(raw.decode("ascii"), codecs[0], warnings)
-    main = next((codec for codec in codecs if codec == _JAPANESE), codecs[0])
-    try:
-        if _DESIGNATION.search(raw):
-            return Decoded(_iso_2022(raw, codecs[0]), main, warnings)
-        if codecs[0].startswith("iso8859") and _C1_CONTROLS.search(raw):
-            return Decoded(raw.decode("utf-8"), "utf-8", (*warnings, f"declared as {declared[0]}, read as UTF-8"))
-        return Decoded(raw.decode(codecs[0]), main, warnings)
-    except UnicodeDecodeError:
-        return _fallback(raw, codecs[0], declared, warnings)
+    if _DESIGNATION.search(raw):
+        text = "".join(_iso_2022(line, codecs[0]) for line in _LINES.split(raw))
+        damaged = (_DAMAGED,) if _REPLACED in text else ()
+        return Decoded(text, _JAPANESE if _JAPANESE in codecs else codecs[0], warnings + damaged)
+    text, codec = _fit(raw, codecs[0])
+    if codec != codecs[0]:
+        warnings += (_AS_UTF_8 if codec == "utf-8" else _AS_LATIN_1,)
+    return Decoded(text, codec, warnings)
 
 
-def _declared(values: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names = [value.strip().upper() for value in values] or [""]
+@lru_cache(maxsize=256)
+def _declared(msh_18: bytes, repetition: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names = [name.strip().upper() for name in msh_18.decode("latin-1").split(repetition)]
     codecs = tuple(_CODECS.get(name, "ascii") for name in names)
-    unknown = tuple("MSH-18 names a character set that is not known" for name in names if name not in _CODECS)
-    return codecs, unknown
+    return codecs, () if _CODECS.keys() >= set(names) else (_UNKNOWN,)
 
 
-def _fallback(raw: bytes, codec: str, declared: tuple[str, ...], warnings: tuple[str, ...]) -> Decoded:
-    said = (declared[0] if declared and not any("not known" in w for w in warnings) else "") or "nothing"
-    if codec.startswith("iso8859"):
-        return Decoded(raw.decode(codec, "replace"), codec, warnings)
-    try:
-        return Decoded(raw.decode("utf-8"), "utf-8", (*warnings, f"declared as {said}, read as UTF-8"))
-    except UnicodeDecodeError:
-        return Decoded(raw.decode("latin-1"), "latin-1", (*warnings, f"declared as {said}, read as Latin-1"))
+def _fit(raw: bytes, codec: str) -> tuple[str, str]:
+    """The text and the codec that read it."""
+    better_utf_8 = codec.startswith("iso8859") and _C1_CONTROLS.search(raw)
+    for candidate in ("utf-8", codec) if better_utf_8 else (codec, "utf-8"):
+        try:
+            return raw.decode(candidate), candidate
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1"), "latin-1"
 
 
-def _iso_2022(raw: bytes, default: str) -> str:
-    """Code extension (ISO 2022) run by run: a double-byte run may hold the byte of any delimiter."""
-    parts = _DESIGNATION.split(raw)
-    text = [parts[0].decode(default)]
+def _iso_2022(line: bytes, default: str) -> str:
+    """Code extension (ISO 2022) run by run: a double-byte run may hold the byte of any delimiter.
+
+    Each line begins anew with the default set.
+    """
+    first, *rest = _DESIGNATION.split(line)
+    text = [_fit(first, default)[0]]
     left, right = b"(B", default
-    for designation, run in zip(parts[1::2], parts[2::2], strict=True):
+    for designation, run in zip(rest[::2], rest[1::2], strict=True):
         if designation in _RIGHT_HALF:
             right = _RIGHT_HALF[designation]
         else:
             left = designation
-        if left in (b"(B", b"(J"):
-            text.append(run.decode(right))
+        if left in _SINGLE_BYTE:
+            text.append(_fit(run, right)[0])
         else:
-            text.append((_ESC + left + run + b"\x1b(B").decode(_JAPANESE))
+            text.append((_ESC + left + run + b"\x1b(B").decode(_JAPANESE, "replace"))
     return "".join(text)

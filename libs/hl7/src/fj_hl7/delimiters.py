@@ -20,12 +20,13 @@ class Delimiters:
 
     @classmethod
     @lru_cache(maxsize=64)
-    def of(cls, head: str) -> Self:
-        """The encoding characters of a header, `head` being MSH-1 with MSH-2; what MSH-2 leaves out is as usual."""
-        given = head[1:5]
+    def of(cls, head: bytes) -> Self:
+        """From the five bytes after the name of a header; what MSH-2 leaves out is as usual. Raises BadMessage."""
+        text = head.decode("latin-1")
+        given = text[1:].partition(text[:1])[0] if text else ""
         usual = cls()
         usual_characters = (usual.component, usual.repetition, usual.escape, usual.subcomponent)
-        characters = (head[:1], *given, *usual_characters[len(given) :])
+        characters = (text[:1], *given, *usual_characters[len(given) :])
         if len(set(characters)) != len(characters) or any(c.isalnum() or c.isspace() or not c for c in characters):
             raise BadMessage("MSH-1 and MSH-2 do not give five different delimiters")
         return cls(*characters)

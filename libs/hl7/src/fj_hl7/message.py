@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, Self
 
 from fj_hl7.charsets import decode
@@ -12,7 +13,6 @@ from fj_hl7.segment import Reading, Segment
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n\x0b\x00"
-_LINE_END: Final = re.compile(rb"[\r\n]")
 # Where CR ends the segments, a lone LF is text unless something that looks like a segment follows.
 _MIXED_ENDS: Final = re.compile(r"\r\n|\n(?=[A-Z][A-Z0-9]{2}\W)|\r")
 _ONLY_EVENT: Final = {"ORM": "O01", "ORU": "R01"}
@@ -36,22 +36,29 @@ class Sender(NamedTuple):
 
 
 class Segments:
-    """Segments in their order: a whole message or one group of it."""
+    """Segments in their order: a whole message or one group of it. They are made when somebody asks for them."""
 
-    __slots__ = ("_by_name", "_segments")
+    __slots__ = ("_found", "_lines", "_names", "_reading", "_start", "_stop")
 
-    def __init__(self, segments: list[Segment]) -> None:
-        self._segments = segments
-        self._by_name: dict[str, list[Segment]] | None = None
+    def __init__(self, names: list[str], lines: list[str], reading: Reading, span: tuple[int, int]) -> None:
+        self._names = names
+        self._lines = lines
+        self._reading = reading
+        self._start, self._stop = span
+        self._found: dict[str, list[Segment]] = {}
 
     def segments(self, name: str) -> list[Segment]:
         """All segments of that name, maybe none."""
-        if self._by_name is None:
-            index: dict[str, list[Segment]] = {}
-            self._by_name = index
-            for segment in self._segments:
-                index.setdefault(segment.name, []).append(segment)
-        return self._by_name.get(name, [])
+        found = self._found.get(name)
+        if found is None:
+            self._found[name] = found = []
+            names, place = self._names, self._start
+            before = names[:place].count(name) if place else 0
+            for sequence in range(before + 1, before + 1 + names[place : self._stop].count(name)):
+                place = names.index(name, place)
+                found.append(Segment(name, self._lines[place], self._reading, sequence))
+                place += 1
+        return found
 
     def segment(self, name: str) -> Segment | None:
         """The first segment of that name, if there is one."""
@@ -69,7 +76,11 @@ class Segments:
         return bool(self.segments(name))
 
     def __iter__(self) -> Iterator[Segment]:
-        return iter(self._segments)
+        seen: dict[str, int] = {}
+        for name in self._names[self._start : self._stop]:
+            place = seen.get(name, 0)
+            seen[name] = place + 1
+            yield self.segments(name)[place]
 
 
 class Group(Segments):
@@ -84,17 +95,19 @@ class Message(Segments):
     `strangers` counts the lines that are no segment: text broken by a raw line end, or garbage.
     """
 
-    __slots__ = ("_header", "codec", "delimiters", "line_ends", "raw", "strangers", "warnings")
+    __slots__ = ("codec", "delimiters", "header", "line_ends", "raw", "strangers", "warnings")
 
-    def __init__(self, raw: bytes, lines: list[str], reading: Reading, line_ends: LineEnds) -> None:
+    def __init__(self, raw: bytes, text: str, reading: Reading) -> None:
+        lines, line_ends = _lines(text)
+        names, lines, strangers = _named(lines, reading.delimiters.field)
+        super().__init__(names, lines, reading, (0, len(names)))
         self.raw = raw
         self.delimiters = reading.delimiters
         self.codec = reading.codec
         self.warnings = reading.warnings
         self.line_ends = line_ends
-        segments, self.strangers = _segments(lines, reading)
-        super().__init__(segments)
-        self._header = segments[0]
+        self.strangers = strangers
+        self.header = Segment("MSH", lines[0], reading)
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -102,26 +115,20 @@ class Message(Segments):
         body = raw if raw.startswith(b"MSH") else raw.removeprefix(_BOM).strip(_BLANK)
         if not body.startswith(b"MSH"):
             raise BatchNotMessage("a batch, not a message") if body[:3] in {b"FHS", b"BHS"} else BadMessage("no MSH")
-        head = _LINE_END.split(body, 1)[0]
-        delimiters = _delimiters(head)
-        decoded = decode(body, _character_sets(head, delimiters))
-        lines, line_ends = _lines(decoded.text)
-        return cls(raw, lines, Reading(delimiters, decoded.codec, list(decoded.warnings)), line_ends)
-
-    @property
-    def header(self) -> Segment:
-        """MSH."""
-        return self._header
+        head = _head(body)
+        delimiters = Delimiters.of(head[3:8])
+        decoded = decode(body, _msh_18(head), delimiters.repetition)
+        return cls(raw, decoded.text, Reading(delimiters, decoded.codec, list(decoded.warnings)))
 
     @property
     def code(self) -> str:
         """MSH-9.1, as `ORM`."""
-        return self._header.get(9, 1).strip()
+        return self.header.get(9, 1).strip()
 
     @property
     def trigger(self) -> str:
         """MSH-9.2, as `O01`; where it is empty (HL7 2.1), EVN-1 or the only event that the message has."""
-        trigger = self._header.get(9, 2).strip()
+        trigger = self.header.get(9, 2).strip()
         if trigger:
             return trigger
         event = self.segment("EVN")
@@ -135,17 +142,17 @@ class Message(Segments):
     @property
     def control_id(self) -> str:
         """MSH-10 as it was sent (still escaped): what MSA-2 of the answer must repeat."""
-        return self._header.raw(10)
+        return self.header.raw(10)
 
     @property
     def version(self) -> str:
         """MSH-12.1, as `2.5.1`; may be empty."""
-        return self._header.get(12).strip()
+        return self.header.get(12).strip()
 
     @property
     def sender(self) -> Sender:
         """MSH-3 and MSH-4."""
-        return Sender(self._header.get(3).strip(), self._header.get(4).strip())
+        return Sender(self.header.get(3).strip(), self.header.get(4).strip())
 
     def groups(self, start: str = "ORC", anchor: str = "OBR") -> list[Group]:
         """The orders (or results) of the message, each from its `start` segment on.
@@ -153,29 +160,28 @@ class Message(Segments):
         A second `anchor` without a `start` before it begins a group too: an ORU may have no ORC, an ORM one for many
         OBR. What stands before the first group (MSH, PID, PV1 ...) belongs to no group.
         """
-        groups: list[list[Segment]] = []
+        names = self._names
+        starts: list[int] = []
         anchored = False
-        for segment in self._segments:
-            if segment.name == start or (segment.name == anchor and (anchored or not groups)):
-                groups.append([])
+        for place, name in enumerate(names):
+            if name == start or (name == anchor and (anchored or not starts)):
+                starts.append(place)
                 anchored = False
-            anchored = anchored or segment.name == anchor
-            if groups:
-                groups[-1].append(segment)
-        return [Group(segments) for segments in groups]
+            anchored = anchored or name == anchor
+        spans = zip(starts, [*starts[1:], len(names)], strict=False)
+        return [Group(names, self._lines, self._reading, span) for span in spans]
 
 
-def _delimiters(head: bytes) -> Delimiters:
-    text = head[3:8].decode("latin-1")
-    end = text.find(text[:1], 1)
-    return Delimiters.of(text if end < 0 else text[:end])
+def _head(body: bytes) -> bytes:
+    """The line of MSH, still as bytes."""
+    end = body.find(b"\r")
+    head = body if end < 0 else body[:end]
+    return head if b"\n" not in head else head[: head.index(b"\n")]
 
 
-def _character_sets(head: bytes, delimiters: Delimiters) -> tuple[str, ...]:
-    fields = head.split(delimiters.field.encode("latin-1"), 18)
-    if len(fields) < 18 or not fields[17]:
-        return ("",)
-    return tuple(fields[17].decode("latin-1").split(delimiters.repetition))
+def _msh_18(head: bytes) -> bytes:
+    fields = head.split(head[3:4], 18)
+    return fields[17] if len(fields) > 17 else b""
 
 
 def _lines(text: str) -> tuple[list[str], LineEnds]:
@@ -188,16 +194,32 @@ def _lines(text: str) -> tuple[list[str], LineEnds]:
     return _MIXED_ENDS.split(text), LineEnds.MIXED
 
 
-def _segments(lines: list[str], reading: Reading) -> tuple[list[Segment], int]:
-    segments: list[Segment] = []
-    counts: dict[str, int] = {}
-    strangers = 0
-    separator = reading.delimiters.field
-    for line in lines:
-        name = line[:3]
-        if line[3:4] in {separator, ""} and _SEGMENT_NAME.fullmatch(name):
-            counts[name] = sequence = counts.get(name, 0) + 1
-            segments.append(Segment(line, reading, sequence))
-        elif not line.isspace() and line:
-            strangers += 1
-    return segments, strangers
+def _named(lines: list[str], separator: str) -> tuple[list[str], list[str], int]:
+    """The names of the segments, their lines, and how many other lines there are."""
+    if not lines[-1]:  # after the end of the last segment, as it should be
+        lines.pop()
+    known = _names(separator)
+    names = [known[line[:4]] for line in lines]
+    if "" not in names:
+        return names, lines, 0
+    kept = [line for line, name in zip(lines, names, strict=True) if name]
+    others = [line for line, name in zip(lines, names, strict=True) if not name]
+    return [name for name in names if name], kept, sum(1 for line in others if line and not line.isspace())
+
+
+class _Names(dict[str, str]):
+    """The segment that a line beginning so is, empty when it is none: `PID|` is PID. Learns, and learns no nonsense."""
+
+    def __init__(self, separator: str) -> None:
+        super().__init__()
+        self._separator = separator
+
+    def __missing__(self, start: str) -> str:
+        name, rest = start[:3], start[3:]
+        if rest not in {self._separator, ""} or not _SEGMENT_NAME.fullmatch(name):
+            return ""
+        self[start] = name
+        return name
+
+
+_names: Final = lru_cache(maxsize=16)(_Names)

@@ -1,7 +1,6 @@
 """Lazy access to one segment: nothing is split, unescaped or typed before somebody asks for it."""
 
-from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from fj_hl7.delimiters import Delimiters, unescape
 from fj_hl7.dtm import DTM, BadTime
@@ -10,8 +9,7 @@ from fj_hl7.errors import missing
 NULL = '""'
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What all segments of one message share."""
 
     delimiters: Delimiters
@@ -33,8 +31,12 @@ class Value:
         """Unescaped text of one subcomponent, without outer blanks; empty when it is not there or HL7 null."""
         if component > len(self._components):
             return ""
-        text = _part(self._components[component - 1], self._reading.delimiters.subcomponent, sub - 1)
-        return "" if text == NULL else unescape(text, self._reading.delimiters, self._reading.codec).strip()
+        text = self._components[component - 1]
+        if text.isalnum():
+            return text if sub == 1 else ""
+        delimiters = self._reading.delimiters
+        text = _part(text, delimiters.subcomponent, sub - 1)
+        return "" if text == NULL else unescape(text, delimiters, self._reading.codec).strip()
 
     def part(self, component: int) -> Self:
         """The subcomponents of one component as a value of their own (an HD inside a CX)."""
@@ -66,31 +68,30 @@ class Segment:
 
     __slots__ = ("_fields", "_line", "_reading", "name", "sequence")
 
-    def __init__(self, line: str, reading: Reading, sequence: int = 1) -> None:
-        self.name = line[:3]
+    def __init__(self, name: str, line: str, reading: Reading, sequence: int = 1) -> None:
+        self.name = name
         self.sequence = sequence
         self._line = line
         self._reading = reading
-        self._fields: list[str] | None = None
+        self._fields: list[str] = []
 
     def raw(self, field: int) -> str:
         """The field as it stands in the message."""
-        fields = self._fields
-        if fields is None:
-            fields = self._split()
+        fields = self._fields or self._split()
         return fields[field] if field < len(fields) else ""
 
     def get(self, field: int, component: int = 1, repetition: int = 0, sub: int = 1) -> str:
         """Unescaped text of one place; empty when nothing stands there, or HL7 null (see `is_null`)."""
-        text = self.raw(field)
-        if not text:
-            return ""
+        fields = self._fields or self._split()
+        text = fields[field] if field < len(fields) else ""
+        if text.isalnum():  # the usual case: nothing to split, nothing to unescape
+            return text if component == 1 and not repetition and sub == 1 else ""
         delimiters = self._reading.delimiters
-        if repetition or delimiters.repetition in text:
+        if delimiters.repetition in text or repetition:
             text = _part(text, delimiters.repetition, repetition)
-        if component != 1 or delimiters.component in text:
+        if delimiters.component in text or component != 1:
             text = _part(text, delimiters.component, component - 1)
-        if sub != 1 or delimiters.subcomponent in text:
+        if delimiters.subcomponent in text or sub != 1:
             text = _part(text, delimiters.subcomponent, sub - 1)
         if delimiters.escape in text:
             return unescape(text, delimiters, self._reading.codec)
@@ -145,7 +146,7 @@ class Segment:
 
     def __len__(self) -> int:
         """How many fields the segment has."""
-        return len(self._fields if self._fields is not None else self._split()) - 1
+        return len(self._fields or self._split()) - 1
 
     def _split(self) -> list[str]:
         separator = self._reading.delimiters.field
@@ -157,7 +158,5 @@ class Segment:
 
 
 def _part(text: str, delimiter: str, index: int) -> str:
-    if delimiter not in text:
-        return "" if index else text
     parts = text.split(delimiter)
     return parts[index] if index < len(parts) else ""
