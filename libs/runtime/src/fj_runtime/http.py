@@ -7,10 +7,9 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fj_runtime.problems import SCHEMA, install_problems
+from fj_runtime.problems import SCHEMA, install_problems, problem
 from fj_runtime.tracing import traced
 
 MIB: Final = 1024 * 1024
@@ -25,7 +24,7 @@ def api(service: str, *routers: APIRouter, max_body: int = MIB) -> FastAPI:
     `max_body` is the largest request body in bytes, 413 above it; a route may set its own by FastAPI's
     `max_body_size`. Routers carry their whole paths. Lifespan functions are not run: `main` builds what is needed.
     """
-    app = FastAPI(
+    app = _Api(
         title=f"Filmjacket {service}",
         version="1",
         openapi_url=f"/api/{service}/openapi.json",
@@ -33,7 +32,6 @@ def api(service: str, *routers: APIRouter, max_body: int = MIB) -> FastAPI:
         redoc_url=None,
         responses=SCHEMA,
         max_body_size=max_body,
-        middleware=[Middleware(_Observed)],
         # FastAPI's own spans carry the query string, which names patients; ours carry the route's template.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -41,6 +39,34 @@ def api(service: str, *routers: APIRouter, max_body: int = MIB) -> FastAPI:
         app.include_router(router)
     install_problems(app)
     return app
+
+
+class _Api(FastAPI):
+    """Looks at requests from outside of everything that FastAPI puts around them, its own limits included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return _Observed(_TooLargeIsAProblem(super().build_middleware_stack()))
+
+
+class _TooLargeIsAProblem:
+    """The framework answers a body beyond the limit in plain text where the handler did not read it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def replace(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] == 413:
+                replaced = True
+                answer = problem(413, "The body is larger than this address takes")
+                await answer(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, replace)
 
 
 class _Observed:
@@ -78,5 +104,7 @@ class _Observed:
 
 
 def _route(scope: Scope) -> str:
-    path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else "unmatched"
+    """The template, with the prefixes of including routers where FastAPI (0.165) keeps them."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path = getattr(included, "path_format", None) or getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) and path else "unmatched"

@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import os
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -30,8 +31,13 @@ _KEEP_ALIVE_SECONDS: Final = 150
 _log = structlog.get_logger("fj_runtime.serving")
 
 
-async def serve(settings: ServiceSettings, parts: Sequence[Part], api: FastAPI | None = None) -> None:
-    """Run the parts and one HTTP server until SIGTERM or SIGINT, then give them 15 s to drain.
+async def serve(
+    settings: ServiceSettings,
+    parts: Sequence[Part],
+    api: FastAPI | None = None,
+    grace_seconds: float = GRACE_SECONDS,
+) -> None:
+    """Run the parts and one HTTP server until SIGTERM or SIGINT, then give them `grace_seconds` to drain.
 
     The server answers `/health/live`, `/health/ready`, `/metrics` and the routes of `api`. When a part raises, or
     ends by itself, the others are stopped in the same way and PartFailed is raised. A route that streams without an
@@ -45,20 +51,20 @@ async def serve(settings: ServiceSettings, parts: Sequence[Part], api: FastAPI |
             tasks = [group.create_task(member.run(), name=member.name) for member in team]
             _log.info("serving", host=settings.http_host, port=settings.http_port, count=len(parts))
             await stop.wait()
-            await _drain(tasks)
+            await _drain(tasks, grace_seconds)
     failed = [member.failure for member in team if member.failure is not None]
     if failed:
         raise failed[0]
     _log.info("stopped")
 
 
-async def _drain(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _drain(tasks: Sequence[asyncio.Task[None]], grace_seconds: float) -> None:
     # A thread that blocks for ever would outlive any cancellation: past all graces the process ends itself.
-    faulthandler.dump_traceback_later(GRACE_SECONDS + _CANCEL_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(grace_seconds + _CANCEL_SECONDS, exit=True)
     try:
-        _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+        _, late = await asyncio.wait(tasks, timeout=grace_seconds)
         for task in late:
-            _log.error("part did not stop in time", part=task.get_name(), seconds=GRACE_SECONDS)
+            _log.error("part did not stop in time", part=task.get_name(), seconds=grace_seconds)
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=_CANCEL_SECONDS)
@@ -143,7 +149,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise NotReachable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise NotReachable(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from error
 
 
 @contextmanager
