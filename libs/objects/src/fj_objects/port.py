@@ -22,6 +22,7 @@ class ObjectInfo:
     somebody else wrote it.
     """
 
+    bucket: str
     key: str
     size: int
     modified: datetime

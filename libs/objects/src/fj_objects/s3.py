@@ -42,6 +42,7 @@ class S3Store:
     """`ObjectStore` on S3."""
 
     def __init__(self, settings: S3Settings) -> None:
+        self._bucket = settings.bucket
         self._client = Client(
             settings.bucket,
             endpoint=settings.endpoint,
@@ -127,7 +128,7 @@ class S3Store:
             # A HEAD whose answer carries the user metadata too, unlike `obstore.head_async`.
             result = await obstore.get_async(self._client, key, options={"head": True})
         meta = result.meta
-        return ObjectInfo(key, meta["size"], meta["last_modified"], result.attributes.get(DIGEST))
+        return ObjectInfo(self._bucket, key, meta["size"], meta["last_modified"], result.attributes.get(DIGEST))
 
     async def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
