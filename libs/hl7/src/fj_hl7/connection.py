@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername") or ("?",)
         self._peer = str(peer[0])
         if len(self._connections) >= self._limits.connections:
-            self._refuse("too many connections")
+            self._fault("too many connections")
             self._transport.abort()
             return
         self._connections.add(self)
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         try:
             self._frames += self._framer.feed(data)
         except FrameTooLong as error:
-            self._refuse("frame too long")
+            self._fault("frame too long")
             self._last_words = nack_unreadable(error.head, f"the message is {error}", AckCode.AR)
             self.end()
         self._count_skipped()
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(self._limits.answer):
                 return await self._handle(raw, self._peer)
         except Exception as error:  # noqa: BLE001 - every frame gets its answer
-            _log.error("hl7_not_answered", door=self._door, peer=self._peer, error=type(error).__name__)
+            self._fault("not answered", type(error).__name__)
             return nack_unreadable(raw, "the message could not be processed", AckCode.AE)
 
     def _write(self, answer: bytes) -> None:
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
         limit = self._limits.stall if busy else self._limits.idle
         still = self._loop.time() - self._active
         if still >= limit and not self._frames:
-            self._refuse("stalled" if busy else "idle")
+            self._fault("stalled" if busy else "idle")
             self._transport.abort() if busy else self.end()
             return
         self._timer = self._loop.call_later(min(self._limits.stall, max(limit - still, 0.01)), self._look)
@@ -186,9 +186,9 @@ class Connection(asyncio.Protocol):
             metrics.SKIPPED_BYTES.labels(self._door).inc(self._framer.skipped - self._skipped)
             self._skipped = self._framer.skipped
 
-    def _refuse(self, why: str) -> None:
-        metrics.REFUSED_FRAMES.labels(self._door, why).inc()
-        _log.warning("hl7_connection_refused", door=self._door, peer=self._peer, why=why)
+    def _fault(self, what: str, error: str = "") -> None:
+        metrics.FAULTS.labels(self._door, what).inc()
+        _log.warning("hl7_fault", door=self._door, peer=self._peer, fault=what, error=error)
 
 
 async def finish(connections: "set[Connection]", within: float) -> None:

@@ -109,7 +109,7 @@ def _escapes(delimiters: Delimiters) -> dict[int, str]:
 
 
 def _from_hex(digits: str, codec: str) -> str:
-    value = bytes.fromhex(digits)
+    value = bytes.fromhex(digits).replace(b"\0", b"")
     try:
         return value.decode(codec)
     except UnicodeDecodeError:

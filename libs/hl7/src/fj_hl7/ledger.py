@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, Self
 
 from fj_hl7.message import Message
@@ -71,7 +71,13 @@ class Entry:
 
 
 class Ledger:
-    """Works inside the caller's transaction (READ COMMITTED), on the tables of `fj_hl7.migrations`."""
+    """Works inside the caller's transaction (READ COMMITTED), on the tables of `fj_hl7/migrations`.
+
+    `keep`: how long a message is known. What is forgotten would be taken as new if it came again.
+    """
+
+    def __init__(self, keep: timedelta = timedelta(days=90)) -> None:
+        self._keep = keep
 
     async def enter(self, connection: Connection, receipt: Receipt) -> Entry:
         """First statement of the transaction: enter the message with its answer, or find it there.
@@ -92,7 +98,7 @@ class Ledger:
             _REFUSE, receipt.sender, receipt.control_id, receipt.digest, receipt.answer, receipt.raw
         )
 
-    async def forget(self, connection: Connection, before: datetime) -> int:
-        """Retention: delete what was received before that time. What is forgotten would be taken as new again."""
-        row = await connection.fetchrow(_FORGET, before)
+    async def forget(self, connection: Connection) -> int:
+        """Retention, to be called now and then: delete what is older than `keep`. Returns how many messages."""
+        row = await connection.fetchrow(_FORGET, datetime.now(UTC) - self._keep)
         return int(row["forgotten"])

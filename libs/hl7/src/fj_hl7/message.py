@@ -117,8 +117,11 @@ class Message(Segments):
             raise BatchNotMessage("a batch, not a message") if body[:3] in {b"FHS", b"BHS"} else BadMessage("no MSH")
         head = _head(body)
         delimiters = Delimiters.of(head[3:8])
-        decoded = decode(body, _msh_18(head), delimiters.repetition)
-        return cls(raw, decoded.text, Reading(delimiters, decoded.codec, list(decoded.warnings)))
+        text, codec, warnings = decode(body, _msh_18(head), delimiters.repetition)
+        message = cls(raw, text.replace("\0", ""), Reading(delimiters, codec, list(warnings)))
+        if "\0" in text:  # no database takes it as text
+            message.warnings.append("NUL was dropped")
+        return message
 
     @property
     def code(self) -> str:

@@ -14,6 +14,8 @@ ANSWER_SECONDS: Final = Histogram(
 REPEATED: Final = Counter("fj_hl7_repeated_total", "Messages answered from the ledger: the same bytes again.", ["door"])
 REUSED_IDS: Final = Counter("fj_hl7_reused_control_ids_total", "Known control id, other bytes.", ["door"])
 IRREGULAR: Final = Counter("fj_hl7_irregular_messages_total", "Read in spite of a fault.", ["door", "fault"])
-REFUSED_FRAMES: Final = Counter("fj_hl7_refused_frames_total", "Connections cut by us.", ["door", "why"])
+FAULTS: Final = Counter(
+    "fj_hl7_faults_total", "Connections cut and frames not answered by their handler.", ["door", "fault"]
+)
 SKIPPED_BYTES: Final = Counter("fj_hl7_skipped_bytes_total", "Bytes outside of frames.", ["door"])
 CONNECTIONS: Final = Gauge("fj_hl7_connections", "Open MLLP connections.", ["door"])
