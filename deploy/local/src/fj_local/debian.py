@@ -6,16 +6,14 @@ import subprocess
 from collections.abc import Mapping
 from typing import Final
 
+from fj_local.errors import MissingPackages
+
 PACKAGES: Final[Mapping[str, str]] = {
     "mvn": "maven",
     "npm": "npm",
     "storescu": "dcmtk",
 }
 """Command -> the package that has it."""
-
-
-class MissingPackages(RuntimeError):
-    """Packages are missing and we are not root; the message is the line to run."""
 
 
 def ensure(*commands: str) -> None:

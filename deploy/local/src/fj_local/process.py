@@ -11,14 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, Self
 
+from fj_local.errors import NotOurs
+
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _STATE, _START_TIME = 0, 19  # fields 3 and 22 of proc_pid_stat(5), counted after the command's closing parenthesis
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
-
-
-class NotOurs(PermissionError):
-    """The process runs, but belongs to another user who may not be signalled from here."""
 
 
 @dataclass(frozen=True, slots=True)

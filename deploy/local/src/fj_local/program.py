@@ -8,22 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from fj_local.errors import PortTaken, StartFailed
 from fj_local.home import Home
 from fj_local.ports import is_free
 from fj_local.process import Running, start
-from fj_local.waiting import TooLate
 
 _TAIL: Final = 15
 _POLL: Final = 0.05
 _BETWEEN_TRIES: Final = 0.25
-
-
-class StartFailed(RuntimeError):
-    """A program did not become ready; the message ends with the last lines of its log."""
-
-
-class PortTaken(StartFailed):
-    """Another program listens where this one must."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +26,15 @@ class Program:
     command: Sequence[str]
     ready: Callable[[], bool]
     ports: Sequence[int] = ()
+    """Where it listens and nobody else does."""
     environment: Mapping[str, str] = field(default_factory=dict)
     within: float = 30.0
+    """Seconds that it may take to become ready."""
     stop_with: signal.Signals = signal.SIGTERM
     grace: float = 20.0
+    """Seconds that it may take to end before it is killed."""
     tries: int = 1
-    """How often it is started anew when it ends before it is ready."""
+    """How often it is started when it ends before it is ready."""
 
     @property
     def digest(self) -> str:
@@ -48,7 +43,7 @@ class Program:
 
 
 def launch(home: Home, program: Program) -> bool:
-    """Start what does not run, restart what runs with older settings, wait until ready; whether it was started.
+    """Start what does not run, restart what runs with other settings, wait until ready; whether it was started.
 
     Raises StartFailed.
     """
@@ -60,14 +55,11 @@ def launch(home: Home, program: Program) -> bool:
     deadline = time.monotonic() + program.within
     for _ in range(program.tries):
         running = running or _start(home, program)
-        if _becomes_ready(running, program, deadline):
+        if _becomes_ready(home, running, program, deadline):
             return started
         running = None
         time.sleep(_BETWEEN_TRIES)
-    message = (
-        f"{program.name} ended before it was ready; the end of {home.log(program.name)}:\n{tail(home, program.name)}"
-    )
-    raise StartFailed(message)
+    raise _failure(home, program, "ended before it was ready")
 
 
 def halt(home: Home, name: str) -> bool:
@@ -88,9 +80,7 @@ def tail(home: Home, name: str, lines: int = _TAIL) -> str:
 def _start(home: Home, program: Program) -> Running:
     for port in program.ports:
         if not is_free(port):
-            message = (
-                f"{program.name} needs port {port}, which another program has; set FJ_PORT_OFFSET to move the stack"
-            )
+            message = f"{program.name} needs port {port}, which another program has; FJ_PORT_OFFSET moves the stack"
             raise PortTaken(message)
     with home.open_log(program.name) as log:
         running = start(program.command, program.environment, home.path, log)
@@ -99,13 +89,16 @@ def _start(home: Home, program: Program) -> Running:
     return running
 
 
-def _becomes_ready(running: Running, program: Program, deadline: float) -> bool:
-    """False when it ends first. Raises TooLate."""
+def _becomes_ready(home: Home, running: Running, program: Program, deadline: float) -> bool:
+    """False when it ends first. Raises StartFailed at the deadline."""
     while running.alive:
         if program.ready():
             return True
         if time.monotonic() >= deadline:
-            message = f"{program.name} was not ready within {program.within:g} s"
-            raise TooLate(message)
+            raise _failure(home, program, f"was not ready within {program.within:g} s")
         time.sleep(_POLL)
     return False
+
+
+def _failure(home: Home, program: Program, what: str) -> StartFailed:
+    return StartFailed(f"{program.name} {what}; the end of {home.log(program.name)}:\n{tail(home, program.name)}")

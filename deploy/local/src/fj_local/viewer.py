@@ -8,6 +8,7 @@ from typing import Final
 
 from fj_local import debian
 from fj_local.cache import cache, fetching
+from fj_local.errors import MissingPackages
 from fj_local.servers import Say
 
 # Named with its version: under Node 20 npm would take an older one without a word.
@@ -21,7 +22,7 @@ def installation(say: Say) -> Path | None:
         if not folder.exists():
             with fetching(folder):
                 _fetch(folder, say)
-    except debian.MissingPackages as missing:
+    except MissingPackages as missing:
         say(f"going on without the viewer. {missing}")
         return None
     except (subprocess.CalledProcessError, OSError) as error:

@@ -1,11 +1,7 @@
 """Service processes, started as an operator starts them, to be asked over their real doors and to be killed."""
 
 import os
-import shutil
 import subprocess
-import sysconfig
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +11,7 @@ from fj_local.home import Home
 from fj_local.ports import LOOPBACK
 from fj_local.process import Running
 from fj_local.program import Program, halt, launch, tail
+from fj_local.services import is_ready, script
 
 from fj_testing.stack import Stack
 
@@ -87,10 +84,10 @@ class Services:
         settings |= {key: str(value) for key, value in environment.items()}
         program = Program(
             name=name,
-            command=[_command(service), "--role", role],
+            command=[script(service), "--role", role],
             environment=settings,
             ports=[http_port],
-            ready=lambda: _is_ready(http_port),
+            ready=lambda: is_ready(http_port),
             within=_READY_WITHIN,
         )
         process = ServiceProcess(self._home, program, f"http://{LOOPBACK}:{http_port}")
@@ -128,7 +125,7 @@ class Services:
     def _migrate(self, service: str) -> None:
         settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"}
         done = subprocess.run(  # noqa: S603 - the service's own command
-            [_command(service), "--role", "migrate"],
+            [script(service), "--role", "migrate"],
             env=settings,
             capture_output=True,
             text=True,
@@ -137,19 +134,3 @@ class Services:
         )
         if done.returncode:
             raise RuntimeError(f"{service} could not migrate: {done.stdout}{done.stderr}")
-
-
-def _command(service: str) -> str:
-    script = f"{service.replace('_', '-')}-service"
-    found = shutil.which(script, path=sysconfig.get_path("scripts"))
-    if found is None:
-        raise FileNotFoundError(f"no `{script}` in this environment")
-    return found
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health/ready", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
