@@ -1,6 +1,6 @@
 """Settings of a service: environment variables, checked once at start, frozen after that."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -18,8 +18,8 @@ LOCALHOST: Final = "127.0.0.1"
 class ServiceSettings(BaseSettings):
     """What every service has. A subclass sets its prefix and a default for `http_port`, and adds its own fields.
 
-    Fields without an alias are read from `<PREFIX><FIELD>`; the ones that all services of an installation share
-    have fixed names, `FJ_…`.
+    A field is read from `<PREFIX><FIELD>`; those that all services of an installation share, first from their
+    fixed names, `FJ_…`.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True)
@@ -78,9 +78,11 @@ def is_loopback(host: str | None) -> bool:
     if host == "localhost":
         return True
     try:
-        return host is not None and ip_address(host).is_loopback
+        address = ip_address(host or "")
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None  # a dual-stack socket's way to say IPv4
+    return (mapped or address).is_loopback
 
 
 def service_name(settings: ServiceSettings) -> str:
