@@ -1,0 +1,76 @@
+"""`filmjacket tail TOPIC`: facts in readable form."""
+
+import asyncio
+import json
+from typing import Annotated, Any, Final
+
+import typer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from fj_events import TOPICS, BadEvent, Phi, from_body
+from fj_local.kafka import bootstrap
+from fj_local.stack import Stack
+from pydantic import BaseModel
+
+from filmjacket.errors import NoSuchThing
+from filmjacket.terminal import console
+
+_MASK: Final = "•••"
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help="Such as order-events.")],
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="From the first fact, not from now on.")] = False,
+    follow: Annotated[bool, typer.Option(help="Go on as facts come; without it, stop at the end.")] = True,
+    phi: Annotated[bool, typer.Option("--phi", help="Show protected health information.")] = False,
+) -> None:
+    """Write the facts of a topic, one per line."""
+    if topic not in TOPICS:
+        raise NoSuchThing(f"no topic {topic!r}; there are: {', '.join(sorted(TOPICS))}")
+    servers = bootstrap(Stack.from_environment().ports)
+    try:
+        asyncio.run(_tail(topic, servers, from_start=all_, follow=follow, phi=phi))
+    except KeyboardInterrupt:
+        return
+
+
+async def _tail(topic: str, servers: str, *, from_start: bool, follow: bool, phi: bool) -> None:
+    reset = "earliest" if from_start else "latest"
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset=reset)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        while follow or [1 for part, end in ends.items() if await consumer.position(part) < end]:
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                for record in batch:
+                    console.print(_line(record, phi=phi), highlight=False, markup=False, soft_wrap=True)
+    finally:
+        await consumer.stop()
+
+
+def _line(record: ConsumerRecord, *, phi: bool) -> str:
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    kind, key = headers.get("ce_type", "?"), (record.key or b"").decode(errors="replace")
+    start = f"{headers.get('ce_time', '')} {kind} #{headers.get('ce_sequence', '?')} {headers.get('ce_site', '')} {key}"
+    return f"{start} {_body(kind, record.value or b'', phi=phi)}"
+
+
+def _body(kind: str, value: bytes, *, phi: bool) -> str:
+    """The body as JSON. What cannot be read is not shown either: nobody knows what is in it."""
+    if phi:
+        return value.decode(errors="replace")
+    try:
+        return json.dumps(_masked(from_body(kind, value)), ensure_ascii=False, default=str)
+    except BadEvent as error:
+        return f"(not readable: {type(error).__name__}, {len(value)} bytes)"
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Phi):
+        return _MASK
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return {name: _masked(field) for name, field in fields.items() if field is not None}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item) for item in value]
+    return value
