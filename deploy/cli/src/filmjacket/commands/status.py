@@ -5,42 +5,35 @@ from typing import Any, Final
 import httpx
 from fj_local.inspection import State, inspect
 from fj_local.stack import Stack
-from rich.table import Table
 
 from filmjacket.terminal import console
 
 _MIB: Final = 1024 * 1024
-_WIDTH: Final = 120
-_YES, _NO, _NONE = "[green]yes[/green]", "[red]no[/red]", "[dim]-[/dim]"
+_NONE: Final = "-"
+_TITLES: Final = ("process", "running", "ready", "memory", "lag", "dead", "address")
 
 
 def status() -> None:
-    """One line per process: running, ready, address, memory, lag, dead letters."""
+    """One line per process: running, ready, memory, lag, dead letters, address."""
     stack = Stack.from_environment()
-    table = Table("process", "running", "ready", "address", box=None, padding=(0, 2), header_style="dim")
-    for column in ("memory", "lag", "dead"):
-        table.add_column(column, justify="right")
     states = list(inspect(stack.home, stack.ports))
+    _line(_TITLES, "dim")
     for state in states:
-        table.add_row(*_row(state))
-    # One line per process, also where the window is narrow or there is none.
-    console.print(table, width=max(console.width, _WIDTH), crop=False, soft_wrap=True)
+        _line(_row(state), "" if state.ready else "yellow" if state.running else "red")
     total = sum(state.memory or 0 for state in states)
-    console.print(f"[dim]{total // _MIB} MiB in {stack.home.path}[/dim]", highlight=False)
+    _line((f"{total // _MIB} MiB in {stack.home.path}",), "dim")
+
+
+def _line(cells: tuple[str, ...], style: str) -> None:
+    """Never folded, whatever the window's width: scripts read it too."""
+    text = "{:<12} {:<8} {:<6} {:>9} {:>7} {:>6}  {}".format(*cells) if len(cells) == len(_TITLES) else cells[0]
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _row(state: State) -> tuple[str, ...]:
     memory = f"{state.memory // _MIB} MiB" if state.memory is not None else _NONE
-    lag, dead = _backlog(state)
-    return (
-        state.name,
-        _YES if state.running else _NO,
-        _YES if state.ready else _NO,
-        " ".join(state.addresses),
-        memory,
-        lag,
-        dead,
-    )
+    running, ready = ("yes" if value else "no" for value in (state.running, state.ready))
+    return (state.name, running, ready, memory, *_backlog(state), " ".join(state.addresses))
 
 
 def _backlog(state: State) -> tuple[str, str]:

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import logging
 from typing import Annotated, Any, Final
 
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from fj_events import TOPICS, BadEvent, Phi, from_body
 from fj_local.kafka import bootstrap
 from fj_local.stack import Stack
 from pydantic import BaseModel
 
-from filmjacket.errors import NoSuchThing
+from filmjacket.errors import NoSuchThing, NotReachable
 from filmjacket.terminal import console
 
 _MASK: Final = "•••"
@@ -36,14 +38,17 @@ def tail(
 
 async def _tail(topic: str, servers: str, *, from_start: bool, follow: bool, phi: bool) -> None:
     reset = "earliest" if from_start else "latest"
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset=reset)
-    await consumer.start()
     try:
+        await consumer.start()
         ends = await consumer.end_offsets(consumer.assignment())
         while follow or [1 for part, end in ends.items() if await consumer.position(part) < end]:
             for batch in (await consumer.getmany(timeout_ms=500)).values():
                 for record in batch:
                     console.print(_line(record, phi=phi), highlight=False, markup=False, soft_wrap=True)
+    except KafkaError as error:
+        raise NotReachable(f"topic {topic} on {servers}: {error}") from error
     finally:
         await consumer.stop()
 
