@@ -1,5 +1,6 @@
 """Runs the demo service as a process."""
 
+import importlib
 import json
 import os
 import signal
@@ -108,3 +109,21 @@ def _answers(process: Process) -> bool:
         return process.get("/health/live").is_success
     except httpx.TransportError:
         return False
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, str]], str]:
+    """Makes importable packages with migrations: `package("one", {"0001_a.sql": "CREATE …"})`; again to change it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(name: str, files: dict[str, str]) -> str:
+        folder = tmp_path / name / "migrations"
+        folder.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "__init__.py").touch()
+        for file, sql in files.items():
+            (folder / file).write_text(sql)
+        importlib.invalidate_caches()
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return name
+
+    return make
