@@ -1,11 +1,14 @@
 """MSH-1 and MSH-2, and the escape sequences that protect them (HL7 v2.5.1 ch. 2.5.4 and 2.7)."""
 
 import re
+import string
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
 from fj_hl7.errors import BadMessage
+
+_POSSIBLE: Final = frozenset(string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Delimiters:
         usual = cls()
         usual_characters = (usual.component, usual.repetition, usual.escape, usual.subcomponent)
         characters = (text[:1], *given, *usual_characters[len(given) :])
-        if len(set(characters)) != len(characters) or any(c.isalnum() or c.isspace() or not c for c in characters):
+        if len(set(characters)) != len(characters) or not all(c in _POSSIBLE for c in characters):
             raise BadMessage("MSH-1 and MSH-2 do not give five different delimiters")
         return cls(*characters)
 

@@ -77,7 +77,7 @@ class Framer:
             return True
         start = self._buffer.find(VT)
         garbage = self._buffer if start < 0 else self._buffer[:start]
-        self.skipped += len(garbage.strip(_BETWEEN))
+        self.skipped += len(garbage.translate(None, _BETWEEN))
         del self._buffer[: len(garbage) + 1]
         self._inside = start >= 0
         self._scanned = 0

@@ -14,8 +14,6 @@ ANSWER_SECONDS: Final = Histogram(
 REPEATED: Final = Counter("fj_hl7_repeated_total", "Messages answered from the ledger: the same bytes again.", ["door"])
 REUSED_IDS: Final = Counter("fj_hl7_reused_control_ids_total", "Known control id, other bytes.", ["door"])
 IRREGULAR: Final = Counter("fj_hl7_irregular_messages_total", "Read in spite of a fault.", ["door", "fault"])
-FAULTS: Final = Counter(
-    "fj_hl7_faults_total", "Connections cut and frames not answered by their handler.", ["door", "fault"]
-)
+FAULTS: Final = Counter("fj_hl7_faults_total", "Connections cut, frames not answered.", ["door", "fault"])
 SKIPPED_BYTES: Final = Counter("fj_hl7_skipped_bytes_total", "Bytes outside of frames.", ["door"])
 CONNECTIONS: Final = Gauge("fj_hl7_connections", "Open MLLP connections.", ["door"])

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from fj_hl7.builders.content import Header, Order, Patient, Visit
-from fj_hl7.datatypes import CWE, XCN, join
+from fj_hl7.datatypes import CWE, XCN, XPN, join
 from fj_hl7.delimiters import USUAL, escape
 from fj_hl7.dtm import write_dtm
 
 VERSION: Final = "2.5.1"
 _CHARACTER_SET: Final = "UNICODE UTF-8"
+_UNNAMED: Final = XPN("", type_code="U")  # PID-5 is required; table 0200: unspecified
 
 
 class _Writable(Protocol):
@@ -59,7 +60,7 @@ def pid(patient: Patient) -> str:
         {
             1: "1",
             3: USUAL.repetition.join(identifier.write() for identifier in patient.identifiers),
-            5: USUAL.repetition.join(name.write() for name in patient.names),
+            5: USUAL.repetition.join(name.write() for name in patient.names or (_UNNAMED,)),
             7: f"{patient.birth_date:%Y%m%d}" if patient.birth_date is not None else "",
             8: escape(patient.sex),
             11: one(patient.address),
