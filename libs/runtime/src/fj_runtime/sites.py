@@ -1,7 +1,7 @@
 """Sites: whose numbers are whose, and what a time without an offset means there."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Self
@@ -70,13 +70,16 @@ class Site(_Part):
     def localize(self, naive: datetime) -> datetime:
         """The instant that a time without offset means here.
 
-        A time that the clock shows twice is the first one; one that it skips is moved on by what was skipped.
+        A time that the clock shows twice is the first one; one that it skips is moved on by what was skipped. The
+        answer has a plain offset, since times in a zone do not equal others in an hour that comes twice (PEP 495).
         Raises ValueError for a time that has an offset already.
         """
         if naive.tzinfo is not None:
             raise ValueError(f"the time has an offset already ({naive.tzname()}), site {self.name} has no say in it")
         zone = ZoneInfo(self.time_zone)
-        return naive.replace(tzinfo=zone, fold=0).astimezone(UTC).astimezone(zone)
+        instant = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
+        offset = instant.astimezone(zone).utcoffset() or timedelta()
+        return instant.astimezone(timezone(offset))
 
 
 class Sites:
