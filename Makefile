@@ -29,8 +29,8 @@ clean-data: environment ## stop everything and delete its data
 status: environment ## one line per process: running, ready, memory, lag, dead letters, address
 	@$(RUN)/filmjacket status
 
-test: packages-test environment ## all tests, on servers of their own, each service also in an environment of its own
-	@UV=$(UV) $(RUN)/python -m fj_testing.suite
+test: packages-test environment ## all tests, each service's in an environment of its own (ONLY="shared order": some)
+	@UV=$(UV) $(RUN)/python -m fj_testing.suite $(ONLY)
 
 bench: packages-test environment ## benchmarks against a peer in the same run
 	@$(RUN)/python -m fj_bench

@@ -37,7 +37,7 @@ class ServiceProcess:
     @property
     def running(self) -> Running:
         running = self.home.running(self.program.name)
-        assert running is not None, f"{self.program.name} does not run: {self.log()}"  # noqa: S101 - a test's own claim
+        assert running is not None, f"{self.program.name} does not run: {self.log()}"
         return running
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Services:
 
     def _migrate(self, service: str) -> None:
         settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"}
-        done = subprocess.run(  # noqa: S603 - the service's own command
+        done = subprocess.run(
             [script(service), "--role", "migrate"],
             env=settings,
             capture_output=True,
