@@ -17,6 +17,7 @@ from fj_bus.errors import (
 from fj_bus.health import Health
 from fj_bus.relay import Relay
 from fj_bus.settings import BusSettings
+from fj_bus.topics import create_topics
 from fj_bus.tx import Tx
 from fj_bus.work import Batch
 
@@ -38,4 +39,5 @@ __all__ = [
     "TopicMismatch",
     "Transient",
     "Tx",
+    "create_topics",
 ]

@@ -54,6 +54,8 @@ class Bus:
         """Tell whoever waits for what this work has committed."""
         partitions = {emission.partition for emission in work.emissions}
         self.hints.committed(partitions, woke=bool(work.wakes))
+        for call in work.afterwards:
+            call()
 
     def kafka_name(self, topic: str) -> str:
         """The name of a topic or group on the broker."""

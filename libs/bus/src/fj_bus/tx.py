@@ -1,12 +1,15 @@
 """The one transaction of a message or a command, as its handler sees it."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from fj_events import Envelope, Fact
 
-from fj_bus.postgres import Connection
 from fj_bus.work import B, Work
+
+if TYPE_CHECKING:
+    from fj_bus.postgres import Connection
 
 
 class Tx:
@@ -37,6 +40,15 @@ class Tx:
         if self._actor is not None and fact.actor is None:
             fact = fact.model_copy(update={"actor": self._actor})
         return self._work.emit(fact, self.cause)
+
+    @property
+    def emits(self) -> bool:
+        """False while a rebuild is on: then only projections may be written, nothing that tells somebody something."""
+        return self._emits
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call this once the transaction has committed: a hint to whoever waits. Not called if the process dies."""
+        self._work.afterwards.append(call)
 
     def wake(self, kind: str, id: str) -> None:  # noqa: A002 - the name that the caller's sentence wants
         """What was missing is here: the facts that were parked for it go on after the commit."""

@@ -72,6 +72,7 @@ class Work:
         self.connection = connection
         self.emissions: list[Emission] = []
         self.wakes: set[tuple[str, str]] = set()
+        self.afterwards: list[Callable[[], None]] = []
         self._service = service
         self._topics = topics
         self._batches: dict[Callable[[], Batch], Batch] = {}

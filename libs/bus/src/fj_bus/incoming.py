@@ -1,0 +1,99 @@
+"""A record of the log as the consumer sees it: decoded here, inside what guards against bad records."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import asyncpg
+from fj_events import BadBody, BadEnvelope, BadEvent, Envelope, Fact, UnknownType
+
+from fj_bus.bus import Bus
+from fj_bus.handlers import Handler, Handlers
+
+OTHER: Final = "other"
+"""Label of every type that has no handler here: there may be any number of them."""
+
+
+class RawRecord(Protocol):
+    """What is needed of a Kafka record."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record. `fault` says why it is no fact of ours; `envelope` is None if not even its place is known."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    headers: Sequence[tuple[str, bytes]]
+    body: bytes
+    envelope: Envelope | None
+    handler: Handler[Any] | None
+    fact: Fact | None
+    fault: BadEvent | None
+
+    @property
+    def label(self) -> str:
+        """The type, for metrics."""
+        return self.envelope.type if self.envelope is not None and self.handler is not None else OTHER
+
+
+def read(bus: Bus, handlers: Handlers, topic: str, record: RawRecord) -> Incoming:
+    """Decode a record of this topic. Never raises."""
+    return decode(bus, handlers, topic, record.partition, record.offset, record.key, record.headers, record.value)
+
+
+def decode(
+    bus: Bus,
+    handlers: Handlers,
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    headers: Sequence[tuple[str, bytes]],
+    value: bytes | None,
+) -> Incoming:
+    """As `read`, from the parts."""
+    text = (key or b"").decode(errors="replace").replace("\0", "�")  # PostgreSQL's text has no NUL
+    body = value or b""
+    try:
+        envelope = Envelope.from_headers(headers)
+        if envelope.subject != text:
+            raise BadEnvelope("ce_subject is not the record's key")  # noqa: TRY301 - found here as all the others are
+    except BadEnvelope as bad:
+        return Incoming(topic, partition, offset, text, headers, body, None, None, None, bad)
+    handler = handlers.get(envelope.type)
+    fact, fault = None, None
+    if handler is not None:
+        try:
+            fact = bus.decode(envelope.type, body)
+        except (BadBody, UnknownType) as bad:
+            fault = bad
+    return Incoming(topic, partition, offset, text, headers, body, envelope, handler, fact, fault)
+
+
+def headers_to_json(headers: Sequence[tuple[str, bytes]]) -> str:
+    """Headers for the database: their values are bytes, of which nothing is promised."""
+    return json.dumps([[name, base64.b64encode(value or b"").decode()] for name, value in headers])
+
+
+def from_row(bus: Bus, handlers: Handlers, row: asyncpg.Record) -> Incoming:
+    """A held fact, decoded again: the code may have learned to."""
+    headers = [(name, base64.b64decode(value)) for name, value in json.loads(row["headers"])]
+    return decode(
+        bus, handlers, row["topic"], row["partition"], row["log_offset"], row["key"].encode(), headers, row["body"]
+    )

@@ -1,0 +1,60 @@
+"""From a committed unit to the log."""
+
+import asyncio
+
+import pytest
+from fj_bus import NotAProducer
+from fj_testing.log import Log
+from libs.bus.tests.world import CupDrunk, World, filled, relaying
+
+pytestmark = pytest.mark.servers
+
+
+async def test_what_a_unit_emits_is_on_the_log_numbered_by_key(world: World, log: Log) -> None:
+    async with world.bus("alpha") as bus, relaying(bus):
+        async with bus.unit(actor="Grace Hopper") as tx:
+            first = tx.emit(filled("a", 1))
+            tx.emit(filled("b", 1))
+            tx.emit(filled("a", 2))
+        records = await log.wait_for("cup-events", count=3)
+    by_key = {key: [r for r in records if r.key == key] for key in "ab"}
+    assert [r.sequence for r in by_key["a"]] == [1, 2]
+    assert [r.sequence for r in by_key["b"]] == [1]
+    assert by_key["a"][0].headers["ce_id"] == str(first)
+    assert by_key["a"][0].body["actor"] == "Grace Hopper"
+
+
+async def test_a_unit_that_fails_leaves_neither_fact_nor_number(world: World, log: Log) -> None:
+    async with world.bus("alpha") as bus, relaying(bus):
+        with pytest.raises(RuntimeError):
+            async with bus.unit() as tx:
+                tx.emit(filled("c", 1))
+                raise RuntimeError
+        async with bus.unit() as tx:
+            tx.emit(filled("c", 2))
+        (record,) = await log.wait_for("cup-events", where=lambda r: r.key == "c")
+    assert record.sequence == 1
+    assert record.body["n"] == 2
+
+
+async def test_a_service_emits_only_what_its_topics_let_it(world: World) -> None:
+    async with world.bus("alpha") as bus:
+        with pytest.raises(NotAProducer, match="alpha is no producer of drunk-events"):
+            async with bus.unit() as tx:
+                tx.emit(CupDrunk(site="MAIN", cup="x"))
+
+
+async def test_many_units_at_once_keep_order_and_numbers(world: World, log: Log) -> None:
+    async with world.bus("alpha") as bus, relaying(bus):
+
+        async def fill(worker: int) -> None:
+            for n in range(25):
+                async with bus.unit() as tx:
+                    for cup in (f"m{(worker + n) % 7}", f"m{n % 5}"):
+                        tx.emit(filled(cup, n))
+
+        await asyncio.gather(*(fill(worker) for worker in range(8)))
+        records = await log.wait_for("cup-events", where=lambda r: r.key.startswith("m"), count=400)
+    for key in {r.key for r in records}:
+        numbers = [r.sequence for r in records if r.key == key]
+        assert numbers == list(range(1, len(numbers) + 1))
