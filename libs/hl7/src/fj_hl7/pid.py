@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Self
+from typing import Final, Self
 
 from fj_hl7.datatypes import CX, XAD, XPN
 from fj_hl7.segment import Segment
+
+_NULLABLE: Final = {"birth_date": 7, "sex": 8, "address": 11, "phone": 13}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,26 @@ class PID:
     sex: str
     address: XAD | None
     phone: str
+    nulls: frozenset[str]
+    """Names of `demographics` whose value the sender asks to delete (two double quotes, ch. 2.5.3)."""
+
+    def demographics(self) -> dict[str, object]:
+        """What the sender says of the person, in plain names; what it leaves out is not in it."""
+        name, address = self.name, self.address
+        said: dict[str, object] = {
+            "family_name": name and name.family,
+            "given_name": name and name.given,
+            "middle_name": name and name.middle,
+            "prefix": name and name.prefix,
+            "suffix": name and name.suffix,
+            "ideographic_name": self.ideographic and f"{self.ideographic.family}^{self.ideographic.given}",
+            "phonetic_name": self.phonetic and f"{self.phonetic.family}^{self.phonetic.given}",
+            "birth_date": self.birth_date,
+            "sex": self.sex,
+            "address": address and _address(address),
+            "phone": self.phone,
+        }
+        return {field: value for field, value in said.items() if value}
 
     @classmethod
     def read(cls, pid: Segment) -> Self:
@@ -36,7 +58,19 @@ class PID:
             sex=pid.get(8).strip(),
             address=pid.first(XAD, 11),
             phone=pid.get(13).strip() or pid.get(13, 12).strip(),
+            nulls=frozenset(name for name, field in _NULLABLE.items() if pid.is_null(field)),
         )
+
+
+def _address(address: XAD) -> dict[str, str]:
+    parts = {
+        "line": address.street,
+        "city": address.city,
+        "state": address.state,
+        "postal_code": address.postal_code,
+        "country": address.country,
+    }
+    return {name: text for name, text in parts.items() if text}
 
 
 def _ids(pid: Segment) -> tuple[CX, ...]:

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, Priority, Sex, Source, Staff, patient_key
-from fj_events.terms import Address
+from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, Priority, Source, Staff, patient_key
 from fj_hl7 import CWE, CX, DTM, EI, PID, XCN, AckCode, ErrorCode, Group, Hl7Error, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
 
@@ -119,29 +118,7 @@ class Translator:
 
 def _patient(pid: PID, site: Site) -> PatientPhi:
     ids = [Identifier(value=cx.value, issuer=_authority(cx) or site.issuers.patient) for cx in pid.ids]
-    name, address = pid.name, pid.address
-    return PatientPhi(
-        id=ids[0] if ids else None,
-        other_ids=tuple(ids[1:]),
-        family_name=(name and name.family) or None,
-        given_name=(name and name.given) or None,
-        middle_name=(name and name.middle) or None,
-        prefix=(name and name.prefix) or None,
-        suffix=(name and name.suffix) or None,
-        ideographic_name=f"{pid.ideographic.family}^{pid.ideographic.given}" if pid.ideographic else None,
-        phonetic_name=f"{pid.phonetic.family}^{pid.phonetic.given}" if pid.phonetic else None,
-        birth_date=pid.birth_date,
-        sex=Sex(pid.sex) if pid.sex else None,
-        address=address
-        and Address(
-            line=address.street or None,
-            city=address.city or None,
-            state=address.state or None,
-            postal_code=address.postal_code or None,
-            country=address.country or None,
-        ),
-        phone=pid.phone or None,
-    )
+    return PatientPhi.model_validate({"id": next(iter(ids), None), "other_ids": ids[1:], **pid.demographics()})
 
 
 def _authority(numbered: CX | EI) -> str:
