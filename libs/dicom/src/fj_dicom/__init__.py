@@ -8,7 +8,7 @@ from fj_dicom.messages import Answer, Caller, Incoming, Request
 from fj_dicom.normalized import AnswerHandler, NormalizedService
 from fj_dicom.part10 import file_header
 from fj_dicom.peers import BadPeers, Peer, Peers
-from fj_dicom.query import FindHandler, FindService
+from fj_dicom.query import FindHandler, FindService, Matches
 from fj_dicom.scp import Health, Scp
 from fj_dicom.services import UNCOMPRESSED, VERIFICATION, Channel, Service, Session
 from fj_dicom.settings import ScpSettings
@@ -36,6 +36,7 @@ __all__ = [
     "General",
     "Health",
     "Incoming",
+    "Matches",
     "Name",
     "NameGroup",
     "NormalizedService",

@@ -188,9 +188,9 @@ class _Channel:
             pass
         self.answer(incoming, Answer(status))
 
-    def pending(self, incoming: Incoming, identifier: bytes) -> None:
+    def pending(self, incoming: Incoming, identifier: bytes, status: int = PENDING) -> None:
         waiting = self._exchange.put(
-            self._context_id, incoming.command.response(Status(PENDING), data_set=True), identifier
+            self._context_id, incoming.command.response(Status(status), data_set=True), identifier
         )
         if waiting > TOGETHER:
             self._exchange.flush()

@@ -1,6 +1,7 @@
 """C-FIND as SCP (PS3.4 sections C.4.1, K.4.1)."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from pydicom import Dataset
 
@@ -8,11 +9,20 @@ from fj_dicom.command import CommandField
 from fj_dicom.decoding import write
 from fj_dicom.messages import Answer, Incoming, Request
 from fj_dicom.services import UNCOMPRESSED, Channel, Stateless, take_whole
-from fj_dicom.status import CANCEL, Status
+from fj_dicom.status import CANCEL, Find, Status
 
-FindHandler = Callable[[Request], Awaitable[Iterable[Dataset | bytes]]]
-"""Returns the matches in order; bytes are encoded already, in the request's transfer syntax.
-Raises Refused with a status of `fj_dicom.status.Find` where it cannot answer."""
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Matches in order; bytes are encoded already, in the request's transfer syntax."""
+
+    identifiers: Iterable[Dataset | bytes]
+    pending: Find = Find.PENDING
+    """With what each is sent: `PENDING_WITHOUT_SOME_KEYS` where optional keys of the request are not supported."""
+
+
+FindHandler = Callable[[Request], Awaitable[Iterable[Dataset | bytes] | Matches]]
+"""Returns the matches. Raises Refused with a status of `fj_dicom.status.Find` where it cannot answer."""
 
 
 class FindService(Stateless):
@@ -24,10 +34,12 @@ class FindService(Stateless):
 
     def perform(self, incoming: Incoming, channel: Channel) -> None:
         """Ask the handler and send its matches, until they end or the peer cancels."""
-        for match in channel.wait_for(self._handler, take_whole(incoming)):
+        found = channel.wait_for(self._handler, take_whole(incoming))
+        matches = found if isinstance(found, Matches) else Matches(found)
+        for match in matches.identifiers:
             if channel.cancelled(incoming):
                 channel.answer(incoming, Answer(Status(CANCEL)))
                 return
             encoded = match if isinstance(match, bytes) else write(match, incoming.transfer_syntax)
-            channel.pending(incoming, encoded)
+            channel.pending(incoming, encoded, matches.pending)
         channel.answer(incoming, Answer())

@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from fj_dicom.command import CommandField
 from fj_dicom.errors import Refused
 from fj_dicom.messages import Answer, Caller, Incoming, Request
-from fj_dicom.status import General, Status
+from fj_dicom.status import PENDING, General, Status
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Channel(Protocol):
     def answer(self, incoming: Incoming, answer: Answer) -> None:
         """Send the final answer."""
 
-    def pending(self, incoming: Incoming, identifier: bytes) -> None:
+    def pending(self, incoming: Incoming, identifier: bytes, status: int = PENDING) -> None:
         """Send one match, encoded in the context's transfer syntax; it may travel together with the next ones."""
 
     def cancelled(self, incoming: Incoming) -> bool:

@@ -45,13 +45,14 @@ class Find(IntEnum):
     OUT_OF_RESOURCES = 0xA700
     IDENTIFIER_MISMATCH = 0xA900
     UNABLE_TO_PROCESS = 0xC000
+    PENDING = 0xFF00
     PENDING_WITHOUT_SOME_KEYS = 0xFF01
 
 
 class ErrorId(IntEnum):
     """Error ID (0000,0903) of Modality Performed Procedure Step (PS3.4 table F.7.2-2)."""
 
-    NO_LONGER_UPDATABLE = 0xA506
+    NO_LONGER_UPDATABLE = 0xA710
 
 
 @dataclass(frozen=True, slots=True)
