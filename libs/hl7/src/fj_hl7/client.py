@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from fj_hl7.ack import Ack, read_ack
 from fj_hl7.errors import BadMessage
-from fj_hl7.framing import Framer, FrameTooLong, frame
+from fj_hl7.framing import Framer, frame
 from fj_hl7.message import Message
 
 _MAX_ANSWER: Final = 1024 * 1024
@@ -75,7 +75,7 @@ class MllpClient:
             except TimeoutError:
                 await self._drop()
                 raise NoAnswer(self._destination, f"no answer within {self._timeout:g} s") from None
-            except (OSError, FrameTooLong, BadMessage) as error:
+            except (OSError, BadMessage) as error:
                 await self._drop()
                 raise NoAnswer(self._destination, str(error) or type(error).__name__) from error
             except asyncio.CancelledError:
@@ -126,6 +126,8 @@ class MllpClient:
             frames = framer.feed(data)
             if frames:
                 return read_ack(frames[0])
+            if framer.too_long is not None:
+                raise BadMessage("the answer is too long")
 
     async def _drop(self) -> None:
         if self._streams is None:

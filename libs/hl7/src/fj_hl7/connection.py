@@ -12,7 +12,7 @@ import structlog
 from fj_hl7 import metrics
 from fj_hl7.ack import nack_unreadable
 from fj_hl7.errors import AckCode
-from fj_hl7.framing import Framer, FrameTooLong, frame
+from fj_hl7.framing import Framer, frame
 
 _log = structlog.get_logger("fj_hl7")
 
@@ -78,11 +78,11 @@ class Connection(asyncio.Protocol):
             self._grace = None
         if self._ending:
             return
-        try:
-            self._frames += self._framer.feed(data)
-        except FrameTooLong as error:
+        self._frames += self._framer.feed(data)
+        if self._framer.too_long is not None:
             self._fault("frame too long")
-            self._last_words = nack_unreadable(error.head, f"the message is {error}", AckCode.AR)
+            said = f"the message is longer than {self._limits.frame} bytes"
+            self._last_words = nack_unreadable(self._framer.too_long, said)
             self.end()
         self._count_skipped()
         if self._framer.waits_for_cr:
@@ -172,10 +172,11 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """Close what stands still; look again when the next limit could be reached."""
-        busy = self._framer.inside or not self._writable.is_set()
+        unread = not self._writable.is_set()
+        busy = self._framer.inside or unread
         limit = self._limits.stall if busy else self._limits.idle
         still = self._loop.time() - self._active
-        if still >= limit and not self._frames:
+        if still >= limit and (unread or not self._frames):
             self._fault("stalled" if busy else "idle")
             self._transport.abort() if busy else self.end()
             return

@@ -10,15 +10,8 @@ _FS: Final = b"\x1c"
 # CR belongs after FS; LF, or the next frame at once, are taken too. FS before anything else is content.
 _END_MARK: Final = re.compile(rb"\x1c(?:[\r\n]|(?=\x0b))")
 _RESTART: Final = re.compile(rb"\x0b(?=MSH|FHS|BHS)")
+_HEAD: Final = 64 * 1024
 _BETWEEN: Final = b"\r\n"
-
-
-class FrameTooLong(Exception):
-    """A frame passed the size limit before its end came."""
-
-    def __init__(self, head: bytes, limit: int) -> None:
-        super().__init__(f"longer than {limit} bytes")
-        self.head = head
 
 
 def frame(content: bytes) -> bytes:
@@ -30,10 +23,11 @@ class Framer:
     """Cuts a stream of bytes into frames and finds the next one after garbage.
 
     `skipped` counts the bytes that belonged to no complete frame. A frame that begins anew before it ended (VT MSH)
-    was given up by its sender: only the new one counts.
+    was given up by its sender: only the new one counts. A frame over `limit` bytes ends the reading: `too_long` is its
+    beginning then, and no more frames come.
     """
 
-    __slots__ = ("_buffer", "_inside", "_limit", "_scanned", "skipped")
+    __slots__ = ("_buffer", "_inside", "_limit", "_scanned", "skipped", "too_long")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -41,6 +35,7 @@ class Framer:
         self._inside = False
         self._scanned = 0
         self.skipped = 0
+        self.too_long: bytes | None = None
 
     @property
     def inside(self) -> bool:
@@ -53,19 +48,23 @@ class Framer:
         return self._inside and self._buffer.endswith(_FS)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that `data` completes. Raises FrameTooLong; the stream cannot be read on after that."""
-        if not self._inside and data.startswith(VT) and data.find(_FS) == len(data) - 2 and data.endswith(END):
-            return [self._content(data[1:-2])]
+        """The frames that `data` completes."""
+        frames: list[bytes] = []
+        if self.too_long is not None:
+            return frames
         self._buffer += data
-        frames = []
         while self._begin():
             end = _END_MARK.search(self._buffer, self._scanned)
             if end is None:
                 self._scanned = max(len(self._buffer) - 1, 0)
+            if (len(self._buffer) if end is None else end.start()) > self._limit:
+                self.too_long = bytes(self._buffer[:_HEAD])
+                self._buffer.clear()
+                self._inside = False
+                break
+            if end is None:
                 break
             frames.append(self._take(end.start(), end.end()))
-        if len(self._buffer) > self._limit:
-            raise FrameTooLong(bytes(self._buffer[: 64 * 1024]), self._limit)
         return frames
 
     def close(self) -> bytes:
