@@ -15,7 +15,7 @@ from fj_runtime.errors import OperatorError, SchemaTooOld, SettingsError
 from fj_runtime.logs import configure_logs
 from fj_runtime.migrations import migrate
 from fj_runtime.settings import S, ServiceSettings, describe_settings, load_settings
-from fj_runtime.tracing import configure_tracing
+from fj_runtime.tracing import configure_tracing, end_tracing
 
 Subcommand = tuple[str, Callable[[S, Namespace], Awaitable[int | None]], Callable[[ArgumentParser], object]]
 """Help, what it does (its result is the exit code, None for 0), and what adds its arguments."""
@@ -53,7 +53,9 @@ def command(  # noqa: PLR0913, PLR0917 - one call per service, where all of it m
         raise SystemExit(DONE)
     configure_logs(service, settings.log_level, settings.log_format)
     configure_tracing(service, settings.otlp_endpoint)
-    raise SystemExit(_outcome(lambda: _act(settings, arguments, run, migrations, subcommands or {})))
+    code = _outcome(lambda: _act(settings, arguments, run, migrations, subcommands or {}))
+    end_tracing()
+    raise SystemExit(code)
 
 
 async def _act(

@@ -11,10 +11,10 @@ def provider(service: str, endpoint: str | None) -> TracerProvider:
     """A provider that exports to `endpoint`, or one that only numbers spans."""
     resource = Resource.create({"service.name": service, "service.namespace": "filmjacket"})
     if endpoint is None:
-        return TracerProvider(sampler=ALWAYS_OFF, resource=resource)
+        return TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - costs 15 MB
 
-    made = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource)
+    made = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False)
     made.add_span_processor(_WithoutTexts(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")))
     return made
 

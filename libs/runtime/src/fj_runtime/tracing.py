@@ -1,5 +1,6 @@
 """Traces: one provider per process, exported only where a collector is named."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -12,6 +13,7 @@ from fj_runtime.redaction import redact
 
 _propagator: Final = TraceContextTextMapPropagator()
 _tracer: Final = trace.get_tracer("filmjacket")
+_FLUSH_SECONDS: Final = 3
 
 
 def configure_tracing(service: str, endpoint: str | None) -> None:
@@ -22,6 +24,15 @@ def configure_tracing(service: str, endpoint: str | None) -> None:
     from fj_runtime.spans import provider  # the SDK costs memory that a process without tracing need not pay  # noqa: PLC0415
 
     trace.set_tracer_provider(provider(service, endpoint))
+
+
+def end_tracing() -> None:
+    """Send what is still here. A collector that does not answer holds up nobody's end: spans are lost, not time."""
+    shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
+    if shutdown is not None:
+        sending = threading.Thread(target=shutdown, daemon=True)
+        sending.start()
+        sending.join(_FLUSH_SECONDS)
 
 
 @contextmanager
