@@ -1,0 +1,227 @@
+"""A door on a real database: one effect, one answer, and nothing left of what was refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from fj_hl7 import Ack, AckCode, Door, ErrorCode, Hl7Error, Ledger, Message, Refusal, read_ack
+from prometheus_client import REGISTRY
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+pytestmark = pytest.mark.servers
+LEDGER = files("fj_hl7").joinpath("migrations", "0001_received_messages.sql").read_text()
+
+
+@dataclass(frozen=True)
+class Unit:
+    connection: "PoolConnectionProxy[asyncpg.Record]"
+
+
+class Ward:
+    """A service with one table: a row for each patient that was admitted."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+        self.door = Door("patients", {"ADT^A01": self.admit, "ADT^A04": self.admit}, self.unit, Ledger())
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield Unit(connection)
+
+    async def admit(self, message: Message, unit: Unit) -> None:
+        number = message["PID"].required(3)
+        await unit.connection.execute("INSERT INTO admitted VALUES ($1)", number)
+        if number == "unknown":
+            raise Refusal(AckCode.AE, Hl7Error("who?", ErrorCode.UNKNOWN_KEY_IDENTIFIER, "PID", 1, 3))
+        if number == "crash":
+            raise RuntimeError("Example^Ada")
+
+    async def answer(self, raw: bytes) -> Ack:
+        return read_ack(await self.door(raw, "127.0.0.1"))
+
+    async def admitted(self) -> list[str]:
+        return [row[0] for row in await self.pool.fetch("SELECT number FROM admitted ORDER BY 1")]
+
+    async def count(self, table: str) -> int:
+        return int(await self.pool.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+@pytest.fixture(scope="module")
+async def pool(database: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
+    async with asyncpg.create_pool(database, min_size=1, max_size=8) as pool:
+        await pool.execute(LEDGER)
+        await pool.execute("CREATE TABLE admitted (number text NOT NULL)")
+        yield pool
+
+
+@pytest.fixture
+async def ward(pool: "asyncpg.Pool[asyncpg.Record]") -> Ward:
+    await pool.execute("TRUNCATE admitted, hl7_received, hl7_refused")
+    return Ward(pool)
+
+
+def adt(number: str, control_id: str = "C1", kind: str = "ADT^A04", *more: str) -> bytes:
+    head = f"MSH|^~\\&|EHR|NORTH|FJ|MAIN|2026||{kind}|{control_id}|P|2.5"
+    return "\r".join((head, f"PID|||{number}", *more)).encode() + b"\r"
+
+
+def counted(metric: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(metric, {"door": "patients", **labels}) or 0
+
+
+async def test_accepted_means_done_and_kept(ward: Ward) -> None:
+    raw = adt("1")
+    answer = await ward.answer(raw)
+    assert (answer.code, answer.control_id) == ("AA", "C1")
+    assert await ward.admitted() == ["1"]
+    row = await ward.pool.fetchrow("SELECT * FROM hl7_received")
+    assert row is not None
+    assert (row["sender"], row["control_id"], row["raw"]) == ("EHR\tNORTH", "C1", raw)
+
+
+async def test_the_same_message_again_has_the_stored_answer_and_no_effect(ward: Ward) -> None:
+    before = counted("fj_hl7_repeated_total")
+    first = await ward.door(adt("1"), "a")
+    assert [await ward.door(adt("1"), "a") for _ in range(3)] == [first] * 3
+    assert await ward.admitted() == ["1"]
+    assert counted("fj_hl7_repeated_total") == before + 3
+
+
+async def test_the_same_message_on_many_connections_at_once_has_one_effect(ward: Ward) -> None:
+    answers = await asyncio.gather(*(ward.door(adt("1"), "a") for _ in range(30)))
+    assert len(set(answers)) == 1
+    assert await ward.admitted() == ["1"]
+
+
+async def test_a_known_control_id_with_other_bytes_is_a_new_message_and_counted(ward: Ward) -> None:
+    before = counted("fj_hl7_reused_control_ids_total")
+    await ward.answer(adt("1"))
+    assert (await ward.answer(adt("2"))).code == "AA"
+    assert (await ward.answer(adt("3", control_id="C2"))).code == "AA"
+    assert await ward.admitted() == ["1", "2", "3"]
+    assert counted("fj_hl7_reused_control_ids_total") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "error"),
+    [
+        ("unknown", ErrorCode.UNKNOWN_KEY_IDENTIFIER, "who?"),
+        ("", ErrorCode.REQUIRED_FIELD_MISSING, "PID-3 is missing"),
+        ("crash", ErrorCode.APPLICATION_INTERNAL_ERROR, "The message could not be processed; nothing was changed"),
+    ],
+)
+async def test_a_refusal_changes_nothing_and_keeps_the_bytes(
+    ward: Ward, number: str, code: ErrorCode, error: str
+) -> None:
+    raw = adt(number)
+    for times in (1, 2):
+        answer = await ward.answer(raw)
+        assert (answer.code, answer.control_id, answer.errors) == ("AE", "C1", (Hl7Error(error, code),))
+        kept = await ward.pool.fetchrow("SELECT raw, times FROM hl7_refused")
+        assert kept is not None
+        assert (kept["raw"], kept["times"]) == (raw, times)
+    assert await ward.admitted() == []
+    assert await ward.count("hl7_received") == 0
+
+
+async def test_a_refused_message_is_tried_again_when_it_comes_again(ward: Ward) -> None:
+    assert (await ward.answer(adt("unknown"))).code == "AE"
+
+    async def now_known(message: Message, unit: Unit) -> None:
+        await unit.connection.execute("INSERT INTO admitted VALUES ($1)", message["PID"].get(3))
+
+    ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Ledger())
+    assert (await ward.answer(adt("unknown"))).code == "AA"
+    assert await ward.admitted() == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "says"),
+    [
+        ("ORM^O01", ErrorCode.UNSUPPORTED_MESSAGE_TYPE, "belongs to the door orders (MLLP 2575"),
+        ("SIU^S12", ErrorCode.UNSUPPORTED_MESSAGE_TYPE, "belongs to the door appointments (MLLP 2578"),
+        ("ACK^A01", ErrorCode.UNSUPPORTED_MESSAGE_TYPE, "no door takes this message type"),
+        ("ADT^A99", ErrorCode.UNSUPPORTED_EVENT_CODE, "takes ADT^A01, ADT^A04"),
+        ("", ErrorCode.UNSUPPORTED_MESSAGE_TYPE, "no door takes"),
+    ],
+)
+async def test_other_kinds_are_sent_to_the_right_door(ward: Ward, kind: str, code: ErrorCode, says: str) -> None:
+    answer = await ward.answer(adt("1", kind=kind))
+    assert (answer.code, answer.errors[0].code) == ("AR", code)
+    assert says in answer.text
+    assert await ward.admitted() == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "control_id"),
+    [
+        (b"", "AR", ""),
+        (b"nonsense", "AR", ""),
+        (adt("1", "C1", "ADT^A04", "a line that is no segment"), "AE", "C1"),
+        (adt("1") + adt("2", "C2"), "AE", "C1"),
+        (b"BHS|^~\\&|A\r" + adt("1") + b"BTS|2\r", "AR", "C1"),
+        (b"FHS|^~\\&|A\rFTS|0\r", "AR", ""),
+    ],
+)
+async def test_what_cannot_be_read_whole_is_refused_and_kept(
+    ward: Ward, raw: bytes, code: str, control_id: str
+) -> None:
+    answer = await ward.answer(raw)
+    assert (answer.code, answer.control_id) == (code, control_id)
+    assert await ward.pool.fetchval("SELECT raw FROM hl7_refused") == raw
+    assert await ward.admitted() == []
+
+
+async def test_a_batch_is_taken_whole_with_one_answer(ward: Ward) -> None:
+    batch = b"FHS|^~\\&|A\rBHS|^~\\&|A\r" + adt("1", "B1") + adt("2", "B2", "ADT^A01") + b"BTS|2\rFTS|1\r"
+    first = await ward.door(batch, "a")
+    assert (read_ack(first).code, read_ack(first).control_id) == ("AA", "B1")
+    assert await ward.door(batch, "a") == first
+    assert await ward.admitted() == ["1", "2"]
+
+
+async def test_a_batch_with_one_wrong_message_is_refused_whole(ward: Ward) -> None:
+    batch = b"BHS|^~\\&|A\r" + adt("1", "B1") + adt("unknown", "B2") + b"BTS|2\r"
+    assert (await ward.answer(batch)).code == "AE"
+    assert await ward.admitted() == []
+
+
+async def test_odd_but_readable_messages_are_accepted_and_counted(ward: Ward) -> None:
+    before = counted("fj_hl7_irregular_messages_total", fault="line ends LF")
+    assert (await ward.answer(adt("1").replace(b"\r", b"\n"))).code == "AA"
+    assert (await ward.answer(adt("Müller", "C2"))).code == "AA"
+    assert counted("fj_hl7_irregular_messages_total", fault="line ends LF") == before + 1
+    assert await ward.admitted() == ["1", "Müller"]
+
+
+async def test_a_database_that_fails_is_an_answer_too(ward: Ward) -> None:
+    def broken() -> AbstractAsyncContextManager[Unit]:
+        raise ConnectionRefusedError
+
+    ward.door = Door("patients", {"ADT^A04": ward.admit}, broken, Ledger())
+    answer = await ward.answer(adt("1"))
+    assert (answer.code, answer.control_id, answer.errors[0].code) == ("AE", "C1", "207")
+
+
+async def test_what_is_older_than_the_retention_is_forgotten(ward: Ward) -> None:
+    await ward.answer(adt("1"))
+    await ward.answer(adt("unknown", "C2"))
+    assert await Ledger(timedelta(hours=1)).forget(ward.pool) == 0
+    assert await Ledger(timedelta(seconds=-1)).forget(ward.pool) == 2
+    assert (await ward.count("hl7_received"), await ward.count("hl7_refused")) == (0, 0)
+
+
+async def test_a_control_id_longer_than_any_index_takes_is_fine(ward: Ward) -> None:
+    long = "9" * 10_000
+    assert (await ward.answer(adt("1", long))).control_id == long
+    assert (await ward.answer(adt("1", long + "8"))).control_id == long + "8"
+    assert await ward.admitted() == ["1", "1"]
