@@ -15,6 +15,7 @@ from fj_fhir.http import (
     negotiate,
     outcome_response,
     read_body,
+    read_form,
     refuse_the_rest,
     resource_response,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "parse_search",
     "parse_service_request",
     "read_body",
+    "read_form",
     "read_json",
     "refuse_the_rest",
     "resource_response",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
@@ -22,6 +23,7 @@ from fj_fhir.terms import Json
 
 MEDIA_TYPE: Final = "application/fhir+json"
 _JSON: Final = frozenset({MEDIA_TYPE, "application/json", "text/json", "json"})
+_FORM: Final = "application/x-www-form-urlencoded"
 _ACCEPTED: Final = _JSON | {"*/*", "application/*"}
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _CODES: Final[Mapping[int, IssueCode]] = {
@@ -111,16 +113,29 @@ def version_headers(resource: Json) -> dict[str, str]:
 
 async def read_body(request: Request, limit: int = 1 << 20) -> Json:
     """The JSON object that was sent. Raises FhirError: 415, 413 over `limit` bytes, 400."""
+    return read_json(await _read(request, _JSON, MEDIA_TYPE, limit))
+
+
+async def read_form(request: Request, limit: int = 1 << 16) -> list[tuple[str, str]]:
+    """The parameters of a search by POST (R4 section 3.1.1.1.4). Raises FhirError: 415, 413 over `limit` bytes, 400."""
+    raw = await _read(request, {_FORM}, _FORM, limit)
+    try:
+        return parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise FhirError(400, [Issue(IssueCode.STRUCTURE, "the form is not in UTF-8")]) from None
+
+
+async def _read(request: Request, types: Collection[str], wanted: str, limit: int) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in _JSON:
-        wanted = f"the body is {media_type or 'of no type'}, not {MEDIA_TYPE}"
-        raise FhirError(415, [Issue(IssueCode.NOT_SUPPORTED, wanted)])
+    if media_type not in types:
+        given = f"the body is {media_type or 'of no type'}, not {wanted}"
+        raise FhirError(415, [Issue(IssueCode.NOT_SUPPORTED, given)])
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > limit:
             raise FhirError(413, [Issue(IssueCode.TOO_LONG, f"the body is longer than {limit} bytes")])
-    return read_json(bytes(raw))
+    return bytes(raw)
 
 
 def negotiate(request: Request) -> None:

@@ -1,0 +1,1 @@
+"""The database, and HL7 v2 on the wire."""

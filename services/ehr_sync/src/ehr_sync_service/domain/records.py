@@ -1,0 +1,230 @@
+"""What is known of patients, orders, studies and reports: each folded from the facts of one topic and key.
+
+Facts of one key arrive in order; a record depends on no other, so the order of arrival across topics does not matter.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from fj_events import (
+    Envelope,
+    Identifier,
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderDetails,
+    OrderPlaced,
+    OrderReinstated,
+    PatientPhi,
+    PatientRegistered,
+    PatientUpdated,
+    ReportAmended,
+    ReportFinalized,
+    ReportPhi,
+    ReportPreliminary,
+    SeriesSummary,
+    Staff,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+    StudyUpdated,
+    Uid,
+)
+from pydantic import BaseModel, ConfigDict
+
+Report = ReportPreliminary | ReportFinalized | ReportAmended
+
+
+class OrderStatus(StrEnum):
+    """FHIR R4 request-status, as far as an order here can have it."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    COMPLETED = "completed"
+
+
+class StudyStatus(StrEnum):
+    """FHIR R4 imagingstudy-status."""
+
+    REGISTERED = "registered"
+    """Images arrive."""
+    AVAILABLE = "available"
+
+
+class ReportStatus(StrEnum):
+    """FHIR R4 diagnostic-report-status."""
+
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    CORRECTED = "corrected"
+
+
+class Record(BaseModel):
+    """A row of the projection. `version` and `updated_at` are number and time of the newest fact in it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: int
+    updated_at: datetime
+
+
+class PatientRecord(Record):
+    """A patient, as `patient` knows them."""
+
+    patient_id: UUID
+    provisional: bool
+    patient: PatientPhi
+
+
+class OrderRecord(Record):
+    """An order with its newest details."""
+
+    order_id: UUID
+    site: str
+    status: OrderStatus
+    placed_at: datetime
+    details: OrderDetails
+
+
+class StudyRecord(Record):
+    """A study. Once it is matched, order and patient are those of the order."""
+
+    study_instance_uid: Uid
+    site: str
+    status: StudyStatus
+    matched: bool = False
+    order_id: UUID | None = None
+    patient_id: UUID | None = None
+    accession_number: Identifier | None = None
+    modalities: tuple[str, ...] = ()
+    study_date: date | None = None
+    description: str | None = None
+    patient: PatientPhi
+    series: tuple[SeriesSummary, ...] = ()
+    number_of_series: int | None = None
+    number_of_instances: int | None = None
+
+
+class ReportRecord(Record):
+    """The newest version of a report; `version` is the report's own."""
+
+    report_id: UUID
+    site: str
+    exam_key: str
+    status: ReportStatus
+    issued_at: datetime
+    order_id: UUID | None = None
+    patient_id: UUID | None = None
+    accession_number: Identifier | None = None
+    placer_order_number: Identifier | None = None
+    study_instance_uids: tuple[Uid, ...] = ()
+    author: Staff | None = None
+    content: ReportPhi
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record with the order that it belongs to, which lends it procedure and patient."""
+
+    record: PatientRecord | OrderRecord | StudyRecord | ReportRecord
+    order: OrderRecord | None = None
+
+
+_REPORT_STATUS = {
+    ReportPreliminary: ReportStatus.PRELIMINARY,
+    ReportFinalized: ReportStatus.FINAL,
+    ReportAmended: ReportStatus.CORRECTED,
+}
+
+
+def patient_of(fact: PatientRegistered | PatientUpdated, cause: Envelope) -> PatientRecord:
+    """Each fact about a patient carries the whole state."""
+    return PatientRecord(
+        version=cause.sequence,
+        updated_at=cause.time,
+        patient_id=fact.patient_id,
+        provisional=fact.provisional,
+        patient=fact.patient,
+    )
+
+
+def order_of(known: OrderRecord | None, fact: OrderPlaced | OrderChanged, cause: Envelope) -> OrderRecord:
+    """An order placed or changed; a change leaves its status."""
+    details = OrderDetails.model_validate({name: getattr(fact, name) for name in OrderDetails.model_fields})
+    return OrderRecord(
+        version=cause.sequence,
+        updated_at=cause.time,
+        order_id=fact.order_id,
+        site=fact.site,
+        status=known.status if known else OrderStatus.ACTIVE,
+        placed_at=known.placed_at if known else cause.time,
+        details=details,
+    )
+
+
+def order_moved(
+    known: OrderRecord, fact: OrderCancelled | OrderReinstated | OrderCompleted, cause: Envelope
+) -> OrderRecord:
+    """An order cancelled, reinstated or completed. Nothing undoes a completion."""
+    status = {
+        OrderCancelled: OrderStatus.REVOKED,
+        OrderReinstated: OrderStatus.ACTIVE,
+        OrderCompleted: OrderStatus.COMPLETED,
+    }[type(fact)]
+    if known.status is OrderStatus.COMPLETED:
+        status = OrderStatus.COMPLETED
+    return known.model_copy(update={"status": status, "version": cause.sequence, "updated_at": cause.time})
+
+
+def study_of(
+    known: StudyRecord | None, fact: StudyReceived | StudyAvailable | StudyUpdated, cause: Envelope
+) -> StudyRecord:
+    """A study received, available or updated."""
+    matched = known is not None and known.matched
+    counted = not isinstance(fact, StudyReceived)
+    return StudyRecord(
+        version=cause.sequence,
+        updated_at=cause.time,
+        study_instance_uid=fact.study_instance_uid,
+        site=fact.site,
+        status=StudyStatus.AVAILABLE if counted else StudyStatus.REGISTERED,
+        matched=matched,
+        order_id=known.order_id if known and matched else fact.order_id,
+        patient_id=known.patient_id if known and matched else fact.patient_id,
+        accession_number=known.accession_number if known and matched else fact.accession_number,
+        modalities=fact.modalities,
+        study_date=fact.study_date,
+        description=fact.description,
+        patient=fact.patient,
+        series=fact.series if not isinstance(fact, StudyReceived) else (),
+        number_of_series=fact.number_of_series if not isinstance(fact, StudyReceived) else None,
+        number_of_instances=fact.number_of_instances if not isinstance(fact, StudyReceived) else None,
+    )
+
+
+def study_matched(known: StudyRecord, fact: StudyMatched, cause: Envelope) -> StudyRecord:
+    """The study belongs to an order: its order, patient and accession number count from now on."""
+    found = {"order_id": fact.order_id, "patient_id": fact.patient_id, "accession_number": fact.accession_number}
+    return known.model_copy(update={**found, "matched": True, "version": cause.sequence, "updated_at": cause.time})
+
+
+def report_of(fact: Report, cause: Envelope) -> ReportRecord:
+    """A version of a report."""
+    return ReportRecord(
+        version=fact.version,
+        updated_at=cause.time,
+        report_id=fact.report_id,
+        site=fact.site,
+        exam_key=fact.exam_key,
+        status=_REPORT_STATUS[type(fact)],
+        issued_at=fact.signed_at or cause.time,
+        order_id=fact.order_id,
+        patient_id=fact.patient_id,
+        accession_number=fact.accession_number,
+        placer_order_number=fact.placer_order_number,
+        study_instance_uids=fact.study_instance_uids,
+        author=fact.author,
+        content=fact.content,
+    )

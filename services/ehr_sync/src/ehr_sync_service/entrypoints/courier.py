@@ -1,0 +1,239 @@
+"""Couriers: for each destination one, which brings the messages of the ledger there.
+
+A destination is served by one process at a time, whoever holds its lock; when that process dies, its session ends,
+the lock is free and another one goes on. A courier has a few connections: the head of each queue that is due goes out
+on one of them, so a message that hangs holds up its own queue only. What was sent and not concluded when a process died
+is sent again with the same bytes: delivery is at least once on the wire, and MSH-10 tells a repetition.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+import asyncpg
+import structlog
+from fj_bus import Tx
+from fj_runtime import Health
+from prometheus_client import Counter, Histogram
+
+from ehr_sync_service import handlers
+from ehr_sync_service.domain.delivery import Delivery, Failure, Fault, Policy, State
+from ehr_sync_service.domain.errors import Unfit
+from ehr_sync_service.domain.subject import Subject
+from ehr_sync_service.ports import Ledger
+
+_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_CLAIM_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
+_DRAIN_SECONDS: Final = 10.0
+_attempts = Counter("fj_ehr_sync_attempts", "Attempts to deliver a message", ["destination", "outcome"])
+_seconds = Histogram(
+    "fj_ehr_sync_delivery_seconds",
+    "From the fact to the destination's acknowledgement",
+    ["destination", "kind"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600, 86400),
+)
+_log = structlog.get_logger("ehr_sync_service.courier")
+
+
+class Wire(Protocol):
+    """The way to one destination."""
+
+    @property
+    def connections(self) -> int: ...
+    async def send(self, message: bytes) -> Failure | None: ...
+    async def close(self) -> None: ...
+
+
+class Messages(Protocol):
+    """What builds the message of a delivery."""
+
+    def build(self, delivery: Delivery, subject: Subject) -> bytes:
+        """Raises Unfit."""
+
+
+class Claims(Protocol):
+    """The destinations that this process holds."""
+
+    async def claim(self, destination: str) -> bool: ...
+    async def confirm(self) -> None: ...
+
+
+class Backlog(Protocol):
+    """The ledger as couriers read it, outside of any transaction."""
+
+    async def due(self, destination: str, now: datetime, busy: Collection[str], limit: int) -> list[Delivery]:
+        """The heads of queues that are due and not busy."""
+
+    async def subject(self, delivery: Delivery) -> Subject: ...
+    async def keep_message(self, delivery_id: UUID, message: bytes) -> bytes:
+        """Keep the bytes before they are first sent; what was kept before stays and is returned."""
+
+    async def hurry(self, destination: str, now: datetime) -> None:
+        """The destination answers again: what could not reach it is due now."""
+
+    def claims(self) -> AbstractAsyncContextManager[Claims]:
+        """A session that can hold destinations until it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What couriers work with."""
+
+    backlog: Backlog
+    messages: Messages
+    unit: Callable[[], AbstractAsyncContextManager[Tx]]
+    ledger: Callable[[Tx], Ledger]
+    policy: Policy
+    poll_seconds: float
+
+
+class Couriers:
+    """The part that delivers: claims destinations and runs a courier for each that it holds."""
+
+    name = "couriers"
+
+    def __init__(self, wires: Mapping[str, Wire], tools: Tools) -> None:
+        self._tools = tools
+        self._couriers = {name: Courier(name, wire, tools) for name, wire in wires.items()}
+        self._held: set[str] = set()
+
+    def hint(self) -> None:
+        """Something was written to the ledger."""
+        for courier in self._couriers.values():
+            courier.nudge.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                async with self._tools.backlog.claims() as claims:
+                    await self._serve(claims, stop)
+            except _AWAY as error:
+                _log.warning("couriers lost their database session", error=type(error).__name__)
+                await _rest(stop, _RETRY_SECONDS)
+        for courier in self._couriers.values():
+            await courier.wire.close()
+
+    def health(self) -> Health:
+        return Health(ok=True, detail=f"serves {len(self._held)} of {len(self._couriers)} destinations")
+
+    async def _serve(self, claims: Claims, stop: asyncio.Event) -> None:
+        done = asyncio.Event()
+        tasks: dict[str, asyncio.Task[None]] = {}
+        try:
+            while not stop.is_set():
+                await claims.confirm()
+                for name in self._couriers.keys() - tasks.keys():
+                    if await claims.claim(name):
+                        tasks[name] = asyncio.create_task(self._couriers[name].run(done), name=f"courier {name}")
+                self._held = set(tasks)
+                await _rest(stop, _CLAIM_SECONDS)
+        finally:
+            self._held = set()
+            done.set()
+            self.hint()
+            await _finish(tasks.values())
+
+
+@dataclass(slots=True)
+class Courier:
+    """Brings messages to one destination until told to stop."""
+
+    name: str
+    wire: Wire
+    tools: Tools
+    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    _away: bool = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        tasks: dict[str, asyncio.Task[None]] = {}
+        while not stop.is_set():
+            self.nudge.clear()
+            try:
+                free = self.wire.connections - len(tasks)
+                now = datetime.now(UTC)
+                for delivery in await self.tools.backlog.due(self.name, now, tasks, free) if free else ():
+                    tasks[delivery.queue] = asyncio.create_task(self._bring(delivery), name=f"delivery {self.name}")
+            except _AWAY as error:
+                _log.warning("the ledger cannot be read", destination=self.name, error=type(error).__name__)
+                await _rest(stop, _RETRY_SECONDS)
+            await self._wait(tasks)
+            tasks = {queue: task for queue, task in tasks.items() if not task.done()}
+        await _finish(tasks.values())
+
+    async def _wait(self, tasks: Mapping[str, asyncio.Task[None]]) -> None:
+        """Until a delivery ends, something new is written, or it is time to look."""
+        nudged = asyncio.create_task(self.nudge.wait())
+        try:
+            await asyncio.wait(
+                {nudged, *tasks.values()}, timeout=self.tools.poll_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            nudged.cancel()
+
+    async def _bring(self, delivery: Delivery) -> None:
+        try:
+            failure = await self._attempt(delivery)
+            await self._conclude(delivery, failure)
+        except _AWAY as error:
+            # It stays pending: the same bytes go again.
+            _log.warning("a delivery could not be concluded", destination=self.name, error=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _attempt(self, delivery: Delivery) -> Failure | None:
+        message = delivery.message
+        if message is None:
+            subject = await self.tools.backlog.subject(delivery)
+            try:
+                built = self.tools.messages.build(delivery, subject)
+            except Unfit as error:
+                return Failure(Fault.UNFIT, str(error))
+            message = await self.tools.backlog.keep_message(delivery.delivery_id, built)
+        return await self.wire.send(message)
+
+    async def _conclude(self, delivery: Delivery, failure: Failure | None) -> None:
+        now = datetime.now(UTC)
+        async with self.tools.unit() as tx:
+            after = await handlers.conclude(
+                delivery.delivery_id, failure, now, self.tools.policy, self.tools.ledger(tx)
+            )
+        _attempts.labels(self.name, failure.fault.value if failure else "accepted").inc()
+        if failure is not None:
+            self._report(delivery, failure, after)
+            self._away = self._away or failure.fault is Fault.UNREACHABLE
+            return
+        _seconds.labels(self.name, delivery.telling.kind.value).observe((now - delivery.happened_at).total_seconds())
+        if self._away:
+            self._away = False
+            await self.tools.backlog.hurry(self.name, now)
+
+    def _report(self, delivery: Delivery, failure: Failure, after: Delivery | None) -> None:
+        state = after.state if after else State.DELIVERED
+        log = _log.error if state is State.ABANDONED else _log.warning
+        log(
+            "delivery failed",
+            destination=self.name,
+            exam_key=delivery.exam_key,
+            reason=failure.reason,
+            attempts=after.attempts if after else None,
+            state=state.value,
+        )
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _finish(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Let what is on its way end, but not for ever."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,108 @@
+"""`/api/ehr_sync`: what was delivered, what waits, and sending again."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Query, status
+from fj_bus import Tx
+from fj_events import DeliveryKind
+from fj_runtime import Actor
+from pydantic import BaseModel
+
+from ehr_sync_service import handlers
+from ehr_sync_service.domain.delivery import Delivery, Fault, State
+from ehr_sync_service.domain.errors import DeliveryError, NoSuchDelivery
+from ehr_sync_service.ports import Ledger
+
+
+class DeliveryView(BaseModel):
+    """A delivery as an operator sees it."""
+
+    delivery_id: UUID
+    destination: str
+    kind: DeliveryKind
+    message_type: str
+    status: str
+    control_id: str
+    exam_key: str
+    order_id: UUID | None
+    report_id: UUID | None
+    report_version: int | None
+    state: State
+    happened_at: datetime
+    next_attempt_at: datetime | None
+    """Only while it is pending."""
+    attempts: int
+    last_fault: Fault | None
+    last_error: str
+    """May hold the destination's own words."""
+    actor: str | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "DeliveryView":
+        report_id, version = delivery.report or (None, None)
+        telling = delivery.telling
+        pending = delivery.state is State.PENDING
+        return cls(
+            delivery_id=delivery.delivery_id,
+            destination=delivery.destination,
+            kind=telling.kind,
+            message_type=telling.message_type,
+            status=telling.status,
+            control_id=delivery.control_id,
+            exam_key=delivery.exam_key,
+            order_id=delivery.order_id,
+            report_id=report_id,
+            report_version=version,
+            state=delivery.state,
+            happened_at=delivery.happened_at,
+            next_attempt_at=delivery.next_attempt_at if pending else None,
+            attempts=delivery.attempts,
+            last_fault=delivery.last_fault,
+            last_error=delivery.last_error,
+            actor=delivery.actor,
+        )
+
+
+class DeliveryBook(Protocol):
+    """Looking deliveries up, outside of any transaction."""
+
+    async def find(self, *, exam: str | None, destination: str | None, state: str | None, limit: int) -> list[Delivery]:
+        """The newest deliveries of an exam, to a destination, in a state."""
+
+
+def deliveries_router(
+    unit: Callable[[str], AbstractAsyncContextManager[Tx]],
+    ledger: Callable[[Tx], Ledger],
+    book: DeliveryBook,
+    hint: Callable[[], None],
+) -> APIRouter:
+    """Look up, send again."""
+    router = APIRouter(prefix="/api/ehr_sync", tags=["deliveries"])
+
+    @router.get("/deliveries")
+    async def find(
+        exam: Annotated[str | None, Query(description="exam key")] = None,
+        destination: Annotated[str | None, Query()] = None,
+        state: Annotated[State | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> list[DeliveryView]:
+        found = await book.find(exam=exam, destination=destination, state=state, limit=limit)
+        return [DeliveryView.of(delivery) for delivery in found]
+
+    @router.post("/deliveries/{delivery_id}/resend")
+    async def resend(delivery_id: UUID, actor: Actor) -> DeliveryView:
+        try:
+            async with unit(actor) as tx:
+                delivery = await handlers.resend(delivery_id, actor, datetime.now(UTC), ledger(tx))
+        except NoSuchDelivery as error:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+        except DeliveryError as error:
+            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+        hint()
+        return DeliveryView.of(delivery)
+
+    return router

@@ -1,0 +1,156 @@
+"""What is known, as FHIR R4 resources."""
+
+import fj_fhir
+from fj_events import Identifier, PatientPhi, Priority, Sex, Staff
+from fj_fhir import Coding, HumanName, Json, Meta, Reference, Uid
+
+from ehr_sync_service.domain.records import Found, OrderRecord, PatientRecord, ReportRecord, StudyRecord
+
+_GENDERS = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: "unknown"}
+_PRIORITIES = {Priority.STAT: "stat", Priority.ASAP: "asap", Priority.URGENT: "urgent", Priority.ROUTINE: "routine"}
+_REPORT = Coding("18748-4", "LN", "Diagnostic imaging study")
+
+
+def resource_of(found: Found, dicomweb: str) -> Json:
+    """The resource. `dicomweb` is the root of DICOMweb as the client reaches it."""
+    record = found.record
+    if isinstance(record, PatientRecord):
+        return _patient(record)
+    if isinstance(record, OrderRecord):
+        return _service_request(record)
+    if isinstance(record, StudyRecord):
+        return _imaging_study(record, found.order, dicomweb)
+    return _diagnostic_report(record, found.order)
+
+
+def _patient(record: PatientRecord) -> Json:
+    phi = record.patient
+    address = phi.address
+    return fj_fhir.Patient(
+        id=str(record.patient_id),
+        meta=Meta(str(record.version), record.updated_at),
+        identifiers=tuple(_number(number, "MR") for number in (phi.id, *phi.other_ids) if number),
+        name=_name(phi),
+        gender=_GENDERS.get(phi.sex) if phi.sex else None,
+        birth_date=phi.birth_date,
+        address=fj_fhir.Address(
+            line=address.line,
+            city=address.city,
+            state=address.state,
+            postal_code=address.postal_code,
+            country=address.country,
+        )
+        if address
+        else None,
+        phone=phi.phone,
+    ).to_json()
+
+
+def _service_request(record: OrderRecord) -> Json:
+    details = record.details
+    typed = (
+        (details.placer_order_number, "PLAC"),
+        (details.filler_order_number, "FILL"),
+        (details.accession_number, "ACSN"),
+    )
+    numbers = [_number(number, code) for number, code in typed if number]
+    procedure = details.procedure
+    return fj_fhir.ServiceRequest(
+        id=str(record.order_id),
+        meta=Meta(str(record.version), record.updated_at),
+        identifiers=(*numbers, Uid(details.study_instance_uid)),
+        status=record.status,
+        code=Coding(procedure.code, procedure.system, procedure.text),
+        subject=_of_patient(details.patient_id, details.patient),
+        priority=_PRIORITIES.get(details.priority, "routine"),
+        modality=details.modality,
+        occurrence=details.asked_for,
+        authored_on=record.placed_at,
+        requester=_practitioner(details.ordering_provider),
+        reason=details.clinical.reason,
+        notes=(details.clinical.history,) if details.clinical.history else (),
+    ).to_json()
+
+
+def _imaging_study(record: StudyRecord, order: OrderRecord | None, dicomweb: str) -> Json:
+    procedure = order.details.procedure if order else None
+    accession = record.accession_number
+    return fj_fhir.ImagingStudy(
+        id=record.study_instance_uid,
+        meta=_joint_meta(record, order),
+        identifiers=(Uid(record.study_instance_uid), *([_number(accession, "ACSN")] if accession else [])),
+        status=record.status,
+        subject=_of_patient(record.patient_id, order.details.patient if order else record.patient),
+        modalities=record.modalities,
+        started=record.study_date,
+        based_on=(Reference("ServiceRequest", str(record.order_id)),) if record.order_id else (),
+        number_of_series=record.number_of_series,
+        number_of_instances=record.number_of_instances,
+        procedure=Coding(procedure.code, procedure.system, procedure.text) if procedure else None,
+        description=record.description,
+        series=tuple(
+            fj_fhir.Series(
+                uid=one.series_instance_uid,
+                modality=one.modality,
+                number=one.number,
+                description=one.description,
+                body_part=one.body_part,
+                number_of_instances=one.number_of_instances,
+            )
+            for one in record.series
+        ),
+        dicomweb=dicomweb,
+    ).to_json()
+
+
+def _diagnostic_report(record: ReportRecord, order: OrderRecord | None) -> Json:
+    procedure = order.details.procedure if order else None
+    patient_id = record.patient_id or (order.details.patient_id if order else None)
+    typed = ((record.placer_order_number, "PLAC"), (record.accession_number, "ACSN"))
+    return fj_fhir.DiagnosticReport(
+        id=str(record.report_id),
+        meta=_joint_meta(record, order),
+        identifiers=tuple(_number(number, code) for number, code in typed if number),
+        status=record.status,
+        code=Coding(procedure.code, procedure.system, procedure.text) if procedure else _REPORT,
+        subject=_of_patient(patient_id, order.details.patient if order else None),
+        based_on=(Reference("ServiceRequest", str(record.order_id)),) if record.order_id else (),
+        imaging_study=tuple(Reference("ImagingStudy", uid) for uid in record.study_instance_uids),
+        issued=record.issued_at,
+        interpreter=_practitioner(record.author),
+        conclusion=record.content.impression,
+        text=record.content.text,
+    ).to_json()
+
+
+def _joint_meta(record: StudyRecord | ReportRecord, order: OrderRecord | None) -> Meta:
+    """What shows its order's data changes when the order does."""
+    if order is None:
+        return Meta(str(record.version), record.updated_at)
+    return Meta(f"{record.version}.{order.version}", max(record.updated_at, order.updated_at))
+
+
+def _of_patient(patient_id: object, phi: PatientPhi | None) -> Reference:
+    number = phi.id if phi else None
+    return Reference(
+        "Patient",
+        str(patient_id) if patient_id else None,
+        identifier=_number(number, "MR") if number else None,
+        display=phi.display or None if phi else None,
+    )
+
+
+def _name(phi: PatientPhi) -> HumanName:
+    given = tuple(name for name in (phi.given_name, phi.middle_name) if name)
+    return HumanName(family=phi.family_name, given=given, prefix=phi.prefix, suffix=phi.suffix)
+
+
+def _number(number: Identifier, type_code: str) -> fj_fhir.Identifier:
+    return fj_fhir.Identifier(number.value, number.issuer, type_code)
+
+
+def _practitioner(person: Staff | None) -> Reference | None:
+    if person is None:
+        return None
+    number = fj_fhir.Identifier(person.id) if person.id else None
+    return Reference("Practitioner", identifier=number, display=person.display or None)

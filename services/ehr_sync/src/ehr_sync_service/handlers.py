@@ -1,0 +1,154 @@
+"""When this happens, do that: one function per fact, command or outcome."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fj_events import (
+    DeliveryKind,
+    Envelope,
+    ExamCompleted,
+    ExamDiscontinued,
+    ExamStarted,
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderPlaced,
+    OrderReinstated,
+    PatientRegistered,
+    PatientUpdated,
+    Source,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+    StudyUpdated,
+)
+
+from ehr_sync_service.domain import delivery as domain
+from ehr_sync_service.domain import records
+from ehr_sync_service.domain.delivery import Delivery, Failure, Policy, State
+from ehr_sync_service.domain.errors import NoSuchDelivery
+from ehr_sync_service.domain.records import OrderRecord, Report
+from ehr_sync_service.domain.telling import Told, telling_of
+from ehr_sync_service.ports import Ledger, Projection
+
+Wishes = Mapping[DeliveryKind, Collection[str]]
+"""The names of the destinations that want each kind."""
+
+
+async def on_patient(fact: PatientRegistered | PatientUpdated, cause: Envelope, projection: Projection) -> None:
+    """A patient became known or changed."""
+    await projection.save_patient(records.patient_of(fact, cause))
+
+
+async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection: Projection) -> None:
+    """An order was placed or changed. Deliveries that waited for it are found by the couriers."""
+    await projection.save_order(records.order_of(await projection.order(fact.order_id), fact, cause))
+
+
+async def on_order_cancelled(
+    fact: OrderCancelled, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes
+) -> None:
+    """The order was taken back. The placer is told where it did not do so itself."""
+    known = await _move_order(fact, cause, projection)
+    if known is not None and fact.actor is not None and known.details.source == Source.HL7:
+        await _tell(fact, cause, ledger, wishes)
+
+
+async def on_order_reinstated(
+    fact: OrderReinstated, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes
+) -> None:
+    """The exam won over a cancel or change: the placer is told that it could not be done."""
+    await _move_order(fact, cause, projection)
+    await _tell(fact, cause, ledger, wishes)
+
+
+async def on_order_completed(fact: OrderCompleted, cause: Envelope, projection: Projection) -> None:
+    """The newest final report is everywhere that wants it."""
+    await _move_order(fact, cause, projection)
+
+
+async def on_exam_moved(
+    fact: ExamStarted | ExamCompleted | ExamDiscontinued, cause: Envelope, ledger: Ledger, wishes: Wishes
+) -> None:
+    """The exam started or ended: the placer of its order is told; without an order there is nobody to tell."""
+    if fact.order_id is not None:
+        await _tell(fact, cause, ledger, wishes)
+
+
+async def on_study(
+    fact: StudyReceived | StudyAvailable | StudyUpdated, cause: Envelope, projection: Projection
+) -> None:
+    """Images arrived, or their study is complete."""
+    known = await projection.study(fact.study_instance_uid)
+    await projection.save_study(records.study_of(known, fact, cause))
+
+
+async def on_study_matched(fact: StudyMatched, cause: Envelope, projection: Projection) -> None:
+    """The study belongs to an order."""
+    known = await projection.study(fact.study_instance_uid)
+    if known is not None:
+        await projection.save_study(records.study_matched(known, fact, cause))
+
+
+async def on_report(fact: Report, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes) -> None:
+    """A version of a report is there: every destination that wants results gets every version."""
+    await projection.save_report(records.report_of(fact, cause))
+    await _tell(fact, cause, ledger, wishes)
+
+
+async def conclude(
+    delivery_id: UUID,
+    failure: Failure | None,
+    now: datetime,
+    policy: Policy,
+    ledger: Ledger,
+) -> Delivery | None:
+    """An attempt ended, without a failure or with one. None: the delivery was closed by somebody else meanwhile."""
+    before = await ledger.take(delivery_id)
+    if before is None or before.state is not State.PENDING:
+        return None
+    after = domain.failed(before, failure, now, policy) if failure else domain.succeeded(before)
+    await _step(before, after, failure.reason if failure else "", ledger)
+    return after
+
+
+async def resend(delivery_id: UUID, actor: str, now: datetime, ledger: Ledger) -> Delivery:
+    """A person wants a delivery sent again. Raises NoSuchDelivery, AlreadyPending, Superseded."""
+    before = await ledger.take(delivery_id)
+    if before is None:
+        raise NoSuchDelivery(delivery_id)
+    newest = await ledger.newest_delivered(before.destination, before.report[0]) if before.report else None
+    after = domain.resent(before, newest, actor, now)
+    await ledger.save(after)
+    return after
+
+
+async def give_up_lost(now: datetime, policy: Policy, served: Collection[str], ledger: Ledger) -> int:
+    """Abandon what nobody could try for too long; how many."""
+    lost = await ledger.take_lost(now - policy.age_max, served)
+    for before in lost:
+        known = before.destination in served
+        reason = "what it is about did not become known" if known else "the destination is not configured"
+        await _step(before, domain.expired(before, reason), reason, ledger)
+    return len(lost)
+
+
+async def _move_order(
+    fact: OrderCancelled | OrderReinstated | OrderCompleted, cause: Envelope, projection: Projection
+) -> OrderRecord | None:
+    known = await projection.order(fact.order_id)
+    if known is not None:
+        await projection.save_order(records.order_moved(known, fact, cause))
+    return known
+
+
+async def _tell(fact: Told, cause: Envelope, ledger: Ledger, wishes: Wishes) -> None:
+    for destination in wishes[telling_of(fact).kind]:
+        await ledger.add(domain.write(fact, cause, destination, datetime.now(UTC)))
+
+
+async def _step(before: Delivery, after: Delivery, reason: str, ledger: Ledger) -> None:
+    await ledger.save(after)
+    if (fact := domain.said(before, after, reason)) is not None:
+        ledger.emit(fact)
