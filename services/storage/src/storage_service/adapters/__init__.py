@@ -1,0 +1,1 @@
+"""How storage reaches its database and the object store."""

@@ -1,0 +1,71 @@
+"""Studies as others see them."""
+
+from typing import Final
+
+from asyncpg import Record
+from fj_events import Identifier, PatientPhi
+
+from storage_service.adapters.sql import UNDATED, Pool
+from storage_service.domain.study import Overview
+
+_COLUMNS: Final = (
+    "study_instance_uid",
+    "site",
+    "number_of_series",
+    "number_of_instances",
+    "received_at",
+    "last_instance_at",
+    "available_at",
+    "completeness",
+    "completeness_reason",
+    "order_id",
+    "matched_by",
+    "match_reason",
+    "unmatched_reason",
+)
+_STUDIES: Final = f"""
+SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.modalities, s.patient,
+       r.accession_number, r.accession_issuer,
+       (SELECT count(*) FROM series e JOIN instance i USING (series_key)
+         WHERE e.study_instance_uid = r.study_instance_uid AND i.revision > 0) AS conflicting_instances
+  FROM study_route r JOIN study s USING (study_instance_uid, study_date)
+"""
+_READ: Final = f"{_STUDIES} WHERE study_instance_uid = $1"
+_FIND: Final = f"""
+{_STUDIES} WHERE ($1::text IS NULL OR s.accession_number = $1) AND ($2::text IS NULL OR s.patient_number = $2)
+ ORDER BY received_at DESC LIMIT $3
+"""
+_UNMATCHED: Final = f"""
+{_STUDIES} WHERE order_id IS NULL AND received_at IS NOT NULL AND unmatched_reason IS NOT NULL
+ ORDER BY received_at LIMIT $1
+"""
+
+
+class PostgresStudyBook:
+    """See `storage_service.ports.StudyBook`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self, study_instance_uid: str) -> Overview | None:
+        row = await self._pool.fetchrow(_READ, study_instance_uid)
+        return _overview(row) if row else None
+
+    async def find(self, *, accession: str | None, patient_number: str | None, limit: int) -> list[Overview]:
+        return [_overview(row) for row in await self._pool.fetch(_FIND, accession, patient_number, limit)]
+
+    async def unmatched(self, limit: int) -> list[Overview]:
+        return [_overview(row) for row in await self._pool.fetch(_UNMATCHED, limit)]
+
+
+def _overview(row: Record) -> Overview:
+    number, issuer = row["accession_number"], row["accession_issuer"]
+    return Overview(
+        study_date=None if row["study_date"] == UNDATED else row["study_date"],
+        description=row["description"],
+        modalities=tuple(row["modalities"]),
+        patient=PatientPhi.model_validate_json(row["patient"], extra="ignore"),
+        accession_number=Identifier(value=number, issuer=issuer or "") if number else None,
+        conflicting_instances=row["conflicting_instances"],
+        **{name: row[name] for name in _COLUMNS},
+    )

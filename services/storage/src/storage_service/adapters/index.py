@@ -1,0 +1,63 @@
+"""Looking instances up: which are there and where they lie."""
+
+from typing import Final
+
+from storage_service.adapters.sql import Pool
+from storage_service.domain.retrieval import Series, Stored
+
+_INSTANCES: Final = """
+SELECT e.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid, i.transfer_syntax_uid,
+       p.bucket, p.key AS pack, i.pack_offset AS offset, i.length, i.data_offset
+  FROM series e JOIN instance i USING (series_key) JOIN pack p USING (pack_key)
+ WHERE e.study_instance_uid = $1 AND i.revision = 0
+"""
+_ORDER: Final = " ORDER BY e.series_number, e.series_instance_uid, i.instance_number, i.sop_instance_uid"
+_SERIES: Final = """
+SELECT series_key, number_of_instances, metadata_key, metadata_instances FROM series
+ WHERE study_instance_uid = $1 AND ($2::text IS NULL OR series_instance_uid = $2)
+ ORDER BY series_number, series_instance_uid
+"""
+_OF_SERIES_KEY: Final = _INSTANCES.replace("e.study_instance_uid = $1", "e.series_key = $1")
+# The lease lets a second process try again what the first one did not finish.
+_UNDESCRIBED: Final = """
+UPDATE series SET metadata_leased_until = now() + interval '5 minutes'
+ WHERE series_key = (
+       SELECT e.series_key FROM series e JOIN study_route r USING (study_instance_uid)
+        WHERE e.metadata_instances IS DISTINCT FROM e.number_of_instances AND r.available_at IS NOT NULL
+          AND (e.metadata_leased_until IS NULL OR e.metadata_leased_until < now())
+        LIMIT 1 FOR UPDATE OF e SKIP LOCKED)
+RETURNING series_key, number_of_instances, metadata_key, metadata_instances
+"""
+_DESCRIBED: Final = """
+UPDATE series SET metadata_key = $2, metadata_instances = $3, metadata_leased_until = NULL WHERE series_key = $1
+"""
+
+
+class PostgresIndex:
+    """See `storage_service.ports.Index`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def instances(
+        self, study_instance_uid: str, series_instance_uid: str | None = None, sop_instance_uid: str | None = None
+    ) -> list[Stored]:
+        sql, values = _INSTANCES, [study_instance_uid]
+        for column, uid in (("e.series_instance_uid", series_instance_uid), ("i.sop_instance_uid", sop_instance_uid)):
+            if uid is not None:
+                values.append(uid)
+                sql += f" AND {column} = ${len(values)}"
+        return [Stored(**row) for row in await self._pool.fetch(sql + _ORDER, *values)]
+
+    async def series(self, study_instance_uid: str, series_instance_uid: str | None = None) -> list[Series]:
+        return [Series(**row) for row in await self._pool.fetch(_SERIES, study_instance_uid, series_instance_uid)]
+
+    async def instances_of(self, series: Series) -> list[Stored]:
+        return [Stored(**row) for row in await self._pool.fetch(_OF_SERIES_KEY + _ORDER, series.series_key)]
+
+    async def next_undescribed(self) -> Series | None:
+        row = await self._pool.fetchrow(_UNDESCRIBED)
+        return Series(**row) if row else None
+
+    async def described(self, series: Series, key: str, instances: int) -> None:
+        await self._pool.execute(_DESCRIBED, series.series_key, key, instances)

@@ -1,0 +1,113 @@
+"""Metadata of instances: made from headers, once per series kept as an object."""
+
+import asyncio
+import gzip
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from fj_objects import NoSuchObject, ObjectStore
+
+from storage_service.adapters.dicom_json import to_json
+from storage_service.adapters.headers import Headers
+from storage_service.adapters.index import PostgresIndex
+from storage_service.domain.errors import Unreadable
+from storage_service.domain.metadata import BASE
+from storage_service.domain.retrieval import Series, Stored
+
+AT_ONCE: Final = 8
+"""Headers that are read side by side."""
+REMEMBERED: Final = 64 * 1024 * 1024
+"""Bytes of metadata kept in memory."""
+
+
+class MadeMetadata:
+    """See `storage_service.ports.Metadata`."""
+
+    def __init__(self, index: PostgresIndex, headers: Headers, store: ObjectStore) -> None:
+        self._index = index
+        self._headers = headers
+        self._store = store
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept_bytes = 0
+
+    async def of_instance(self, stored: Stored) -> bytes:
+        return await self._make([stored])
+
+    async def of_series(self, series: Series) -> bytes:
+        if series.described is not None and (kept := await self._load(series.described)) is not None:
+            return kept
+        return await self._make(await self._index.instances_of(series))
+
+    async def describe_next(self) -> bool:
+        """Make and keep the metadata of one complete series. False when there is none left."""
+        series = await self._index.next_undescribed()
+        if series is None:
+            return False
+        instances = await self._index.instances_of(series)
+        made = await self._make(instances)
+        key = f"metadata/{uuid4()}.json.gz"
+        await self._store.put(key, await asyncio.to_thread(gzip.compress, made, 6))
+        await self._index.described(series, key, len(instances))
+        return True
+
+    async def _load(self, key: str) -> bytes | None:
+        if (kept := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return kept
+        try:
+            packed = await self._store.get(key)
+        except NoSuchObject:
+            return None  # it can be made again
+        text = await asyncio.to_thread(gzip.decompress, packed)
+        self._keep(key, text)
+        return text
+
+    def _keep(self, key: str, text: bytes) -> None:
+        self._kept[key] = text
+        self._kept_bytes += len(text)
+        while self._kept_bytes > REMEMBERED:
+            _, dropped = self._kept.popitem(last=False)
+            self._kept_bytes -= len(dropped)
+
+    async def _make(self, instances: Sequence[Stored]) -> bytes:
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def one(stored: Stored) -> bytes:
+            async with limit:
+                return await self._one(stored)
+
+        return b"[" + b",".join(await asyncio.gather(*map(one, instances))) + b"]"
+
+    async def _one(self, stored: Stored) -> bytes:
+        """One instance; where its data set cannot be read, what the index knows of it."""
+        address = (
+            f"{BASE}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
+            f"/instances/{stored.sop_instance_uid}/bulkdata"
+        )
+        try:
+            header = await self._headers.read(stored)
+        except Unreadable:
+            return _dump(_identity(stored))
+        described = await asyncio.to_thread(to_json, header.data_set, address)
+        described["00083002"] = {"vr": "UI", "Value": [stored.transfer_syntax_uid]}
+        if header.pixel_tag is not None:
+            key = f"{header.pixel_tag:08X}"
+            described[key] = {"vr": header.pixel_vr, "BulkDataURI": f"{address}/{key}"}
+        return _dump(described)
+
+
+def _identity(stored: Stored) -> dict[str, Any]:
+    uids = {
+        "00080016": stored.sop_class_uid,
+        "00080018": stored.sop_instance_uid,
+        "0020000D": stored.study_instance_uid,
+        "0020000E": stored.series_instance_uid,
+    }
+    return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in uids.items()}
+
+
+def _dump(described: dict[str, Any]) -> bytes:
+    return json.dumps(described, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,86 @@
+"""Instances out of packs, by range reads."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from fj_objects import ByteRange, NoSuchObject, ObjectStore, StoreUnavailable
+
+from storage_service.domain.errors import Away, Gone
+from storage_service.domain.retrieval import READ, Stored, in_storage_order, reads
+
+AHEAD: Final = 2
+"""Reads that are on their way while the one before is being sent; with `READ`, what bounds the memory of an answer."""
+
+
+class StoredPacks:
+    """See `storage_service.ports.Packs`. `store` gives the object store of a bucket."""
+
+    def __init__(self, store: Callable[[str], ObjectStore]) -> None:
+        self._store = store
+
+    async def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+        groups = reads(in_storage_order(instances))
+        ahead: deque[tuple[list[Stored], asyncio.Task[bytes] | None]] = deque()
+        try:
+            while True:
+                while len(ahead) <= AHEAD and (group := next(groups, None)):
+                    ahead.append((group, self._begin(group)))
+                if not ahead:
+                    return
+                group, reading = ahead.popleft()
+                async for piece in self._pieces(group, reading):
+                    yield piece
+        finally:
+            for _, reading in ahead:
+                if reading is not None:
+                    reading.cancel()
+
+    async def read(self, stored: Stored, cut: ByteRange) -> bytes:
+        """One cut of the file."""
+        with _named(stored):
+            return await self._store(stored.bucket).get_range(stored.pack, _moved(stored, cut))
+
+    async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[bytes, None]:
+        """One cut of the file, of any length, piece by piece."""
+        with _named(stored):
+            async for piece in self._store(stored.bucket).stream(stored.pack, _moved(stored, cut)):
+                yield piece
+
+    def _begin(self, group: Sequence[Stored]) -> asyncio.Task[bytes] | None:
+        """One read for all of them; what is too long for one is streamed when its turn comes."""
+        first, last = group[0], group[-1]
+        if last.end - first.offset > READ:
+            return None
+        return asyncio.create_task(self.read(first, ByteRange(0, last.end - first.offset)))
+
+    async def _pieces(
+        self, group: Sequence[Stored], reading: asyncio.Task[bytes] | None
+    ) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+        first = group[0]
+        if reading is None:
+            place = 0
+            async for piece in self.pieces(first, ByteRange(0, first.length)):
+                yield first, place, piece
+                place += len(piece)
+            return
+        data = memoryview(await reading)
+        for stored in group:
+            begin = stored.offset - first.offset
+            yield stored, 0, bytes(data[begin : begin + stored.length])
+
+
+def _moved(stored: Stored, cut: ByteRange) -> ByteRange:
+    return ByteRange(stored.offset + cut.offset, cut.length)
+
+
+@contextmanager
+def _named(stored: Stored) -> Iterator[None]:
+    try:
+        yield
+    except NoSuchObject:
+        raise Gone(f"instance {stored.sop_instance_uid} is indexed and its pack {stored.pack} is not there") from None
+    except StoreUnavailable as error:
+        raise Away("the object store does not answer") from error

@@ -1,0 +1,188 @@
+"""Searches of the index as SQL. Column names come from the tables here, values are parameters, always."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from asyncpg import Record
+
+from storage_service.adapters.sql import UNDATED, Pool
+from storage_service.domain.search import AnyOf, By, Condition, Dates, Found, Level, Like, Search, Times
+
+_COLUMNS: Final[Mapping[str, str]] = {
+    "StudyDate": "s.study_date",
+    "StudyTime": "s.study_time",
+    "AccessionNumber": "s.accession_number",
+    "ModalitiesInStudy": "s.modalities",
+    "ReferringPhysicianName": "s.referring_physician_name",
+    "StudyDescription": "s.study_description",
+    "PatientName": "s.patient_name",
+    "PatientID": "s.patient_number",
+    "IssuerOfPatientID": "s.patient_issuer",
+    "PatientBirthDate": "s.patient_birth_date",
+    "PatientSex": "s.patient_sex",
+    "StudyID": "s.study_id",
+    "NumberOfStudyRelatedSeries": "s.number_of_series",
+    "NumberOfStudyRelatedInstances": "s.number_of_instances",
+    "Modality": "e.modality",
+    "StationName": "e.station_name",
+    "SeriesDescription": "e.series_description",
+    "BodyPartExamined": "e.body_part_examined",
+    "ProtocolName": "e.protocol_name",
+    "SeriesInstanceUID": "e.series_instance_uid",
+    "SeriesNumber": "e.series_number",
+    "Laterality": "e.laterality",
+    "NumberOfSeriesRelatedInstances": "e.number_of_instances",
+    "ScheduledProcedureStepID": "e.scheduled_step_id",
+    "RequestedProcedureID": "e.requested_procedure_id",
+    "SOPClassUID": "i.sop_class_uid",
+    "SOPInstanceUID": "i.sop_instance_uid",
+    "InstanceNumber": "i.instance_number",
+    "NumberOfFrames": "i.number_of_frames",
+    "Rows": "i.rows",
+    "Columns": "i.columns",
+    "AvailableTransferSyntaxUID": "i.transfer_syntax_uid",
+}
+_FURTHER_NAME_GROUPS: Final = {"PatientName": ("s.patient_ideographic", "s.patient_phonetic")}
+_ORDER: Final = {
+    Level.STUDY: "s.study_date DESC, s.study_time DESC NULLS LAST, s.study_instance_uid",
+    Level.SERIES: "e.series_number NULLS LAST, e.series_instance_uid",
+    Level.INSTANCE: "e.series_number NULLS LAST, e.series_instance_uid"
+    ", i.instance_number NULLS LAST, i.sop_instance_uid",
+}
+_LIKE: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%", "?": "_"})
+
+
+class PostgresSearches:
+    """See `storage_service.ports.Index`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def search(self, search: Search) -> Found:
+        """One page, newest studies first."""
+        sql, values = statement(search)
+        rows = await self._pool.fetch(sql, *values)
+        keywords = [attribute.keyword for attribute in search.fields]
+        names = bool(_FURTHER_NAME_GROUPS.keys() & set(keywords))
+        found = tuple(_row(row, keywords, names=names) for row in rows[: search.limit])
+        return Found(found, more=len(rows) > search.limit)
+
+
+def statement(search: Search) -> tuple[str, list[object]]:
+    """The SQL of a search and its parameters; one row more than wanted tells whether there are more."""
+    values: list[object] = []
+
+    def parameter(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    wheres = [_where(condition, search.level, parameter) for condition in search.conditions]
+    if search.level is Level.INSTANCE:
+        wheres.append("i.revision = 0")
+    columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
+    for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
+        columns += _FURTHER_NAME_GROUPS[keyword]
+    orders = [_ORDER[Level.STUDY]] if _joins_study(search) else []
+    orders += [_ORDER[search.level]] if search.level is not Level.STUDY else []
+    sql = (
+        f"SELECT {', '.join(columns)} FROM {_tables(search)} WHERE {' AND '.join(wheres) or 'true'}"
+        f" ORDER BY {', '.join(orders)}"
+        f" LIMIT {parameter(search.limit + 1)} OFFSET {parameter(search.offset)}"
+    )
+    return sql, values
+
+
+def _joins_study(search: Search) -> bool:
+    """The study's UID stands in the series too; for anything else its own row is needed."""
+    asked = [condition.attribute for condition in search.conditions]
+    mentioned = {attribute.keyword for attribute in (*asked, *search.fields) if attribute.level is Level.STUDY}
+    return search.level is Level.STUDY or mentioned != {"StudyInstanceUID"}
+
+
+def _tables(search: Search) -> str:
+    # The routing row names the partition: without it every one would be looked into.
+    study = " JOIN study_route r USING (study_instance_uid) JOIN study s USING (study_instance_uid, study_date)"
+    below = study if _joins_study(search) else ""
+    match search.level:
+        case Level.STUDY:
+            return "study s"
+        case Level.SERIES:
+            return f"series e{below}"
+        case Level.INSTANCE:
+            return f"instance i JOIN series e USING (series_key){below}"
+
+
+def _column(keyword: str, level: Level) -> str:
+    if keyword == "StudyInstanceUID":
+        return "s.study_instance_uid" if level is Level.STUDY else "e.study_instance_uid"
+    return _COLUMNS[keyword]
+
+
+def _where(condition: Condition, level: Level, parameter: Callable[[object], str]) -> str:
+    column = _column(condition.attribute.keyword, level)
+    match condition:
+        case Dates():
+            return _between_dates(condition, column, parameter)
+        case Times():
+            bounds = [f"{column} >= {parameter(condition.first)}"] if condition.first else []
+            # A time without seconds is the whole minute; "~" sorts after every digit.
+            bounds += [f"{column} <= {parameter(condition.last + '~')}"] if condition.last else []
+            return " AND ".join(bounds)
+        case Like():
+            return _like(condition, column, parameter)
+        case AnyOf():
+            return _any_of(condition, column, parameter)
+
+
+def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -> str:
+    values = list(condition.values)
+    if condition.attribute.keyword == "ModalitiesInStudy":
+        return f"{column} && {parameter(values)}::text[]"
+    if condition.attribute.by is By.NUMBER:
+        return f"{column} = ANY({parameter(values)}::int[])"
+    if len(values) == 1:
+        return f"{column} = {parameter(values[0])}"
+    return f"{column} = ANY({parameter(values)}::text[])"
+
+
+def _between_dates(condition: Dates, column: str, parameter: Callable[[object], str]) -> str:
+    # A study without a date lies in no range.
+    first = condition.first or (UNDATED + timedelta(days=1))
+    bounds = [f"{column} >= {parameter(first)}"]
+    bounds += [f"{column} <= {parameter(condition.last)}"] if condition.last else []
+    return " AND ".join(bounds)
+
+
+def _like(condition: Like, column: str, parameter: Callable[[object], str]) -> str:
+    keyword = condition.attribute.keyword
+    patterns = [pattern.translate(_LIKE) for pattern in condition.patterns]
+    if keyword == "ModalitiesInStudy":
+        return f"EXISTS (SELECT FROM unnest({column}) AS m WHERE m LIKE ANY({parameter(patterns)}::text[]))"
+    if keyword in _FURTHER_NAME_GROUPS:
+        return _like_name(patterns[0], (column, *_FURTHER_NAME_GROUPS[keyword]), parameter)
+    operator = "ILIKE" if condition.attribute.by is By.WORDS else "LIKE"
+    if len(patterns) > 1:
+        return f"{column} {operator} ANY({parameter(patterns)}::text[])"
+    return f"{column} {operator} {parameter(patterns[0])}"
+
+
+def _like_name(pattern: str, groups: Sequence[str], parameter: Callable[[object], str]) -> str:
+    """A pattern with `=` speaks of the component groups in their order, one without of any of them (PS3.5 6.2.1.2)."""
+    parts = pattern.split("=")
+    if len(parts) > 1:
+        asked = [
+            f"{group} ILIKE {parameter(part.rstrip('^'))}" for group, part in zip(groups, parts, strict=False) if part
+        ]
+        return " AND ".join(asked) or "true"
+    wanted = parameter(pattern.rstrip("^"))
+    return "(" + " OR ".join(f"{group} ILIKE {wanted}" for group in groups) + ")"
+
+
+def _row(row: Record, keywords: Sequence[str], *, names: bool) -> Mapping[str, object]:
+    values: dict[str, object] = dict(zip(keywords, row.values(), strict=False))
+    if values.get("StudyDate") == UNDATED:
+        values["StudyDate"] = None
+    if names:
+        values["PatientName"] = (values["PatientName"], *tuple(row.values())[len(keywords) :])
+    return values

@@ -1,0 +1,1 @@
+"""What storage knows and decides: plain data, no I/O."""

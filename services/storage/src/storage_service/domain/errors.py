@@ -1,0 +1,21 @@
+"""What retrieval refuses. The messages name no patient."""
+
+
+class RetrievalError(Exception):
+    """What is asked for cannot be given."""
+
+
+class Gone(RetrievalError):
+    """The index knows it, and the object store does not (any more)."""
+
+
+class Away(RetrievalError):
+    """The object store does not answer; later it may."""
+
+
+class NoSuchPart(RetrievalError):
+    """The instance has no such frame or element."""
+
+
+class Unreadable(RetrievalError):
+    """The data set cannot be taken apart; as a whole it can be had."""

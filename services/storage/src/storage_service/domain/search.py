@@ -1,0 +1,163 @@
+"""What can be asked of the index, in the terms of PS3.18 section 10.6 and PS3.4 annex C."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import Final, TypeAlias
+
+
+class Level(IntEnum):
+    """Of the query/retrieve information model, from the top."""
+
+    STUDY = 1
+    SERIES = 2
+    INSTANCE = 3
+
+    @property
+    def noun(self) -> str:
+        """As it is called in a sentence."""
+        return self.name.lower()
+
+
+class By(StrEnum):
+    """How the values of an attribute are matched (PS3.4 C.2.2.2)."""
+
+    UID = "uid"
+    """List of UIDs."""
+    EXACT = "exact"
+    """Single value, wildcards; case matters."""
+    WORDS = "words"
+    """Single value, wildcards; case does not matter (PN, descriptions)."""
+    CODES = "codes"
+    """One of several codes."""
+    DATE = "date"
+    TIME = "time"
+    NUMBER = "number"
+    NOTHING = "nothing"
+    """Returned, never matched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute that the index holds."""
+
+    keyword: str
+    tag: str
+    vr: str
+    level: Level
+    by: By
+    always: bool = True
+    """Returned without being asked for."""
+    within: str | None = None
+    """Keyword of the sequence that it stands in."""
+
+
+_S, _E, _I = Level.STUDY, Level.SERIES, Level.INSTANCE
+_REQUEST: Final = "RequestAttributesSequence"
+
+ATTRIBUTES: Final[Mapping[str, Attribute]] = {
+    attribute.keyword: attribute
+    for attribute in (
+        Attribute("StudyDate", "00080020", "DA", _S, By.DATE),
+        Attribute("StudyTime", "00080030", "TM", _S, By.TIME),
+        Attribute("AccessionNumber", "00080050", "SH", _S, By.EXACT),
+        Attribute("ModalitiesInStudy", "00080061", "CS", _S, By.CODES),
+        Attribute("ReferringPhysicianName", "00080090", "PN", _S, By.WORDS),
+        Attribute("StudyDescription", "00081030", "LO", _S, By.WORDS),
+        Attribute("PatientName", "00100010", "PN", _S, By.WORDS),
+        Attribute("PatientID", "00100020", "LO", _S, By.EXACT),
+        Attribute("IssuerOfPatientID", "00100021", "LO", _S, By.EXACT, always=False),
+        Attribute("PatientBirthDate", "00100030", "DA", _S, By.DATE),
+        Attribute("PatientSex", "00100040", "CS", _S, By.CODES),
+        Attribute("StudyInstanceUID", "0020000D", "UI", _S, By.UID),
+        Attribute("StudyID", "00200010", "SH", _S, By.EXACT),
+        Attribute("NumberOfStudyRelatedSeries", "00201206", "IS", _S, By.NOTHING),
+        Attribute("NumberOfStudyRelatedInstances", "00201208", "IS", _S, By.NOTHING),
+        Attribute("Modality", "00080060", "CS", _E, By.CODES),
+        Attribute("StationName", "00081010", "SH", _E, By.EXACT, always=False),
+        Attribute("SeriesDescription", "0008103E", "LO", _E, By.WORDS),
+        Attribute("BodyPartExamined", "00180015", "CS", _E, By.CODES, always=False),
+        Attribute("ProtocolName", "00181030", "LO", _E, By.WORDS, always=False),
+        Attribute("SeriesInstanceUID", "0020000E", "UI", _E, By.UID),
+        Attribute("SeriesNumber", "00200011", "IS", _E, By.NUMBER),
+        Attribute("Laterality", "00200060", "CS", _E, By.CODES, always=False),
+        Attribute("NumberOfSeriesRelatedInstances", "00201209", "IS", _E, By.NOTHING),
+        Attribute("ScheduledProcedureStepID", "00400009", "SH", _E, By.EXACT, within=_REQUEST),
+        Attribute("RequestedProcedureID", "00401001", "SH", _E, By.EXACT, within=_REQUEST),
+        Attribute("SOPClassUID", "00080016", "UI", _I, By.UID),
+        Attribute("SOPInstanceUID", "00080018", "UI", _I, By.UID),
+        Attribute("InstanceNumber", "00200013", "IS", _I, By.NUMBER),
+        Attribute("NumberOfFrames", "00280008", "IS", _I, By.NOTHING),
+        Attribute("Rows", "00280010", "US", _I, By.NOTHING),
+        Attribute("Columns", "00280011", "US", _I, By.NOTHING),
+        Attribute("AvailableTransferSyntaxUID", "00083002", "UI", _I, By.UID, always=False),
+    )
+}
+
+SEQUENCES: Final[Mapping[str, str]] = {_REQUEST: "00400275"}
+"""Tags of the sequences that attributes stand in."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The attribute has one of these values."""
+
+    attribute: Attribute
+    values: tuple[str, ...] | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """The attribute fits one of these patterns, `*` being any text and `?` any character."""
+
+    attribute: Attribute
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The attribute lies between two dates, both included."""
+
+    attribute: Attribute
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The attribute lies between two times (TM, possibly without minutes or seconds), both included."""
+
+    attribute: Attribute
+    first: str | None
+    last: str | None
+
+
+Condition: TypeAlias = AnyOf | Like | Dates | Times
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search of one level."""
+
+    level: Level
+    conditions: tuple[Condition, ...]
+    fields: tuple[Attribute, ...]
+    """What is returned."""
+    limit: int
+    offset: int
+
+    def needs(self, level: Level) -> bool:
+        """Whether attributes of this level are asked for or returned."""
+        asked = [condition.attribute for condition in self.conditions]
+        return any(attribute.level is level for attribute in (*asked, *self.fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has found."""
+
+    rows: tuple[Mapping[str, object], ...]
+    """Values by keyword."""
+    more: bool
+    """There are more than the limit let through."""

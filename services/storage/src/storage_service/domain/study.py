@@ -1,0 +1,126 @@
+"""A study on its way to being complete."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from fj_events import Identifier, PatientPhi
+
+from storage_service.domain.assembly import Complete, Progress, StepState
+from storage_service.domain.matching import Match, StudyKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What storage knows of one study that has at least one instance."""
+
+    study_instance_uid: str
+    site: str
+    study_date: date | None
+    description: str | None
+    modalities: tuple[str, ...]
+    number_of_series: int
+    number_of_instances: int
+    accession_number: Identifier | None
+    patient_id: UUID | None
+    """As the images say."""
+    patient_ids: frozenset[UUID]
+    """All ids by which this patient is known."""
+    patient: PatientPhi
+    received_at: datetime
+    progress: Progress
+    order_id: UUID | None = None
+    order_patient_id: UUID | None = None
+    matched_by: str | None = None
+    match_reason: str | None = None
+    unmatched_reason: str | None = None
+    available_at: datetime | None = None
+    completeness: str | None = None
+    completeness_reason: str | None = None
+    due_at: datetime | None = None
+
+    @property
+    def keys(self) -> StudyKeys:
+        """By what it can be matched."""
+        return StudyKeys(
+            study_instance_uid=self.study_instance_uid,
+            accession_number=self.accession_number,
+            patient_ids=self.patient_ids,
+            modalities=self.modalities,
+            day=self.study_date or self.received_at.date(),
+        )
+
+    def linked_to(self, match: Match) -> "Study":
+        """The same study, belonging to an order."""
+        order = match.order
+        return replace(
+            self,
+            order_id=order.order_id,
+            order_patient_id=order.patient_id,
+            matched_by=match.matched_by,
+            match_reason=match.reason,
+            unmatched_reason=None,
+        )
+
+    def closed_by(self, verdict: Complete, at: datetime) -> "Study":
+        """The same study, complete."""
+        return replace(
+            self,
+            available_at=at,
+            completeness=verdict.completeness,
+            completeness_reason=verdict.reason,
+            due_at=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a fact about stored instances has added to the index."""
+
+    first: bool
+    """The study was not here before."""
+    late: bool
+    """The study was available already."""
+    added: int
+    conflicting: int
+    """Instances whose UID was here with other bytes: kept, and the first stays current."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerformedEnd:
+    """The end of a performed step (MPPS N-SET)."""
+
+    exam_key: str
+    order_id: UUID | None
+    study_instance_uid: str
+    state: StepState
+    ended_at: datetime
+    """When it was told, not what the device claims."""
+    listed: tuple[str, ...]
+    """SOP Instance UIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A study as others see it."""
+
+    study_instance_uid: str
+    site: str
+    study_date: date | None
+    description: str | None
+    modalities: tuple[str, ...]
+    number_of_series: int
+    number_of_instances: int
+    conflicting_instances: int
+    """With the UID of a current one and other bytes: kept, not shown."""
+    accession_number: Identifier | None
+    patient: PatientPhi
+    received_at: datetime
+    last_instance_at: datetime
+    available_at: datetime | None
+    completeness: str | None
+    completeness_reason: str | None
+    order_id: UUID | None
+    matched_by: str | None
+    match_reason: str | None
+    unmatched_reason: str | None

@@ -1,0 +1,1 @@
+"""The doors of storage: facts, the clock, DICOMweb, HTTP."""

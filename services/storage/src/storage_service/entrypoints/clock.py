@@ -1,0 +1,41 @@
+"""What storage does without being told: closing studies that have gone quiet, describing those that are complete."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from fj_bus import Tx
+from fj_runtime import Periodic
+
+from storage_service import handlers
+from storage_service.handlers import Work
+
+AT_ONCE: Final = 100
+"""Studies that one sweep closes at most, one transaction each."""
+DESCRIBE_SECONDS: Final = 1.0
+
+
+def sweep(
+    unit: Callable[[], AbstractAsyncContextManager[Tx]],
+    work: Callable[[Tx], Work],
+    seconds: float,
+) -> Periodic:
+    """A part that closes studies whose quiet time is over. Several processes may do it side by side."""
+
+    async def act() -> None:
+        for _ in range(AT_ONCE):
+            async with unit() as tx:
+                if not await handlers.close_next_due(work(tx)):
+                    return
+
+    return Periodic("assembly", seconds, act)
+
+
+def describing(describe_next: Callable[[], Awaitable[bool]]) -> Periodic:
+    """A part that makes the metadata of complete series before anybody asks."""
+
+    async def act() -> None:
+        while await describe_next():
+            pass
+
+    return Periodic("metadata", DESCRIBE_SECONDS, act, seconds_max=240)

@@ -1,0 +1,61 @@
+"""multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), streamed, with their length known beforehand."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.responses import Response, StreamingResponse
+
+from storage_service.entrypoints.dicomweb.choices import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part is."""
+
+    content_type: str
+    length: int
+    location: str
+
+
+def sending(form: Form, parts: Sequence[Part], bodies: AsyncIterator[tuple[int, bytes]]) -> Response:
+    """The answer of these parts. `bodies`: the number of a part and some of its bytes, the parts in their order."""
+    frame = _Frame(form, parts)
+    return StreamingResponse(frame.around(bodies), headers=frame.headers)
+
+
+def heading(form: Form, parts: Sequence[Part]) -> Response:
+    """The head of that answer alone (HEAD)."""
+    return Response(headers=_Frame(form, parts).headers)
+
+
+class _Frame:
+    """What stands around the bytes of the parts."""
+
+    def __init__(self, form: Form, parts: Sequence[Part]) -> None:
+        boundary = uuid4().hex
+        self._multipart = form.multipart
+        self._heads = [_head(part, boundary) if form.multipart else b"" for part in parts]
+        self._tail = f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
+        length = sum(map(len, self._heads)) + sum(part.length for part in parts) + len(self._tail)
+        together = f'multipart/related; type="{form.media_type}"; boundary={boundary}'
+        self.headers = {
+            "Content-Type": together if form.multipart else form.content_type,
+            "Content-Length": str(length),
+        }
+
+    async def around(self, bodies: AsyncIterator[tuple[int, bytes]]) -> AsyncIterator[bytes]:
+        current = -1
+        async for number, data in bodies:
+            if number != current:
+                current = number
+                yield self._heads[number]
+            yield data
+        yield self._tail
+
+
+def _head(part: Part, boundary: str) -> bytes:
+    return (
+        f"\r\n--{boundary}\r\nContent-Type: {part.content_type}\r\nContent-Length: {part.length}\r\n"
+        f"Content-Location: {part.location}\r\n\r\n"
+    ).encode()

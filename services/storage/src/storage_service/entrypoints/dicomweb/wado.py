@@ -1,0 +1,195 @@
+"""WADO-RS: retrieving studies, series, instances, metadata, frames and bulk data (PS3.18 section 10.4)."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fj_runtime import Problem
+from starlette.responses import Response, StreamingResponse
+
+from storage_service.domain.metadata import with_base
+from storage_service.domain.retrieval import Series, Stored, in_storage_order
+from storage_service.entrypoints.dicomweb.answers import base_url
+from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
+from storage_service.entrypoints.dicomweb.multipart import Part, heading, sending
+from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, require_json
+from storage_service.entrypoints.dicomweb.refusals import begun, refusing
+from storage_service.ports import Index, Metadata, Packs, Pixels
+
+_METHODS: Final = ["GET", "HEAD"]
+_STUDY: Final = "/studies/{study}"
+_SERIES: Final = _STUDY + "/series/{series}"
+_INSTANCE: Final = _SERIES + "/instances/{instance}"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What retrieving needs."""
+
+    index: Index
+    packs: Packs
+    pixels: Pixels
+    metadata: Metadata
+
+
+def retrieval_router(retrieval: Retrieval) -> APIRouter:
+    """All resources of WADO-RS but the rendered ones."""
+    router = APIRouter(prefix="/dicomweb", tags=["WADO-RS"])
+    _files(router, retrieval)
+    _descriptions(router, retrieval)
+    _parts(router, retrieval)
+    return router
+
+
+def _files(router: APIRouter, retrieval: Retrieval) -> None:
+    @router.api_route(_STUDY, methods=_METHODS)
+    async def study(request: Request, study: str) -> Response:
+        return await _send_files(request, await retrieval.index.instances(study), retrieval.packs)
+
+    @router.api_route(_SERIES, methods=_METHODS)
+    async def series(request: Request, study: str, series: str) -> Response:
+        return await _send_files(request, await retrieval.index.instances(study, series), retrieval.packs)
+
+    @router.api_route(_INSTANCE, methods=_METHODS)
+    async def instance(request: Request, study: str, series: str, instance: str) -> Response:
+        found = await retrieval.index.instances(study, series, instance)
+        return await _send_files(request, found, retrieval.packs, single=True)
+
+
+def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
+    @router.api_route(_STUDY + "/metadata", methods=_METHODS)
+    async def study(request: Request, study: str) -> Response:
+        require_json(request)
+        return await _send_metadata(request, await retrieval.index.series(study), retrieval.metadata)
+
+    @router.api_route(_SERIES + "/metadata", methods=_METHODS)
+    async def series(request: Request, study: str, series: str) -> Response:
+        require_json(request)
+        return await _send_metadata(request, await retrieval.index.series(study, series), retrieval.metadata)
+
+    @router.api_route(_INSTANCE + "/metadata", methods=_METHODS)
+    async def instance(request: Request, study: str, series: str, instance: str) -> Response:
+        require_json(request)
+        stored = await _one(retrieval.index, study, series, instance)
+        with refusing():
+            described = await retrieval.metadata.of_instance(stored)
+        return Response(with_base(described, base_url(request)), media_type=JSON)
+
+
+def _parts(router: APIRouter, retrieval: Retrieval) -> None:
+    @router.api_route(_INSTANCE + "/frames/{frames}", methods=_METHODS)
+    async def frames(request: Request, study: str, series: str, instance: str, frames: str) -> Response:
+        numbers = _numbers(frames)
+        stored = await _one(retrieval.index, study, series, instance)
+        return await _send_frames(request, stored, numbers, retrieval.pixels)
+
+    @router.api_route(_INSTANCE + "/bulkdata/{path:path}", methods=_METHODS)
+    async def bulk_data(request: Request, study: str, series: str, instance: str, path: str) -> Response:
+        stored = await _one(retrieval.index, study, series, instance)
+        return await _send_bulk_data(request, stored, path, retrieval.pixels)
+
+
+async def _one(index: Index, study: str, series: str, instance: str) -> Stored:
+    found = await index.instances(study, series, instance)
+    if not found:
+        raise Problem(404, "There is no such instance")
+    return found[0]
+
+
+async def _send_files(request: Request, found: list[Stored], packs: Packs, *, single: bool = False) -> Response:
+    if not found:
+        raise Problem(404, "There is no such instance" if single else "There is no such study or series")
+    form = choose_file(accepted_by(request), {stored.transfer_syntax_uid for stored in found}, single=single)
+    order = in_storage_order(found)
+    parts = [Part(_type_of(form, stored), stored.length, _address(request, stored)) for stored in order]
+    if request.method == "HEAD":
+        return heading(form, parts)
+    return sending(form, parts, await begun(_pieces(packs, order)))
+
+
+async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
+    if not found:
+        raise Problem(404, "There is no such study or series")
+    if request.method == "HEAD":
+        return Response(media_type=JSON)
+    return StreamingResponse(await begun(_arrays(found, metadata, base_url(request))), media_type=JSON)
+
+
+async def _send_frames(request: Request, stored: Stored, numbers: list[int] | None, pixels: Pixels) -> Response:
+    accepted = accepted_by(request)
+    with refusing():
+        frames = await pixels.frames(stored, numbers)
+    form = choose_frames(
+        accepted, stored.transfer_syntax_uid, encapsulated=frames.encapsulated, single=len(frames.sizes) == 1
+    )
+    address = _address(request, stored)
+    shown = numbers or range(1, len(frames.sizes) + 1)
+    parts = [
+        Part(form.content_type, size, f"{address}/frames/{number}")
+        for number, size in zip(shown, frames.sizes, strict=True)
+    ]
+    if request.method == "HEAD":
+        return heading(form, parts)
+    return sending(form, parts, await begun(_counted(frames.data)))
+
+
+async def _send_bulk_data(request: Request, stored: Stored, path: str, pixels: Pixels) -> Response:
+    form = choose_octets(accepted_by(request))
+    steps = path.strip("/").split("/")
+    if steps[0].upper() in {"7FE00008", "7FE00009", "7FE00010"}:
+        return await _send_frames(request, stored, None, pixels)
+    with refusing():
+        value = await pixels.element(stored, steps)
+    part = Part(form.media_type, len(value), f"{_address(request, stored)}/bulkdata/{path}")
+    return sending(form, [part], _single(value))
+
+
+def _numbers(text: str) -> list[int] | None:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 9 and int(part) for part in parts):
+        raise Problem(400, "Frames are a list of numbers from 1, separated by commas")
+    return [int(part) for part in parts]
+
+
+def _type_of(form: Form, stored: Stored) -> str:
+    return f"{form.media_type}; transfer-syntax={stored.transfer_syntax_uid}"
+
+
+def _address(request: Request, stored: Stored) -> str:
+    return (
+        f"{base_url(request)}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
+        f"/instances/{stored.sop_instance_uid}"
+    )
+
+
+async def _pieces(packs: Packs, order: Sequence[Stored]) -> AsyncGenerator[tuple[int, bytes], None]:
+    """Pieces of files by the numbers of their parts."""
+    number = 0
+    async with aclosing(packs.stream(order)) as pieces:
+        async for stored, _, data in pieces:
+            while order[number] is not stored:
+                number += 1
+            yield number, data
+
+
+async def _counted(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[int, bytes], None]:
+    number = 0
+    async for frame in frames:
+        yield number, frame
+        number += 1
+
+
+async def _single(value: bytes) -> AsyncGenerator[tuple[int, bytes], None]:
+    yield 0, value
+
+
+async def _arrays(found: Sequence[Series], metadata: Metadata, base: str) -> AsyncGenerator[bytes, None]:
+    """One array out of those of all series."""
+    separator = b"["
+    for series in found:
+        described = with_base(await metadata.of_series(series), base)
+        yield separator + described[1:-1]
+        separator = b","
+    yield b"]"

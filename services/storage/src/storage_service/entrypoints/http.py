@@ -1,0 +1,40 @@
+"""`/api/storage`: the state of studies for people and programs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fj_runtime import Problem
+
+from storage_service.domain.study import Overview
+from storage_service.ports import StudyBook
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+def studies_router(book: StudyBook) -> APIRouter:
+    """Look studies up."""
+    router = APIRouter(prefix="/api/storage", tags=["studies"])
+
+    @router.get("/studies")
+    async def studies(
+        accession: Annotated[str | None, Query()] = None,
+        patient_id: Annotated[str | None, Query()] = None,
+        limit: Limit = 100,
+    ) -> list[Overview]:
+        """The newest studies with this accession or patient number, whoever gave it out."""
+        return await book.find(accession=accession, patient_number=patient_id, limit=limit)
+
+    @router.get("/studies/{study_instance_uid}")
+    async def study(study_instance_uid: str) -> Overview:
+        """One study."""
+        found = await book.read(study_instance_uid)
+        if found is None:
+            raise Problem(404, "There is no such study")
+        return found
+
+    @router.get("/unmatched")
+    async def unmatched(limit: Limit = 100) -> list[Overview]:
+        """Complete studies that no order fits, the longest waiting first."""
+        return await book.unmatched(limit)
+
+    return router

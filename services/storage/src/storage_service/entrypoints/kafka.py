@@ -1,0 +1,126 @@
+"""Which facts `storage` listens to, and the handler of each."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fj_bus import Consumer, Tx
+from fj_events import (
+    ExamCompleted,
+    ExamDiscontinued,
+    ExamRescheduled,
+    ExamScheduled,
+    ExamStarted,
+    InstancesStored,
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderPlaced,
+    OrderReinstated,
+    PatientRegistered,
+    PatientUpdated,
+)
+from fj_runtime import Sites
+from prometheus_client import Counter
+
+from storage_service import handlers
+from storage_service.handlers import Work
+from storage_service.ports import InstanceLists
+
+_instances: Final = Counter(
+    "storage_instances", "Instances of instance.stored facts, by what became of them", ["became"]
+)
+
+
+Begin: TypeAlias = Callable[[Tx], Work]
+
+
+def subscribe(consumer: Consumer, work: Begin, lists: InstanceLists, sites: Sites, namespace: UUID) -> None:
+    """Bind every fact. `work` begins the handling of one; `namespace` is that of patient ids."""
+    _images(consumer, work)
+    _orders(consumer, work, sites)
+    _exams(consumer, work, lists)
+    _patients(consumer, work, namespace)
+
+
+def _images(consumer: Consumer, work: Begin) -> None:
+    @consumer.on(InstancesStored)
+    async def _(fact: InstancesStored, tx: Tx) -> None:
+        arrival = await handlers.on_instances_stored(fact, work(tx))
+        _instances.labels("indexed").inc(arrival.added)
+        _instances.labels("conflicting").inc(arrival.conflicting)
+        _instances.labels("known").inc(len(fact.instances) - arrival.added - arrival.conflicting)
+
+
+def _orders(consumer: Consumer, work: Begin, sites: Sites) -> None:
+    @consumer.on(OrderPlaced)
+    async def _(fact: OrderPlaced, tx: Tx) -> None:
+        await known(fact, tx)
+
+    @consumer.on(OrderChanged)
+    async def _(fact: OrderChanged, tx: Tx) -> None:
+        await known(fact, tx)
+
+    @consumer.on(OrderCancelled)
+    async def _(fact: OrderCancelled, tx: Tx) -> None:
+        await handlers.on_order_ended(fact, work(tx).studies)
+
+    @consumer.on(OrderCompleted)
+    async def _(fact: OrderCompleted, tx: Tx) -> None:
+        await handlers.on_order_ended(fact, work(tx).studies)
+
+    @consumer.on(OrderReinstated)
+    async def _(fact: OrderReinstated, tx: Tx) -> None:
+        await handlers.on_order_reinstated(fact, work(tx))
+
+    async def known(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
+        placed_at = _time_of(tx)
+        day = _day(fact.asked_for or placed_at, fact.site, sites)
+        await handlers.on_order_known(fact, placed_at, day, work(tx))
+
+
+def _exams(consumer: Consumer, work: Begin, lists: InstanceLists) -> None:
+    @consumer.on(ExamScheduled)
+    async def _(fact: ExamScheduled, tx: Tx) -> None:
+        await handlers.on_exam_planned(fact, work(tx))
+
+    @consumer.on(ExamRescheduled)
+    async def _(fact: ExamRescheduled, tx: Tx) -> None:
+        await handlers.on_exam_planned(fact, work(tx))
+
+    @consumer.on(ExamStarted)
+    async def _(fact: ExamStarted, tx: Tx) -> None:
+        await handlers.on_exam_started(fact, work(tx))
+
+    @consumer.on(ExamCompleted)
+    async def _(fact: ExamCompleted, tx: Tx) -> None:
+        await handlers.on_exam_ended(fact, _time_of(tx), lists, work(tx))
+
+    @consumer.on(ExamDiscontinued)
+    async def _(fact: ExamDiscontinued, tx: Tx) -> None:
+        await handlers.on_exam_ended(fact, _time_of(tx), lists, work(tx))
+
+
+def _patients(consumer: Consumer, work: Begin, namespace: UUID) -> None:
+    @consumer.on(PatientRegistered)
+    async def _(fact: PatientRegistered, tx: Tx) -> None:
+        await handlers.on_patient(fact, namespace, work(tx))
+
+    @consumer.on(PatientUpdated)
+    async def _(fact: PatientUpdated, tx: Tx) -> None:
+        await handlers.on_patient(fact, namespace, work(tx))
+
+
+def _time_of(tx: Tx) -> datetime:
+    """When the fact became one; that of a consumer always has a cause."""
+    return tx.cause.time if tx.cause else datetime.now(UTC)
+
+
+def _day(at: datetime, site: str, sites: Sites) -> date:
+    try:
+        zone = sites[site].time_zone
+    except KeyError:
+        zone = sites.main.time_zone
+    return at.astimezone(ZoneInfo(zone)).date()

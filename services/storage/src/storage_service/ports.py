@@ -1,0 +1,156 @@
+"""What the handlers need."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import date, datetime
+from typing import Protocol
+from uuid import UUID
+
+from fj_events import (
+    ExamRescheduled,
+    ExamScheduled,
+    ExamStarted,
+    Fact,
+    InstancesStored,
+    ObjectRef,
+    OrderChanged,
+    OrderPlaced,
+    PatientRegistered,
+    PatientUpdated,
+    SeriesSummary,
+)
+
+from storage_service.domain.assembly import Progress
+from storage_service.domain.matching import OrderKeys, StudyKeys
+from storage_service.domain.retrieval import FrameSet, Series, Stored
+from storage_service.domain.search import Found, Search
+from storage_service.domain.study import Arrival, Overview, PerformedEnd, Study
+
+
+class Studies(Protocol):
+    """Studies and what is known about where they belong, inside one transaction.
+
+    Every method that names a study locks it until the end, be it known already or not.
+    """
+
+    async def add_instances(self, fact: InstancesStored, heard_at: datetime) -> Arrival:
+        """Fold instances into the index. Those that are here already change nothing."""
+
+    async def get(self, study_instance_uid: str) -> Study | None:
+        """A study; None while no image of it is here."""
+
+    async def save(self, study: Study) -> None:
+        """Keep to what it was matched, whether it is complete, and when to look again."""
+
+    async def progress(self, study: Study) -> Progress:
+        """What is known of its making, by its UID and its order."""
+
+    async def series(self, study_instance_uid: str) -> list[SeriesSummary]:
+        """Its series, counted, in order of their numbers."""
+
+    async def candidates(self, keys: StudyKeys) -> list[OrderKeys]:
+        """Orders that share the UID, the accession number or, where there is no accession number, the patient."""
+
+    async def next_due(self, now: datetime) -> str | None:
+        """A study whose time has come and that nobody else is looking at."""
+
+    async def put_order(self, fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date) -> None:
+        """Keep by what an order can be matched."""
+
+    async def set_order_open(self, order_id: UUID, *, open_: bool) -> None:
+        """Say whether an order still waits for images."""
+
+    async def waiting_for_order(self, order_id: UUID) -> list[str]:
+        """Studies without an order that could belong to this one."""
+
+    async def waiting_for_patient(self, patient_id: UUID) -> list[str]:
+        """Studies without an order and without an accession number that are of this patient."""
+
+    async def plan_exam(self, fact: ExamScheduled | ExamRescheduled) -> None:
+        """Keep the modalities that are planned for an order."""
+
+    async def start_exam(self, fact: ExamStarted, heard_at: datetime) -> list[str]:
+        """Keep that a performed step is in progress; the studies that it is about."""
+
+    async def end_exam(self, end: PerformedEnd, heard_at: datetime) -> list[str]:
+        """Keep that a performed step ended and what it lists; the studies that it is about."""
+
+    async def put_patient(self, fact: PatientRegistered | PatientUpdated, aliases: Sequence[UUID]) -> None:
+        """Keep the further ids of a patient."""
+
+    def emit(self, fact: Fact) -> None:
+        """Say that something happened; it commits with the rest."""
+
+
+class InstanceLists(Protocol):
+    """Lists of instances that are too long for an event."""
+
+    async def read(self, ref: ObjectRef) -> tuple[str, ...]:
+        """The SOP Instance UIDs of all series."""
+
+
+class StudyBook(Protocol):
+    """Looking studies up, outside of any transaction."""
+
+    async def read(self, study_instance_uid: str) -> Overview | None:
+        """One study."""
+
+    async def find(self, *, accession: str | None, patient_number: str | None, limit: int) -> list[Overview]:
+        """The studies that came last, with these numbers, whoever gave them out."""
+
+    async def unmatched(self, limit: int) -> list[Overview]:
+        """Complete studies that no order fits, the longest waiting first."""
+
+
+class Searches(Protocol):
+    """Questions to the index."""
+
+    async def search(self, search: Search) -> Found:
+        """One page of results, the newest studies first."""
+
+
+class Index(Protocol):
+    """Which instances are here and where they lie."""
+
+    async def instances(
+        self, study_instance_uid: str, series_instance_uid: str | None = None, sop_instance_uid: str | None = None
+    ) -> list[Stored]:
+        """The current instances of a study, a series, or one, by number; empty where there are none."""
+
+    async def series(self, study_instance_uid: str, series_instance_uid: str | None = None) -> list[Series]:
+        """The series of a study, or one of them; empty where there are none."""
+
+
+class Packs(Protocol):
+    """Bytes as they were received."""
+
+    def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+        """The files of instances, in the order in which they lie: instance, place in the file, bytes.
+
+        A long instance comes in several pieces, one after the other. The memory used is bounded. Raises Gone.
+        """
+
+
+class Pixels(Protocol):
+    """Parts of instances."""
+
+    async def frames(self, stored: Stored, numbers: Sequence[int] | None) -> FrameSet:
+        """Frames by number (from 1), None for all of them. Raises NoSuchPart, Unreadable, Gone."""
+
+    async def element(self, stored: Stored, path: Sequence[str]) -> bytes:
+        """The value of a binary element: tags in hexadecimal, with item numbers (from 0) between them.
+
+        Raises NoSuchPart, Unreadable, Gone.
+        """
+
+
+class Metadata(Protocol):
+    """Data sets without their bulk data, as an array of DICOM JSON in UTF-8.
+
+    Addresses of bulk data begin with a placeholder for the address of the root. Raises Gone.
+    """
+
+    async def of_instance(self, stored: Stored) -> bytes:
+        """One instance."""
+
+    async def of_series(self, series: Series) -> bytes:
+        """All instances of a series."""

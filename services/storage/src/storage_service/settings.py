@@ -1,0 +1,34 @@
+"""What can be set: environment variables with the prefix STORAGE_, and those that the installation shares."""
+
+from datetime import timedelta
+
+from fj_runtime import ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from storage_service.domain.assembly import Patience
+from storage_service.handlers import Rules
+
+
+class Settings(ServiceSettings):
+    """Settings of `storage`. The object store has its own, `FJ_S3_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="STORAGE_")
+
+    http_port: int = 8095
+    quiet_time: float = Field(default=60, gt=0)
+    """Seconds without a new instance after which a study is complete, where no MPPS says so."""
+    mpps_limit: float = Field(default=14_400, gt=0)
+    """Seconds without a new instance after which an MPPS that is still in progress no longer holds a study open."""
+    sweep_seconds: float = Field(default=0.25, gt=0)
+    """How often studies are looked for whose time has come."""
+    match_days: int = Field(default=1, ge=0)
+    """Days between a study and an order that its patient alone may match."""
+    search_limit: int = Field(default=1000, ge=1)
+    """Most results of one search; more have to be asked for page by page."""
+
+    @property
+    def rules(self) -> Rules:
+        """How long to wait and what to match."""
+        patience = Patience(timedelta(seconds=self.quiet_time), timedelta(seconds=self.mpps_limit))
+        return Rules(patience, timedelta(days=self.match_days))
