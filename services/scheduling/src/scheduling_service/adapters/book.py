@@ -1,0 +1,62 @@
+"""Exams looked up from outside of any transaction."""
+
+from typing import TYPE_CHECKING, Final
+
+from scheduling_service.adapters.records import EXAMS, exam_of, step_of
+from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
+from scheduling_service.domain.step import Step
+
+if TYPE_CHECKING:
+    from fj_runtime.database import Pool
+
+_FIND: Final = f"""{EXAMS}
+ WHERE ($1::text IS NULL OR e.site = $1) AND ($2::text IS NULL OR e.state = $2)
+   AND ($3::uuid IS NULL OR e.order_id = $3 OR e.linked_to = $3)
+   AND ($4::text IS NULL OR e.accession_number = $4)
+   AND ($5::text IS NULL OR e.study_instance_uid = $5 OR e.ordered_study_uid = $5)
+ ORDER BY e.created_at DESC LIMIT $6
+"""
+
+_FIND_STEPS: Final = """
+SELECT exam_key, state, plan::text FROM step
+ WHERE ($1::text IS NULL OR site = $1) AND ($2::text IS NULL OR state = $2)
+   AND ($3::text IS NULL OR station_ae_title = $3) AND ($4::text IS NULL OR modality = $4)
+   AND ($5::timestamptz IS NULL OR starts_at >= $5) AND ($6::timestamptz IS NULL OR starts_at < $6)
+ ORDER BY starts_at, exam_key, number LIMIT $7
+"""
+
+
+class PostgresExamBook:
+    """See `scheduling_service.ports.ExamBook`."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self._pool = pool
+
+    async def read(self, key: str) -> Exam | None:
+        row = await self._pool.fetchrow(f"{EXAMS} WHERE e.exam_key = $1", key)
+        return None if row is None else exam_of(row)
+
+    async def find(self, wanted: Wanted, limit: int) -> list[Exam]:
+        rows = await self._pool.fetch(
+            _FIND,
+            wanted.site,
+            wanted.state,
+            wanted.order_id,
+            wanted.accession_number,
+            wanted.study_instance_uid,
+            limit,
+        )
+        return [exam_of(row) for row in rows]
+
+    async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
+        rows = await self._pool.fetch(
+            _FIND_STEPS,
+            wanted.site,
+            wanted.state,
+            wanted.station_ae_title,
+            wanted.modality,
+            wanted.starts_from,
+            wanted.starts_before,
+            limit,
+        )
+        return [(row["exam_key"], step_of(row["state"], row["plan"])) for row in rows]

@@ -1,0 +1,91 @@
+"""Rows of PostgreSQL as exams, and the other way round."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from asyncpg import Record
+from fj_events import CodedConcept, OrderDetails, ScheduledStep
+from pydantic import BaseModel, ConfigDict
+
+from scheduling_service.domain.exam import Exam, Ordered
+from scheduling_service.domain.performed import PerformedStep
+from scheduling_service.domain.step import Step, StepState
+from scheduling_service.domain.worklist import Item, folded, name_groups
+
+EXAMS = """
+SELECT e.exam_key, e.site, e.order_id, e.study_instance_uid, e.state, e.linked_to, e.ordered,
+       ARRAY(SELECT s.state FROM step s WHERE s.exam_key = e.exam_key ORDER BY s.number) AS states,
+       ARRAY(SELECT s.plan::text FROM step s WHERE s.exam_key = e.exam_key ORDER BY s.number) AS plans,
+       ARRAY(SELECT p.performed::text FROM performed_step p JOIN exam_performed USING (sop_instance_uid)
+              WHERE exam_performed.exam_key = e.exam_key ORDER BY p.created_at, p.sop_instance_uid) AS performed
+  FROM exam e
+"""
+
+
+class Planned(BaseModel):
+    """The column `exam.ordered`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    details: OrderDetails
+    procedure: CodedConcept
+    planned_because: str
+
+    @classmethod
+    def of(cls, ordered: Ordered) -> "Planned":
+        """The column of this order."""
+        return cls(details=ordered.details, procedure=ordered.procedure, planned_because=ordered.planned_because)
+
+
+def exam_of(row: Record) -> Exam:
+    """A row of EXAMS."""
+    return Exam(
+        key=row["exam_key"],
+        site=row["site"],
+        study_instance_uid=row["study_instance_uid"],
+        ordered=None if row["ordered"] is None else _ordered(row["order_id"], row["ordered"]),
+        linked_to=row["linked_to"],
+        steps=tuple(step_of(state, plan) for state, plan in zip(row["states"], row["plans"], strict=True)),
+        unscheduled_state=StepState(row["state"]) if row["ordered"] is None else StepState.SCHEDULED,
+        performed=tuple(PerformedStep.model_validate_json(text, extra="ignore") for text in row["performed"]),
+    )
+
+
+def step_of(state: str, plan: str) -> Step:
+    """The columns `step.state` and `step.plan`."""
+    return Step(plan=ScheduledStep.model_validate_json(plan, extra="ignore"), state=StepState(state))
+
+
+def worklist_rows(exam_key: str, waiting: Sequence[Item]) -> list[tuple[object, ...]]:
+    """Rows of the table `worklist`, in the order of its columns."""
+    return [
+        (
+            exam_key,
+            number,
+            item.site,
+            item.details.priority.rank,
+            item.starts_local,
+            item.step.station_ae_title,
+            item.step.modality,
+            item.step.step_id,
+            item.details.patient_id,
+            item.patient.id.value if item.patient.id else "",
+            item.patient.id.issuer if item.patient.id else "",
+            [folded(group) for group in name_groups(item.patient) if group],
+            item.details.accession_number.value,
+            item.details.requested_procedure_id,
+            item.study_instance_uid,
+            item.model_dump_json(exclude_none=True),
+        )
+        for number, item in enumerate(waiting)
+    ]
+
+
+def _ordered(order_id: UUID, text: str) -> Ordered:
+    planned = Planned.model_validate_json(text, extra="ignore")
+    return Ordered(
+        order_id=order_id,
+        details=planned.details,
+        procedure=planned.procedure,
+        planned_because=planned.planned_because,
+    )

@@ -1,0 +1,1 @@
+"""Plain data and tables: no I/O."""

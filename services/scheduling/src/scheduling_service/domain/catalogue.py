@@ -1,0 +1,82 @@
+"""The procedure catalogue: what each procedure consists of, and which stations do what."""
+
+from collections import Counter
+from functools import cached_property
+from typing import Annotated, Self
+
+from fj_events import CodedConcept
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+ShortString = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\]+$")]
+"""SH, CS and AE: at most 16 characters and no backslash (PS3.5 Table 6.2-1)."""
+LongString = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\\]+$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Station(_Part):
+    """A modality as the worklist knows it."""
+
+    ae_title: ShortString
+    modality: ShortString
+    name: ShortString | None = None
+    site: str | None = None
+    """Whose station it is; absent: every site's."""
+
+
+class StepTemplate(_Part):
+    """One step of a procedure."""
+
+    modality: ShortString
+    duration_minutes: Annotated[int, Field(ge=1, le=1440)]
+    description: LongString | None = None
+    """Absent: the procedure's text."""
+    protocol: tuple[CodedConcept, ...] = ()
+
+
+class Procedure(_Part):
+    """A procedure that can be ordered by its code."""
+
+    code: str
+    text: LongString
+    steps: Annotated[tuple[StepTemplate, ...], Field(min_length=1)]
+
+
+class Default(_Part):
+    """What holds where an order names a procedure or a modality that is not in the catalogue."""
+
+    modality: ShortString
+    duration_minutes: Annotated[int, Field(ge=1, le=1440)]
+    station: ShortString
+    """AE title."""
+
+
+class Catalogue(_Part):
+    """All procedures and stations."""
+
+    default: Default
+    stations: tuple[Station, ...]
+    procedures: tuple[Procedure, ...]
+
+    @model_validator(mode="after")
+    def _each_stands_once(self) -> Self:
+        codes = Counter(procedure.code for procedure in self.procedures)
+        titles = Counter((station.ae_title, station.site) for station in self.stations)
+        twice = [str(key) for key, count in (codes + titles).items() if count > 1]
+        if twice:
+            raise ValueError(f"stands more than once: {', '.join(twice)}")
+        return self
+
+    def procedure(self, code: str) -> Procedure | None:
+        """The procedure with this code."""
+        return self._by_code.get(code)
+
+    @cached_property
+    def _by_code(self) -> dict[str, Procedure]:
+        return {procedure.code: procedure for procedure in self.procedures}
+
+    def stations_for(self, modality: str, site: str) -> tuple[Station, ...]:
+        """The stations of a site that do this, in the order of the catalogue."""
+        return tuple(each for each in self.stations if each.modality == modality and each.site in {None, site})

@@ -1,0 +1,37 @@
+"""What scheduling refuses, and why. No message carries a value that a device or a feed sent."""
+
+
+class SchedulingError(Exception):
+    """A rule of scheduling was not met; nothing has changed."""
+
+
+class BadRange(SchedulingError):
+    """A date, a time or a range of them that PS3.5 does not know."""
+
+
+class DuplicateInstance(SchedulingError):
+    """A performed procedure step with this SOP Instance UID exists (PS3.7 C.5.7)."""
+
+    def __init__(self) -> None:
+        super().__init__("a performed procedure step with this UID exists already")
+
+
+class UnknownInstance(SchedulingError):
+    """There is no performed procedure step with this SOP Instance UID (PS3.7 C.5.16)."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no performed procedure step with this UID")
+
+
+class NoLongerUpdatable(SchedulingError):
+    """The performed procedure step is completed or discontinued (PS3.4 F.7.2.2.3, Table F.7.2-2)."""
+
+    def __init__(self) -> None:
+        super().__init__("Performed Procedure Step Object may no longer be updated")
+
+
+class NoSeries(SchedulingError):
+    """A completed performed procedure step has at least one series (PS3.4 Table F.7.2-1, note 2)."""
+
+    def __init__(self) -> None:
+        super().__init__("Performed Series Sequence is empty at completion")

@@ -1,0 +1,195 @@
+"""An exam: the scheduled steps of an order, what was performed for them, and where all of it stands."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fj_events import CodedConcept, OrderDetails, Uid
+
+from scheduling_service.domain.performed import PerformedStatus, PerformedStep, Reference, after
+from scheduling_service.domain.step import Act, Step, StepState, moved
+from scheduling_service.domain.study import Study
+
+_UNFINISHED: Final = frozenset({StepState.SCHEDULED, StepState.STARTED})
+_OVER: Final = (StepState.COMPLETED, StepState.DISCONTINUED, StepState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """The order that an exam performs, as it was planned."""
+
+    order_id: UUID
+    details: OrderDetails
+    procedure: CodedConcept
+    """As ordered, with the catalogue's text where the order has none."""
+    planned_because: str
+    """Who or what chose time and station."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exam:
+    """An ordered exam has an order and steps; an unscheduled one only what was performed."""
+
+    key: str
+    """The order id where the exam was ordered, else the Study Instance UID. Never changes."""
+    site: str
+    study_instance_uid: Uid
+    ordered: Ordered | None = None
+    linked_to: UUID | None = None
+    """Of an unscheduled exam: the order that it turned out to belong to, whose own exam goes on from there."""
+    steps: tuple[Step, ...] = ()
+    unscheduled_state: StepState = StepState.SCHEDULED
+    """Of an exam without steps."""
+    performed: tuple[PerformedStep, ...] = ()
+    """In the order of their creation."""
+
+    @property
+    def order_id(self) -> UUID | None:
+        """The order, where one is known."""
+        return self.linked_to if self.ordered is None else self.ordered.order_id
+
+    @property
+    def state(self) -> StepState:
+        """The state of the whole: over when every step is over, and then as the best of them."""
+        if not self.steps:
+            return self.unscheduled_state
+        states = {step.state for step in self.steps}
+        if states == {StepState.SCHEDULED}:
+            return StepState.SCHEDULED
+        if states & _UNFINISHED:
+            return StepState.STARTED
+        return next(state for state in _OVER if state in states)
+
+    @property
+    def is_in_progress(self) -> bool:
+        """Whether a modality is at it and has said so."""
+        return any(each.status is PerformedStatus.IN_PROGRESS for each in self.performed)
+
+
+def means_by_uid(reference: Reference, exam: Exam) -> bool:
+    """Whether a modality means this exam by its Study Instance UID, which is unique everywhere."""
+    uids = {exam.study_instance_uid}
+    if exam.ordered is not None:
+        uids.add(exam.ordered.details.study_instance_uid)
+    return not uids.isdisjoint(reference.study_uids)
+
+
+def means_by_number(performed: PerformedStep, reference: Reference, exam: Exam) -> bool:
+    """Whether a modality means this exam by accession number, or by step id and patient.
+
+    A number is unique for its issuer, and where none is named, within the site (law 6). A step id may come from a
+    placer who counts from 1 for each order, so the patient must be the same too.
+    """
+    if exam.ordered is None:
+        return False
+    at_site = performed.site == exam.site
+    details = exam.ordered.details
+    if reference.accession_number == details.accession_number.value:
+        issuer = reference.accession_issuer
+        return at_site if issuer is None else issuer == details.accession_number.issuer
+    return has_step(exam, reference) and at_site and performed.patient_id == details.patient_id
+
+
+def has_step(exam: Exam, reference: Reference) -> bool:
+    """Whether the step that a modality names is one of this exam's."""
+    return reference.step_id in {step.step_id for step in exam.steps}
+
+
+def meant(performed: PerformedStep, exams: Sequence[Exam]) -> list[Exam]:
+    """The exams that a performed step performs, out of those that might be.
+
+    For each reference: the Study UID decides; else the numbers do, and where several orders share an accession
+    number, the step id among them.
+    """
+    found: dict[str, Exam] = {}
+    for reference in performed.references:
+        by_uid = [exam for exam in exams if means_by_uid(reference, exam)]
+        by_number = [exam for exam in exams if means_by_number(performed, reference, exam)]
+        by_step = [exam for exam in by_number if has_step(exam, reference)]
+        found |= {exam.key: exam for exam in by_uid or by_step or by_number}
+    return list(found.values())
+
+
+def step_ids(exam: Exam, performed: PerformedStep) -> tuple[str, ...]:
+    """The steps of the exam that a performed step performs: those that it names, or all when it names none of them."""
+    named = {reference.step_id for reference in performed.references}
+    ours = tuple(step.step_id for step in exam.steps)
+    return tuple(step_id for step_id in ours if step_id in named) or ours
+
+
+def with_performed(exam: Exam, *performed: PerformedStep) -> Exam:
+    """The exam with performed steps that belong to it, new or changed."""
+    known = {each.sop_instance_uid: each for each in (*exam.performed, *performed)}
+    return replace(exam, performed=tuple(known.values()))
+
+
+def settle(exam: Exam, studies: Sequence[Study]) -> Exam:
+    """The exam after all that is known: what modalities said, then what its images say.
+
+    Images start an exam, and complete studies end it, only where no modality says otherwise (law 9).
+    """
+    steps = [replace(step, state=after(step.state, _statuses(exam, step))) for step in exam.steps]
+    if studies and not exam.performed:
+        steps = [replace(step, state=moved(step.state, Act.START)) for step in steps]
+    if studies and all(study.available for study in studies) and not exam.is_in_progress:
+        steps = [replace(step, state=_ended_by_images(step.state)) for step in steps]
+    return replace(
+        exam,
+        steps=tuple(steps),
+        unscheduled_state=exam.unscheduled_state if steps else after(exam.unscheduled_state, _all(exam)),
+        study_instance_uid=_study_uid(exam, studies),
+    )
+
+
+def cancel(exam: Exam) -> Exam:
+    """The exam after its order was cancelled; what has started stays."""
+    if exam.state is not StepState.SCHEDULED:
+        return exam
+    steps = tuple(replace(step, state=moved(step.state, Act.CANCEL)) for step in exam.steps)
+    return replace(exam, steps=steps)
+
+
+def _ended_by_images(state: StepState) -> StepState:
+    return moved(state, Act.START, Act.COMPLETE) if state in _UNFINISHED else state
+
+
+def _statuses(exam: Exam, step: Step) -> Iterable[PerformedStatus]:
+    return (each.status for each in exam.performed if step.step_id in step_ids(exam, each))
+
+
+def _all(exam: Exam) -> Iterable[PerformedStatus]:
+    return (each.status for each in exam.performed)
+
+
+def _study_uid(exam: Exam, studies: Sequence[Study]) -> Uid:
+    """The images' UID is the exam's; the ordered one stays where some of the images have it."""
+    if exam.ordered is None:
+        return exam.study_instance_uid
+    uids = {study.study_instance_uid for study in studies} or {each.study_instance_uid for each in exam.performed}
+    ordered = exam.ordered.details.study_instance_uid
+    return ordered if not uids or ordered in uids else min(uids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which exams somebody looks for; None is any."""
+
+    site: str | None = None
+    state: StepState | None = None
+    order_id: UUID | None = None
+    accession_number: str | None = None
+    study_instance_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedSteps:
+    """Which steps somebody looks for; None is any."""
+
+    site: str | None = None
+    state: StepState | None = None
+    station_ae_title: str | None = None
+    modality: str | None = None
+    starts_from: datetime | None = None
+    starts_before: datetime | None = None

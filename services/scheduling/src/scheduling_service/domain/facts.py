@@ -1,0 +1,195 @@
+"""What to tell the others when an exam has moved from one state to another."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from fj_events import (
+    Evidence,
+    ExamCancelled,
+    ExamCancelRefused,
+    ExamCompleted,
+    ExamDiscontinued,
+    ExamRescheduled,
+    ExamScheduled,
+    ExamStarted,
+    Fact,
+    ObjectRef,
+    PerformedSeries,
+    Refused,
+)
+
+from scheduling_service.domain.exam import Exam, Ordered, step_ids
+from scheduling_service.domain.performed import PerformedStatus, PerformedStep
+from scheduling_service.domain.step import StepState
+from scheduling_service.domain.study import Study
+
+Ended: TypeAlias = ExamCompleted | ExamDiscontinued
+
+LONG: Final = 256 * 1024
+"""Bytes of an event above which its lists of instances go to the object store: half of what law 7 allows."""
+
+_BEFORE_START: Final = frozenset({None, StepState.SCHEDULED, StepState.CANCELLED})
+_AT_WORK: Final = frozenset({StepState.STARTED, StepState.COMPLETED})
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An exam before (None: it is new) and after, with the studies that hold its images."""
+
+    before: Exam | None
+    after: Exam
+    studies: Sequence[Study] = ()
+
+    @property
+    def was(self) -> StepState | None:
+        """The state before."""
+        return None if self.before is None else self.before.state
+
+    @property
+    def now(self) -> StepState:
+        """The state after."""
+        return self.after.state
+
+    @property
+    def starts(self) -> bool:
+        """Whether the exam was begun, or taken up again after it had been given up."""
+        if self.was in _BEFORE_START:
+            return self.now in _AT_WORK or self.now is StepState.DISCONTINUED
+        return self.was is StepState.DISCONTINUED and self.now in _AT_WORK
+
+
+def facts(move: Move) -> Iterator[Fact]:
+    """The facts of a move, each before what it causes. A move to where the exam was already has none."""
+    ordered = move.after.ordered
+    if ordered is not None:
+        yield from _planning(move, ordered)
+    if move.starts:
+        yield _started(move)
+        if ordered is not None and move.was is StepState.CANCELLED:
+            yield refusal(move.after, ordered, Refused.CANCEL)
+    if move.now is move.was:
+        return
+    if move.now is StepState.COMPLETED:
+        yield ExamCompleted(**_ended(move))
+    if move.now is StepState.DISCONTINUED:
+        yield ExamDiscontinued(**_ended(move), reason=move.after.performed[-1].discontinuation_reason)
+
+
+def refusal(exam: Exam, ordered: Ordered, refused: Refused) -> ExamCancelRefused:
+    """The exam has started: it wins over a cancel or a change."""
+    return ExamCancelRefused(
+        exam_key=exam.key, site=exam.site, order_id=ordered.order_id, refused=refused, state=exam.state
+    )
+
+
+def is_long(fact: Ended) -> bool:
+    """Whether the fact lists more than an event should carry."""
+    return len(fact.model_dump_json(exclude_none=True)) > LONG
+
+
+def instance_lists(fact: Ended) -> dict[str, list[str]]:
+    """Series UID to SOP Instance UIDs: what the object says that `instance_list` refers to."""
+    return {each.series_instance_uid: list(each.instances) for each in fact.series}
+
+
+def shortened(fact: Ended, lists: ObjectRef) -> Ended:
+    """The fact with its lists of instances in the object store; where there are very many series, these too."""
+    series = tuple(each.model_copy(update={"instances": ()}) for each in fact.series)
+    short = fact.model_copy(update={"series": series, "instance_list": lists})
+    return short.model_copy(update={"series": ()}) if is_long(short) else short
+
+
+def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
+    if move.before is None:
+        yield ExamScheduled(**_planned(move.after, ordered))
+    elif move.now is StepState.SCHEDULED and _plan_of(move.before) != _plan_of(move.after):
+        yield ExamRescheduled(**_planned(move.after, ordered))
+    if move.now is StepState.CANCELLED and move.was is not StepState.CANCELLED:
+        yield ExamCancelled(
+            exam_key=move.after.key,
+            site=move.after.site,
+            order_id=ordered.order_id,
+            step_ids=tuple(step.step_id for step in move.after.steps),
+            reason="the order was cancelled",
+        )
+
+
+def _plan_of(exam: Exam) -> dict[str, Any] | None:
+    """What a plan says, without who or what chose it."""
+    return None if exam.ordered is None else _planned(exam, exam.ordered) | {"reason": ""}
+
+
+def _planned(exam: Exam, ordered: Ordered) -> dict[str, Any]:
+    details = ordered.details
+    return {
+        "exam_key": exam.key,
+        "site": exam.site,
+        "order_id": ordered.order_id,
+        "accession_number": details.accession_number,
+        "study_instance_uid": exam.study_instance_uid,
+        "requested_procedure_id": details.requested_procedure_id,
+        "procedure": ordered.procedure,
+        "priority": details.priority,
+        "steps": tuple(step.plan for step in exam.steps),
+        "reason": ordered.planned_because,
+    }
+
+
+def _started(move: Move) -> ExamStarted:
+    exam, step = move.after, _latest(move.after.performed)
+    unknown = exam.order_id is None and step is not None
+    return ExamStarted(
+        **_performed(move, step),
+        started_at=step.started_at if step else None,
+        patient_id=step.patient_id if unknown and step else None,
+        patient=step.patient if unknown and step else None,
+    )
+
+
+def _ended(move: Move) -> dict[str, Any]:
+    finished = [each for each in move.after.performed if each.status is PerformedStatus.COMPLETED]
+    step = _latest(finished or move.after.performed)
+    series = _series(move)
+    return _performed(move, step) | {
+        "ended_at": step.ended_at if step else None,
+        "series": series,
+        "number_of_instances": sum(each.number_of_instances for each in series),
+    }
+
+
+def _performed(move: Move, step: PerformedStep | None) -> dict[str, Any]:
+    exam = move.after
+    image = next(iter(move.studies), None)
+    return {
+        "exam_key": exam.key,
+        "site": exam.site,
+        "order_id": exam.order_id,
+        "study_instance_uid": exam.study_instance_uid,
+        "accession_number": exam.ordered.details.accession_number if exam.ordered else None,
+        "mpps_instance_uid": step.sop_instance_uid if step else None,
+        "step_ids": step_ids(exam, step) if step else tuple(each.step_id for each in exam.steps),
+        "station_ae_title": step.station_ae_title if step else image and image.station_ae_title,
+        "modality": step.modality if step else image and image.modality,
+        "evidence": Evidence.MPPS if step else Evidence.IMAGES,
+    }
+
+
+def _series(move: Move) -> tuple[PerformedSeries, ...]:
+    """Of all performed steps, also of those that were given up: their images are in the study too."""
+    if move.after.performed:
+        return tuple(series for each in move.after.performed for series in each.series)
+    return tuple(
+        PerformedSeries(
+            series_instance_uid=series.series_instance_uid,
+            modality=series.modality,
+            description=series.description,
+            number_of_instances=series.number_of_instances,
+        )
+        for study in move.studies
+        for series in study.series
+    )
+
+
+def _latest(steps: Sequence[PerformedStep]) -> PerformedStep | None:
+    return steps[-1] if steps else None

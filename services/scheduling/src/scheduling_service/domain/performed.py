@@ -1,0 +1,106 @@
+"""A Modality Performed Procedure Step (PS3.3 C.4.13 to C.4.15, PS3.4 Annex F) in canonical terms."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from fj_events import CodedConcept, PatientPhi, PerformedSeries, Uid
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from scheduling_service.domain.errors import NoLongerUpdatable, NoSeries
+from scheduling_service.domain.step import Act, StepState, moved
+
+
+class PerformedStatus(StrEnum):
+    """Performed Procedure Step Status (0040,0252)."""
+
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Reference(_Part):
+    """An item of the Scheduled Step Attributes Sequence (0040,0270): which request this performs."""
+
+    study_instance_uid: Uid
+    requested_study_uids: tuple[Uid, ...] = ()
+    """Of the Referenced Study Sequence: the requests' own UIDs where a modality grouped several (F.7.2.1.2, note 2)."""
+    accession_number: str | None = None
+    accession_issuer: str | None = None
+    step_id: str | None = None
+
+    @property
+    def study_uids(self) -> tuple[Uid, ...]:
+        """Every Study Instance UID that it names."""
+        return (self.study_instance_uid, *self.requested_study_uids)
+
+
+class Change(_Part):
+    """What an N-SET sets. None: not in the request, so unchanged."""
+
+    status: PerformedStatus | None = None
+    ended_at: AwareDatetime | None = None
+    series: tuple[PerformedSeries, ...] | None = None
+    """All of them: a sequence in an N-SET replaces the one before (PS3.4 F.7.2.2.2)."""
+    discontinuation_reason: CodedConcept | None = None
+
+
+class PerformedStep(_Part):
+    """What a modality says that it does, or did."""
+
+    sop_instance_uid: Uid
+    site: str
+    status: PerformedStatus
+    station_ae_title: str
+    modality: str
+    started_at: AwareDatetime
+    references: tuple[Reference, ...]
+    patient_id: UUID | None = None
+    patient: PatientPhi
+    ended_at: AwareDatetime | None = None
+    series: tuple[PerformedSeries, ...] = ()
+    discontinuation_reason: CodedConcept | None = None
+
+    @property
+    def study_instance_uid(self) -> Uid:
+        """In which study the images are."""
+        return self.references[0].study_instance_uid
+
+
+def change(performed: PerformedStep, wish: Change) -> PerformedStep:
+    """The step after an N-SET. Raises NoLongerUpdatable, NoSeries."""
+    if performed.status is not PerformedStatus.IN_PROGRESS:
+        raise NoLongerUpdatable
+    set_ = {name: value for name in Change.model_fields if (value := getattr(wish, name)) is not None}
+    changed = performed.model_copy(update=set_)
+    if changed.status is PerformedStatus.COMPLETED and not changed.series:
+        raise NoSeries
+    return changed
+
+
+_WAYS: Final = {
+    StepState.STARTED: (Act.START,),
+    StepState.COMPLETED: (Act.START, Act.COMPLETE),
+    StepState.DISCONTINUED: (Act.START, Act.DISCONTINUE),
+}
+
+
+def after(state: StepState, performed: Iterable[PerformedStatus]) -> StepState:
+    """The state of what was scheduled after all that was performed for it. Asking again leads to the same state.
+
+    A performed step that is in progress keeps it going; else one that was completed outweighs those given up.
+    """
+    present = set(performed)
+    if not present:
+        return state
+    target = StepState.DISCONTINUED
+    if PerformedStatus.IN_PROGRESS in present:
+        target = StepState.STARTED
+    elif PerformedStatus.COMPLETED in present:
+        target = StepState.COMPLETED
+    return state if target is state else moved(state, *_WAYS[target])

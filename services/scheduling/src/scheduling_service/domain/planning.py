@@ -1,0 +1,150 @@
+"""Auto-scheduling: from an order to its steps, by the catalogue."""
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from fj_events import CodedConcept, OrderDetails, ScheduledStep
+
+from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
+from scheduling_service.domain.exam import Exam, Ordered
+from scheduling_service.domain.step import Step
+
+SH: Final = 16
+"""Longest short string (PS3.5 Table 6.2-1), characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a plan depends on besides the order."""
+
+    catalogue: Catalogue
+    now: datetime
+    open_steps: Mapping[str, int]
+    """By station AE title: how many steps wait there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    station: Station
+    why: str
+
+
+def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circumstances) -> Exam:
+    """The exam of a new order: its steps one after the other, at the time asked for or now."""
+    procedure, known = _procedure(details, circumstances.catalogue)
+    places = [_place(step.modality, site, details, circumstances) for step in procedure.steps]
+    start = _start(details, circumstances.now)
+    reasons = ["at the time asked for" if details.asked_for else "as soon as possible: no time was asked for"]
+    reasons += dict.fromkeys(place.why for place in places)
+    return Exam(
+        key=str(order_id),
+        site=site,
+        study_instance_uid=details.study_instance_uid,
+        ordered=Ordered(
+            order_id=order_id,
+            details=details,
+            procedure=_named(details.procedure, procedure),
+            planned_because="; ".join(reasons if known is None else [*reasons, known]),
+        ),
+        steps=_steps(order_id, details, procedure, places, start),
+    )
+
+
+def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: Circumstances) -> Exam:
+    """The exam after its order changed, before the start. What the change does not touch stays as it was planned."""
+    if _planned_by(ordered.details) == _planned_by(details):
+        return replace(exam, ordered=replace(ordered, details=details))
+    start = circumstances.now if not exam.steps else exam.steps[0].plan.starts_at
+    return plan(ordered.order_id, exam.site, details, replace(circumstances, now=start))
+
+
+def _planned_by(details: OrderDetails) -> tuple[object, ...]:
+    return (
+        details.procedure,
+        details.modality,
+        details.asked_for,
+        details.station_ae_title,
+        details.scheduled_step_id,
+    )
+
+
+def _procedure(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure, str | None]:
+    """The procedure, and the reason where it is not the catalogue's. For a single step the order's modality wins."""
+    known = catalogue.procedure(details.procedure.code)
+    if known is not None and (details.modality is None or len(known.steps) > 1):
+        return known, None
+    if known is not None and details.modality:
+        only = known.steps[0].model_copy(update={"modality": details.modality})
+        return known.model_copy(update={"steps": (only,)}), None
+    default = catalogue.default
+    modality = details.modality or default.modality
+    step = StepTemplate(modality=modality, duration_minutes=default.duration_minutes)
+    whose = "of the order" if details.modality else "by default"
+    text = _text(details.procedure.text or details.procedure.code)
+    return (
+        Procedure(code=details.procedure.code, text=text, steps=(step,)),
+        f"procedure not in the catalogue: modality {modality} {whose}, {default.duration_minutes} min by default",
+    )
+
+
+def _text(text: str) -> str:
+    """As a long string allows (PS3.5 Table 6.2-1)."""
+    return text.replace("\\", "/")[:64]
+
+
+def _place(modality: str, site: str, details: OrderDetails, circumstances: Circumstances) -> _Place:
+    catalogue = circumstances.catalogue
+    stations = catalogue.stations_for(modality, site)
+    if details.station_ae_title:
+        title = details.station_ae_title
+        chosen = next((each for each in stations if each.ae_title == title), None)
+        return _Place(chosen or Station(ae_title=title, modality=modality), f"station {title} chosen by the placer")
+    if not stations:
+        default = Station(ae_title=catalogue.default.station, modality=modality)
+        return _Place(default, f"no station for {modality}: {default.ae_title} by default")
+    station = min(stations, key=lambda each: circumstances.open_steps.get(each.ae_title, 0))
+    of = f"least loaded of {len(stations)} for" if len(stations) > 1 else "the one for"
+    return _Place(station, f"station {station.ae_title}, {of} {modality}")
+
+
+def _start(details: OrderDetails, now: datetime) -> datetime:
+    """To the second: the worklist has no finer times."""
+    return (details.asked_for or now).replace(microsecond=0)
+
+
+def _steps(
+    order_id: UUID, details: OrderDetails, procedure: Procedure, places: list[_Place], start: datetime
+) -> tuple[Step, ...]:
+    steps = []
+    for number, (template, place) in enumerate(zip(procedure.steps, places, strict=True)):
+        scheduled = ScheduledStep(
+            step_id=_step_id(order_id, details, number),
+            modality=template.modality,
+            station_ae_title=place.station.ae_title,
+            station_name=place.station.name,
+            starts_at=start,
+            duration_minutes=template.duration_minutes,
+            description=template.description or _text(details.procedure.text or procedure.text),
+            protocol=template.protocol,
+        )
+        steps.append(Step(plan=scheduled))
+        start += timedelta(minutes=template.duration_minutes)
+    return tuple(steps)
+
+
+def _step_id(order_id: UUID, details: OrderDetails, number: int) -> str:
+    """The placer's for the first step; else one that follows from the order, so that planning again makes it again."""
+    given = details.scheduled_step_id
+    if number == 0 and given and len(given) <= SH:
+        return given
+    digest = hashlib.sha256(f"{order_id}/{number}".encode()).digest()
+    return f"S{b32encode(digest).decode()[: SH - 1]}"
+
+
+def _named(ordered: CodedConcept, procedure: Procedure) -> CodedConcept:
+    return ordered if ordered.text else ordered.model_copy(update={"text": procedure.text})

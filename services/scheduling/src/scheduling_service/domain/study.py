@@ -1,0 +1,52 @@
+"""What is known so far about a study, folded from the facts of `storage` in whatever order they come."""
+
+from uuid import UUID
+
+from fj_events import SeriesSummary, StudyAvailable, StudyMatched, StudyReceived, Uid
+from pydantic import BaseModel, ConfigDict
+
+
+class Study(BaseModel):
+    """A study as images: which order it belongs to, whether it is here, whether it is complete."""
+
+    model_config = ConfigDict(frozen=True)
+
+    study_instance_uid: Uid
+    order_id: UUID | None = None
+    received: bool = False
+    available: bool = False
+    station_ae_title: str | None = None
+    modality: str | None = None
+    series: tuple[SeriesSummary, ...] = ()
+    number_of_instances: int = 0
+
+
+def received(study: Study, fact: StudyReceived) -> Study:
+    """Its first images are stored."""
+    return study.model_copy(
+        update={
+            "order_id": study.order_id or fact.order_id,
+            "received": True,
+            "station_ae_title": fact.station_ae_title,
+            "modality": study.modality or next(iter(fact.modalities), None),
+        }
+    )
+
+
+def matched(study: Study, fact: StudyMatched) -> Study:
+    """It belongs to an order. A match means that there are images."""
+    return study.model_copy(update={"order_id": fact.order_id, "received": True})
+
+
+def available(study: Study, fact: StudyAvailable) -> Study:
+    """It is complete."""
+    return study.model_copy(
+        update={
+            "order_id": study.order_id or fact.order_id,
+            "received": True,
+            "available": True,
+            "modality": study.modality or next(iter(fact.modalities), None),
+            "series": fact.series,
+            "number_of_instances": fact.number_of_instances,
+        }
+    )

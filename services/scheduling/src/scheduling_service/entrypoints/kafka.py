@@ -1,0 +1,60 @@
+"""Which facts `scheduling` listens to, and the handler of each."""
+
+from collections.abc import Callable
+from functools import partial
+
+from fj_bus import Consumer, Tx
+from fj_events import (
+    OrderCancelled,
+    OrderChanged,
+    OrderPlaced,
+    PatientRegistered,
+    PatientUpdated,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+)
+
+from scheduling_service import handlers
+from scheduling_service.domain import study
+from scheduling_service.handlers import Planner
+from scheduling_service.ports import InstanceLists, Schedule
+
+
+def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: Planner, lists: InstanceLists) -> None:
+    """Bind every fact."""
+
+    @consumer.on(OrderPlaced)
+    async def _(fact: OrderPlaced, tx: Tx) -> None:
+        await handlers.on_order_placed(fact, schedule(tx), planner, lists)
+
+    @consumer.on(OrderChanged)
+    async def _(fact: OrderChanged, tx: Tx) -> None:
+        await handlers.on_order_changed(fact, schedule(tx), planner, lists)
+
+    @consumer.on(OrderCancelled)
+    async def _(fact: OrderCancelled, tx: Tx) -> None:
+        await handlers.on_order_cancelled(fact, schedule(tx), lists)
+
+    @consumer.on(StudyReceived)
+    async def _(fact: StudyReceived, tx: Tx) -> None:
+        fold = partial(study.received, fact=fact)
+        await handlers.on_study_known(fact.study_instance_uid, fold, schedule(tx), lists)
+
+    @consumer.on(StudyMatched)
+    async def _(fact: StudyMatched, tx: Tx) -> None:
+        fold = partial(study.matched, fact=fact)
+        await handlers.on_study_known(fact.study_instance_uid, fold, schedule(tx), lists)
+
+    @consumer.on(StudyAvailable)
+    async def _(fact: StudyAvailable, tx: Tx) -> None:
+        fold = partial(study.available, fact=fact)
+        await handlers.on_study_known(fact.study_instance_uid, fold, schedule(tx), lists)
+
+    @consumer.on(PatientRegistered)
+    async def _(fact: PatientRegistered, tx: Tx) -> None:
+        await handlers.on_patient_known(fact, schedule(tx))
+
+    @consumer.on(PatientUpdated)
+    async def _(fact: PatientUpdated, tx: Tx) -> None:
+        await handlers.on_patient_known(fact, schedule(tx))

@@ -1,0 +1,76 @@
+"""Modality Performed Procedure Step N-CREATE and N-SET (PS3.4 section F.7, IHE RAD-6 and RAD-7)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
+from typing import Final
+from uuid import uuid4
+
+from fj_bus import Transient, Tx
+from fj_dicom import Answer, CommandField, ErrorId, General, NormalizedService, Refused, Request, Status
+
+from scheduling_service import handlers
+from scheduling_service.domain.errors import (
+    DuplicateInstance,
+    NoLongerUpdatable,
+    NoSeries,
+    SchedulingError,
+    UnknownInstance,
+)
+from scheduling_service.entrypoints.performed import Translator
+from scheduling_service.ports import InstanceLists, Schedule
+
+MPPS: Final = "1.2.840.10008.3.1.2.3.3"
+
+STATUSES: Final[Mapping[type[SchedulingError], General]] = MappingProxyType(
+    {
+        DuplicateInstance: General.DUPLICATE_SOP_INSTANCE,
+        UnknownInstance: General.NO_SUCH_SOP_INSTANCE,
+        NoLongerUpdatable: General.PROCESSING_FAILURE,
+        NoSeries: General.MISSING_ATTRIBUTE_VALUE,
+    }
+)
+ERROR_IDS: Final[Mapping[type[SchedulingError], ErrorId]] = MappingProxyType(
+    {NoLongerUpdatable: ErrorId.NO_LONGER_UPDATABLE}
+)
+
+
+def performed_service(
+    translator: Translator,
+    unit: Callable[[], AbstractAsyncContextManager[Tx]],
+    schedule: Callable[[Tx], Schedule],
+    lists: InstanceLists,
+) -> NormalizedService:
+    """N-CREATE and N-SET; success is answered after the commit."""
+
+    async def create(request: Request) -> Answer:
+        uid = request.command.sop_instance_uid or f"2.25.{uuid4().int}"  # the SCP names it (PS3.7 section 10.1.5.1.3)
+        performed = translator.created(uid, request.caller.site, request.dataset())
+
+        async def begin(tx: Tx) -> None:
+            await handlers.create_performed(performed, schedule(tx), lists)
+
+        await _commit(unit, begin)
+        return Answer(sop_instance_uid=uid)
+
+    async def change(request: Request) -> Answer:
+        wish = translator.changed(request.caller.site, request.dataset())
+
+        async def go_on(tx: Tx) -> None:
+            await handlers.change_performed(request.command.sop_instance_uid, wish, schedule(tx), lists)
+
+        await _commit(unit, go_on)
+        return Answer()
+
+    return NormalizedService(MPPS, {CommandField.N_CREATE: create, CommandField.N_SET: change})
+
+
+async def _commit(unit: Callable[[], AbstractAsyncContextManager[Tx]], act: Callable[[Tx], Awaitable[None]]) -> None:
+    try:
+        async with unit() as tx:
+            await act(tx)
+    except SchedulingError as error:
+        kind = type(error)
+        raise Refused(Status(STATUSES[kind], str(error), error_id=ERROR_IDS.get(kind))) from None
+    except Transient as error:
+        raise Refused(Status(General.PROCESSING_FAILURE, "the list of instances cannot be stored now")) from error

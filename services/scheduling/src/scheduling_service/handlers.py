@@ -1,0 +1,205 @@
+"""When this happens, do that: one function per fact or command."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from fj_events import (
+    ExamCompleted,
+    ExamDiscontinued,
+    OrderCancelled,
+    OrderChanged,
+    OrderDetails,
+    OrderPlaced,
+    PatientRegistered,
+    PatientUpdated,
+    Refused,
+    Uid,
+)
+
+from scheduling_service.domain import performed as mpps
+from scheduling_service.domain.catalogue import Catalogue
+from scheduling_service.domain.errors import DuplicateInstance, UnknownInstance
+from scheduling_service.domain.exam import Exam, cancel, meant, settle, with_performed
+from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
+from scheduling_service.domain.performed import Change, PerformedStep
+from scheduling_service.domain.planning import Circumstances, plan, replan
+from scheduling_service.domain.step import StepState
+from scheduling_service.domain.study import Study
+from scheduling_service.ports import InstanceLists, Schedule
+
+_OVERRULED = frozenset({StepState.STARTED, StepState.COMPLETED})
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """What planning needs besides orders."""
+
+    catalogue: Catalogue
+    clock: Callable[[], datetime]
+
+
+async def on_order_placed(
+    order: OrderPlaced | OrderChanged, schedule: Schedule, planner: Planner, lists: InstanceLists
+) -> None:
+    """Plan the steps of a new order and put them on the worklist (IHE RAD-4).
+
+    What was performed for it already, or is here as images, starts or ends its exam at once.
+    """
+    details = _details(order)
+    await schedule.lock(*_names(order.order_id, details))
+    if await schedule.exam(str(order.order_id)) is not None:
+        return
+    exam = plan(order.order_id, order.site, details, await _circumstances(order.site, schedule, planner))
+    await _settle(None, exam, schedule, lists)
+
+
+async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Planner, lists: InstanceLists) -> None:
+    """Plan again before the start; after it the exam wins, and the change is refused."""
+    details = _details(order)
+    await schedule.lock(*_names(order.order_id, details))
+    exam = await schedule.exam(str(order.order_id))
+    if exam is None or exam.ordered is None:
+        await on_order_placed(order, schedule, planner, lists)
+    elif exam.state is StepState.SCHEDULED:
+        again = replan(exam, exam.ordered, details, await _circumstances(order.site, schedule, planner))
+        await _settle(exam, again, schedule, lists)
+    elif exam.state in _OVERRULED and _differ(exam.ordered.details, details):
+        schedule.emit(refusal(exam, exam.ordered, Refused.CHANGE))
+
+
+async def on_order_cancelled(order: OrderCancelled, schedule: Schedule, lists: InstanceLists) -> None:
+    """Take the steps off the worklist before the start; after it the exam wins, and the cancel is refused."""
+    await schedule.lock(str(order.order_id))
+    exam = await schedule.exam(str(order.order_id))
+    if exam is None or exam.ordered is None:
+        return
+    if exam.state in _OVERRULED:
+        schedule.emit(refusal(exam, exam.ordered, Refused.CANCEL))
+    else:
+        await _settle(exam, cancel(exam), schedule, lists)
+
+
+async def on_study_known(
+    study_instance_uid: Uid, fold: Callable[[Study], Study], schedule: Schedule, lists: InstanceLists
+) -> None:
+    """Learn something about a study; where no modality reports by MPPS its images start and end the exam."""
+    await schedule.lock(study_instance_uid)
+    study = fold(await schedule.study(study_instance_uid))
+    await schedule.save_study(study)
+    if study.order_id is None:
+        return
+    await schedule.lock(str(study.order_id))
+    exam = await schedule.exam(str(study.order_id))
+    if exam is not None:
+        await _settle(exam, exam, schedule, lists)
+
+
+async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: Schedule) -> None:
+    """Show the patient's current name on the worklist, unless the fact only repeats an order or a study."""
+    if fact.provisional:
+        return
+    await schedule.lock(str(fact.patient_id))
+    await schedule.save_patient(fact.patient_id, fact.patient)
+    for exam in await schedule.open_exams_of(fact.patient_id):
+        await schedule.save(exam)
+
+
+async def create_performed(performed: PerformedStep, schedule: Schedule, lists: InstanceLists) -> None:
+    """A modality begins (MPPS N-CREATE, IHE RAD-6). Raises DuplicateInstance."""
+    await schedule.lock(*_named_by(performed))
+    if not await schedule.add_performed(performed):
+        raise DuplicateInstance
+    exams = await _ordered_for(performed, schedule)
+    for exam in exams:
+        await _settle(exam, with_performed(exam, performed), schedule, lists)
+    if not exams:
+        await _begin_unscheduled(performed, schedule, lists)
+
+
+async def change_performed(sop_instance_uid: Uid, wish: Change, schedule: Schedule, lists: InstanceLists) -> None:
+    """A modality goes on, finishes or gives up (MPPS N-SET, IHE RAD-7).
+
+    Raises UnknownInstance, NoLongerUpdatable, NoSeries.
+    """
+    known = await schedule.performed(sop_instance_uid)
+    if known is None:
+        raise UnknownInstance
+    changed = mpps.change(known, wish)
+    await schedule.save_performed(changed)
+    # Whoever links this step to another exam at this instant is waited for here, so that no exam misses the change.
+    await schedule.lock(*_named_by(changed))
+    for exam in await schedule.exams_of(changed):
+        await _settle(exam, with_performed(exam, changed), schedule, lists)
+
+
+async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: InstanceLists) -> None:
+    """Bring an exam to where all that is known puts it, keep it, and tell the others."""
+    studies = [] if exam.order_id is None else await schedule.studies_of(exam.order_id)
+    after = settle(await _with_loose_ends(exam, studies, schedule), studies)
+    if after == before:
+        return
+    await schedule.save(after)
+    for fact in facts(Move(before, after, studies)):
+        if isinstance(fact, ExamCompleted | ExamDiscontinued) and is_long(fact):
+            fact = shortened(fact, await lists.put(instance_lists(fact)))  # noqa: PLW2901 - the same fact, shorter
+        schedule.emit(fact)
+
+
+async def _with_loose_ends(exam: Exam, studies: Sequence[Study], schedule: Schedule) -> Exam:
+    """An ordered exam with what was performed for it before anybody knew that; their unscheduled exams end here."""
+    if exam.ordered is None:
+        return exam
+    uids = {study.study_instance_uid for study in studies}
+    candidates = await schedule.loose_ends(exam, uids)
+    loose = [each for each in candidates if each.study_instance_uid in uids or meant(each, [exam])]
+    for performed in loose:
+        unscheduled = await schedule.exam(performed.study_instance_uid)
+        if unscheduled is not None:
+            await schedule.save(replace(unscheduled, linked_to=exam.ordered.order_id))
+    return with_performed(exam, *loose)
+
+
+async def _ordered_for(performed: PerformedStep, schedule: Schedule) -> list[Exam]:
+    """The ordered exams that a performed step performs: those that it means, else those whose images it makes."""
+    if exams := meant(performed, await schedule.exams_like(performed)):
+        return exams
+    study = await schedule.study(performed.study_instance_uid)
+    unscheduled = await schedule.exam(performed.study_instance_uid)
+    order_id = study.order_id or (unscheduled and unscheduled.linked_to)
+    exam = await schedule.exam(str(order_id)) if order_id else None
+    return [] if exam is None else [exam]
+
+
+async def _begin_unscheduled(performed: PerformedStep, schedule: Schedule, lists: InstanceLists) -> None:
+    uid = performed.study_instance_uid
+    known = await schedule.exam(uid)
+    exam = known or Exam(key=uid, site=performed.site, study_instance_uid=uid)
+    await _settle(known, with_performed(exam, performed), schedule, lists)
+
+
+async def _circumstances(site: str, schedule: Schedule, planner: Planner) -> Circumstances:
+    return Circumstances(catalogue=planner.catalogue, now=planner.clock(), open_steps=await schedule.open_steps(site))
+
+
+def _details(order: OrderPlaced | OrderChanged) -> OrderDetails:
+    return OrderDetails.model_construct(**{name: getattr(order, name) for name in OrderDetails.model_fields})
+
+
+def _differ(before: OrderDetails, after: OrderDetails) -> bool:
+    """Whether a change asks for anything; the door through which it came is no difference."""
+    return before.model_copy(update={"source": after.source}) != after
+
+
+def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:
+    """By which an order may be meant: who may mean the same waits for the other."""
+    yield from (str(order_id), str(details.patient_id), details.study_instance_uid, details.accession_number.value)
+    if details.scheduled_step_id:
+        yield details.scheduled_step_id
+
+
+def _named_by(performed: PerformedStep) -> Iterable[str]:
+    for reference in performed.references:
+        yield from reference.study_uids
+        yield from filter(None, (reference.accession_number, reference.step_id))

@@ -1,0 +1,92 @@
+"""What the handlers need."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from fj_events import Fact, ObjectRef, PatientPhi, Uid
+
+from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
+from scheduling_service.domain.performed import PerformedStep
+from scheduling_service.domain.step import Step
+from scheduling_service.domain.study import Study
+from scheduling_service.domain.worklist import Item, Query
+
+
+class Schedule(Protocol):
+    """Exams and what belongs to them, inside one transaction. What is read to be changed is locked until its end."""
+
+    async def lock(self, *names: str) -> None:
+        """Wait until nobody else has one of these names in hand, and hold them until the end."""
+
+    async def exam(self, key: str) -> Exam | None:
+        """The exam with this key, with its steps and all that was performed for it."""
+
+    async def exams_like(self, performed: PerformedStep) -> list[Exam]:
+        """Ordered exams that share a Study UID, an accession number or a step id with a performed step."""
+
+    async def open_exams_of(self, patient_id: UUID) -> list[Exam]:
+        """The patient's exams that are on the worklist."""
+
+    async def save(self, exam: Exam) -> None:
+        """Keep an exam, and show its open steps on the worklist, under the patient's current name."""
+
+    async def performed(self, sop_instance_uid: Uid) -> PerformedStep | None:
+        """The performed step with this SOP Instance UID."""
+
+    async def exams_of(self, performed: PerformedStep) -> list[Exam]:
+        """The exams that a performed step belongs to, but not an unscheduled one that has been linked to an order."""
+
+    async def loose_ends(self, exam: Exam, study_uids: Collection[Uid]) -> list[PerformedStep]:
+        """Performed steps without an ordered exam that share a Study UID, an accession number or a step id with it."""
+
+    async def add_performed(self, performed: PerformedStep) -> bool:
+        """Keep a new performed step. False, and nothing kept, when its UID is taken, be it at this instant."""
+
+    async def save_performed(self, performed: PerformedStep) -> None:
+        """Keep a changed performed step."""
+
+    async def study(self, study_instance_uid: Uid) -> Study:
+        """What is known about a study."""
+
+    async def save_study(self, study: Study) -> None:
+        """Keep what is known about a study."""
+
+    async def studies_of(self, order_id: UUID) -> list[Study]:
+        """The studies that belong to an order, by UID."""
+
+    async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
+        """Keep who a patient is."""
+
+    async def open_steps(self, site: str) -> Mapping[str, int]:
+        """How many steps wait at each station of a site, by AE title."""
+
+    def emit(self, fact: Fact) -> None:
+        """Say that something happened; it commits with the rest."""
+
+
+class InstanceLists(Protocol):
+    """Lists of instances that are too long for an event."""
+
+    async def put(self, lists: Mapping[str, Sequence[str]]) -> ObjectRef:
+        """Keep a list for ever; the same list has the same address."""
+
+
+class Worklist(Protocol):
+    """The open steps, read outside of any transaction."""
+
+    async def find(self, query: Query, limit: int) -> list[Item]:
+        """At most `limit` matches: the most urgent first, then by start."""
+
+
+class ExamBook(Protocol):
+    """Looking exams up, outside of any transaction."""
+
+    async def read(self, key: str) -> Exam | None:
+        """One exam."""
+
+    async def find(self, wanted: Wanted, limit: int) -> list[Exam]:
+        """The newest exams that fit."""
+
+    async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
+        """Steps that fit with the keys of their exams, by start."""

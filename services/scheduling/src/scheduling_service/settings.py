@@ -1,0 +1,31 @@
+"""What can be set: environment variables with the prefix SCHEDULING_, and those that the installation shares."""
+
+from pathlib import Path
+
+from fj_runtime import Port, ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    """Settings of `scheduling`."""
+
+    model_config = SettingsConfigDict(env_prefix="SCHEDULING_")
+
+    http_port: Port = 8093
+    dimse_host: str = "127.0.0.1"
+    dimse_port: Port = 11114
+    """Modality worklist and MPPS."""
+    dimse_processes_share_port: bool = False
+    """Several processes listen on the port (SO_REUSEPORT), and the kernel deals the associations out."""
+    ae_title: str = Field(default="FJ_MWL", min_length=1, max_length=16)
+    callers: str = ""
+    """Calling AE titles that may associate, separated by commas; empty: any."""
+    associations_max: int = Field(default=100, ge=1)
+    """At once, in this process."""
+    worklist_max: int = Field(default=20_000, ge=1)
+    """Steps that one worklist query may match; a query that more match is refused (A700H)."""
+    catalogue: Path | None = None
+    """YAML file of procedures and stations; absent: the one that comes with the service."""
+    peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
+    """YAML file of known AE titles."""
