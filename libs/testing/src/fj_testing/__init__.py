@@ -1,8 +1,9 @@
 """Real servers on free ports, service processes, and waiting with deadlines, for tests."""
 
 from fj_testing.eventually import eventually
+from fj_testing.facts import Facts
 from fj_testing.log import Log, Record
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
 
-__all__ = ["PATIENT_NAMESPACE", "S3", "Log", "Record", "ServiceProcess", "Services", "Stack", "eventually"]
+__all__ = ["PATIENT_NAMESPACE", "S3", "Facts", "Log", "Record", "ServiceProcess", "Services", "Stack", "eventually"]
