@@ -163,6 +163,7 @@ class Lanes:
                 "a fact failed", topic=tp.topic, partition=tp.partition, error=name_of(cause), attempts=lane.tries
             )
             return pause
+        lane.attempts = 0
         before = count // 2 if nth is None else nth
         lane.width, lane.alone, lane.then_alone = max(before, 1), before == 0, nth is not None and before > 0
         return 0
