@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ class Services:
         self._home = Home(folder)
         self._home.create()
         self._databases: dict[str, str] = {}
+        self._topics_are_there = False
         self._processes: list[ServiceProcess] = []
 
     def start(self, service: str, role: str = "all", **environment: str | int) -> ServiceProcess:
@@ -78,6 +80,7 @@ class Services:
 
         The service's database is made and migrated at its first start.
         """
+        self.create_topics()
         name = f"{service}-{role}-{len(self._processes)}"
         http_port = self._free_port()
         settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": str(http_port)}
@@ -94,6 +97,13 @@ class Services:
         process.start()
         self._processes.append(process)
         return process
+
+    def create_topics(self) -> None:
+        """Create this module's topics, once."""
+        if not self._topics_are_there:
+            settings = {"FJ_KAFKA": self._stack.kafka(), "FJ_TOPIC_PREFIX": self._topic_prefix}
+            _run([sys.executable, "-m", "fj_bus.topics"], settings)
+            self._topics_are_there = True
 
     def environment(self, service: str) -> dict[str, str]:
         """The settings of a service on this stack, without ports."""
@@ -124,13 +134,10 @@ class Services:
 
     def _migrate(self, service: str) -> None:
         settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"}
-        done = subprocess.run(
-            [script(service), "--role", "migrate"],
-            env=settings,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{service} could not migrate: {done.stdout}{done.stderr}")
+        _run([script(service), "--role", "migrate"], settings)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")

@@ -1,0 +1,102 @@
+"""Patients in PostgreSQL."""
+
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Pool, Record
+from fj_bus import Tx
+from fj_events import Fact, PatientPhi, Source
+
+from patient_service.domain.patient import Patient, identifiers
+
+_COLUMNS: Final = "patient_id, site, provisional, source, details"
+_ADD: Final = f"INSERT INTO patients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (patient_id) DO NOTHING"
+_SAVE: Final = """
+UPDATE patients SET site = $2, provisional = $3, source = $4, details = $5, changed_at = now() WHERE patient_id = $1
+"""
+_NUMBERS: Final = """
+INSERT INTO identifiers (value, issuer, patient_id)
+SELECT value, issuer, $3 FROM unnest($1::text[], $2::text[]) AS given (value, issuer)
+ON CONFLICT DO NOTHING
+"""
+_READ: Final = f"SELECT {_COLUMNS} FROM patients WHERE patient_id = $1"
+_BY_NUMBER: Final = f"""
+SELECT {_COLUMNS} FROM patients JOIN identifiers USING (patient_id)
+ WHERE value = $1 AND ($2::text IS NULL OR issuer = $2)
+ ORDER BY patient_id LIMIT $3
+"""
+_BY_NAME: Final = f"""
+SELECT {_COLUMNS} FROM patients WHERE $1::text IS NULL OR family_name LIKE $1 ORDER BY changed_at DESC LIMIT $2
+"""
+
+
+class PostgresPatients:
+    """See `patient_service.ports.Patients`."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    async def by_id(self, patient_id: UUID) -> Patient | None:
+        row = await self._tx.connection.fetchrow(f"{_READ} FOR UPDATE", patient_id)
+        return _patient(row) if row else None
+
+    async def add(self, patient: Patient) -> bool:
+        status = await self._tx.connection.execute(_ADD, *_values(patient))
+        if status != "INSERT 0 1":
+            return False
+        await self._keep_numbers(patient)
+        return True
+
+    async def save(self, patient: Patient) -> None:
+        await self._tx.connection.execute(_SAVE, *_values(patient))
+        await self._keep_numbers(patient)
+
+    def emit(self, fact: Fact) -> None:
+        self._tx.emit(fact)
+
+    async def _keep_numbers(self, patient: Patient) -> None:
+        numbers = identifiers(patient)
+        values, issuers = [number.value for number in numbers], [number.issuer for number in numbers]
+        await self._tx.connection.execute(_NUMBERS, values, issuers, patient.patient_id)
+
+
+class PostgresPatientBook:
+    """See `patient_service.ports.PatientBook`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self, patient_id: UUID) -> Patient | None:
+        row = await self._pool.fetchrow(_READ, patient_id)
+        return _patient(row) if row else None
+
+    async def find(
+        self, *, number: str | None, issuer: str | None, family_name: str | None, limit: int
+    ) -> list[Patient]:
+        if number is not None:
+            rows = await self._pool.fetch(_BY_NUMBER, number, issuer, limit)
+        else:
+            rows = await self._pool.fetch(_BY_NAME, _begins(family_name), limit)
+        return [_patient(row) for row in rows]
+
+
+def _begins(family_name: str | None) -> str | None:
+    if family_name is None:
+        return None
+    plain = family_name.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"{plain}%"
+
+
+def _values(patient: Patient) -> tuple[object, ...]:
+    details = patient.details.model_dump_json(exclude_none=True)
+    return patient.patient_id, patient.site, patient.provisional, patient.source, details
+
+
+def _patient(row: Record) -> Patient:
+    return Patient(
+        patient_id=row["patient_id"],
+        site=row["site"],
+        provisional=row["provisional"],
+        source=Source(row["source"]),
+        details=PatientPhi.model_validate_json(row["details"], extra="ignore"),
+    )

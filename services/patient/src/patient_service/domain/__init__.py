@@ -1,0 +1,1 @@
+"""Patients: plain data, and how news about one changes it. No I/O."""

@@ -1,0 +1,25 @@
+"""Which facts `patient` listens to, and the handler of each."""
+
+from collections.abc import Callable
+
+from fj_bus import Consumer, Tx
+from fj_events import OrderChanged, OrderPlaced, StudyReceived
+
+from patient_service import handlers
+from patient_service.ports import Patients
+
+
+def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients]) -> None:
+    """Bind every fact."""
+
+    @consumer.on(OrderPlaced)
+    async def _(fact: OrderPlaced, tx: Tx) -> None:
+        await handlers.on_order(fact, patients(tx))
+
+    @consumer.on(OrderChanged)
+    async def _(fact: OrderChanged, tx: Tx) -> None:
+        await handlers.on_order(fact, patients(tx))
+
+    @consumer.on(StudyReceived)
+    async def _(fact: StudyReceived, tx: Tx) -> None:
+        await handlers.on_study_received(fact, patients(tx))
