@@ -7,4 +7,15 @@ from fj_testing.log import Log, Record
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
 
-__all__ = ["PATIENT_NAMESPACE", "S3", "Facts", "Log", "Record", "ServiceProcess", "Services", "Stack", "eventually"]
+__all__ = [
+    "PATIENT_NAMESPACE",
+    "S3",
+    "Facts",
+    "Feed",
+    "Log",
+    "Record",
+    "ServiceProcess",
+    "Services",
+    "Stack",
+    "eventually",
+]

@@ -4,13 +4,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, overload
 
 T = TypeVar("T")
 
 _EVERY: Final = 0.05
 
 
+@overload
+async def eventually(
+    check: Callable[[], Awaitable[T]], within: float = 10.0, every: float = _EVERY, what: str = ""
+) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], within: float = 10.0, every: float = _EVERY, what: str = "") -> T: ...
 async def eventually(
     check: Callable[[], T | Awaitable[T]], within: float = 10.0, every: float = _EVERY, what: str = ""
 ) -> T:
