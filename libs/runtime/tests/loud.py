@@ -37,7 +37,8 @@ def fail(error: Exception) -> None:
 def of_our_own() -> None:
     log = structlog.get_logger("demo_service.handlers")
     log.info("own", order_id="17", patient_name=NAME, mrn=4711, station_ae_title="CT1", state=Colour.RED)
-    log.info("odd values", order_id={"name": NAME}, topic=[NAME, object()], roles=("a", "b"), reason="x" * 900)
+    log.info("odd values", order_id={"name": NAME}, topic=[object(), 3], roles=("a", "b"), reason="x " * 900)
+    log.info("a sentence where none belongs", error=f"cannot read {NAME}", reason="constant words of ours")
     with structlog.contextvars.bound_contextvars(event_id="e1", who=NAME), traced("work"):
         log.info("bound")
     log.info({"name": NAME})

@@ -39,7 +39,7 @@ def test_the_patient_is_nowhere_and_no_line_is_lost(
     assert run.stdout == ""
     assert "DOE" not in run.stderr
     assert "4711" not in run.stderr
-    assert len(lines) == 24
+    assert len(lines) == 25
     assert {"event", "level", "timestamp", "service", "logger"} <= set.intersection(*map(set, lines))
 
 
@@ -51,7 +51,13 @@ def test_safe_keys_pass_and_others_become_their_type(by_event: Lines) -> None:
 
 def test_only_plain_values_pass_and_at_a_sane_length(by_event: Lines) -> None:
     odd = by_event["odd values"]
-    assert (odd["order_id"], odd["topic"], odd["roles"], len(odd["reason"])) == ("<dict>", "<list>", ["a", "b"], 200)
+    assert (odd["order_id"], odd["topic"], odd["roles"]) == ("<dict>", ["<object>", 3], ["a", "b"])
+    assert len(odd["reason"]) == 200
+
+
+def test_sentences_pass_only_where_our_code_writes_them(by_event: Lines) -> None:
+    line = by_event["a sentence where none belongs"]
+    assert (line["error"], line["reason"]) == ("<str>", "constant words of ours")
 
 
 def test_bound_context_and_the_trace_are_on_the_line(by_event: Lines) -> None:

@@ -1,5 +1,6 @@
 """What may stand in a log line: an allow-list, because nobody can list everything that identifies a patient."""
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
@@ -8,19 +9,23 @@ from typing import Any, Final
 from uuid import UUID
 
 _LENGTH_MAX: Final = 200
+_ITEMS_MAX: Final = 20
+_SPACE: Final = re.compile(r"\s")
 _FRAMES_MAX: Final = 12
 _CHAIN_MAX: Final = 6
 
 # Keys that carry our own identifiers, addresses of the installation, counts and states: never what a person is called,
 # a number that a hospital gave them, or words out of a message, an image or a report.
 _safe: set[str] = {
-    "action", "at", "attempt", "attempts", "bytes", "causation_id", "command", "consumer", "count", "destination",
-    "error", "event", "event_id", "exam_key", "fact", "fact_type", "failures", "generation", "group", "host", "kind",
-    "lag", "level", "limit", "logger", "member", "method", "migration", "offset", "order_id", "package", "part",
-    "partition", "peer", "pid", "port", "reason", "role", "roles", "route", "seconds", "sequence", "service", "signal",
-    "site", "source", "span_id", "state", "status", "study_instance_uid", "subject", "task", "tasks", "thread",
-    "timestamp", "topic", "trace_id", "type", "version",
+    "action", "attempt", "attempts", "bytes", "called", "caller", "causation_id", "code", "command", "consumer",
+    "contexts", "count", "destination", "door", "error", "event_id", "exam_key", "fact", "fact_type", "failures",
+    "generation", "group", "host", "kind", "lag", "level", "limit", "logger", "member", "members", "method", "offset",
+    "order_id", "outcome", "package", "part", "partition", "peer", "pid", "port", "role", "roles", "route", "scp",
+    "seconds", "segment", "sequence", "service", "signal", "site", "source", "span_id", "state", "status",
+    "study_instance_uid", "task", "tasks", "timestamp", "tls", "topic", "trace_id", "tries", "type", "version",
 }  # fmt: skip
+# Keys under which our code writes sentences of its own. Elsewhere white space marks what was meant for people.
+_sentences: Final = frozenset({"at", "event", "fault", "migration", "reason", "thread"})
 
 
 def safe_log_keys(*names: str) -> None:
@@ -30,19 +35,32 @@ def safe_log_keys(*names: str) -> None:
 
 def redact(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as they may be logged: plain values under safe keys stay, of anything else the type is left."""
-    return {key: plain(value) if key in _safe else f"<{type(value).__name__}>" for key, value in fields.items()}
+    return {key: _shown(key, value) for key, value in fields.items()}
 
 
-def plain(value: object) -> object:
-    """A value of a safe key: scalars, and flat lists of them, cut to a sane length; other objects by type only."""
+def _shown(key: str, value: object) -> object:
+    if key in _sentences and isinstance(value, str):
+        return value[:_LENGTH_MAX]
+    return _plain(value) if key in _safe else _type(value)
+
+
+def _plain(value: object) -> object:
+    """Numbers, single words, and short flat lists of them."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Enum):
-        return plain(value.value)
-    if isinstance(value, str | UUID):
-        return str(value)[:_LENGTH_MAX]
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, str | int | UUID) for item in value):
-        return [plain(item) for item in list(value)[:20]]
+        return _plain(value.value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, str):
+        return _type(value) if _SPACE.search(value) else value[:_LENGTH_MAX]
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_plain(item) for item in list(value)[:_ITEMS_MAX]]
+        return _type(value) if any(isinstance(item, list) for item in items) else items
+    return _type(value)
+
+
+def _type(value: object) -> str:
     return f"<{type(value).__name__}>"
 
 
