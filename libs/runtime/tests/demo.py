@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
@@ -106,9 +107,14 @@ async def broken() -> None:
     raise ValueError("cannot parse DOE^JOHN")
 
 
-@routes.get("/away")
-async def away() -> None:
-    raise ConnectionRefusedError(111, "nobody at 127.0.0.1:5432")
+@routes.get("/away/{what}")
+async def away(what: str) -> None:
+    raise {
+        "refused": ConnectionRefusedError(111, "nobody at 127.0.0.1:5432"),
+        "slow": TimeoutError(),
+        "restarting": asyncpg.CannotConnectNowError("the database system is starting up"),
+        "lost": asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+    }[what]
 
 
 @routes.post("/large", max_body_size=4 * 1024 * 1024)

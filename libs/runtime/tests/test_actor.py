@@ -64,6 +64,12 @@ def test_a_gateway_on_this_machine_counts_only_for_callers_on_this_machine(demo:
     refused(place(demo, X_FJ_User="me", X_Forwarded_For="unknown"))
 
 
+def test_a_page_of_another_name_that_resolves_to_this_machine_may_not_act(demo: "Process") -> None:
+    refused(place(demo, X_FJ_User="me", Host="rebound.example.org"))
+    assert place(demo, X_FJ_User="me", Host="localhost:8080").status_code == 201
+    assert place(demo, X_FJ_User="me", Host="[::1]:8080").status_code == 201
+
+
 def test_a_read_needs_no_user(demo: "Process") -> None:
     assert demo.get("/api/demo/orders?limit=3").json() == {"limit": 3}
 

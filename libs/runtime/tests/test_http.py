@@ -94,8 +94,9 @@ async def test_an_error_inside_says_nothing_outside_and_no_patient_in_the_log(de
     assert "DOE" not in demo.text
 
 
-def test_a_server_that_is_away_makes_503_to_repeat(demo: "Process") -> None:
-    answer = demo.get("/api/demo/away")
+@pytest.mark.parametrize("what", ["refused", "slow", "restarting", "lost"])
+def test_a_server_that_is_away_makes_503_to_repeat(demo: "Process", what: str) -> None:
+    answer = demo.get(f"/api/demo/away/{what}")
     problem_of(answer, 503)
     assert answer.headers["retry-after"] == "2"
 

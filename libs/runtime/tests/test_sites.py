@@ -116,6 +116,8 @@ def test_a_time_with_an_offset_is_not_the_sites_business(sites: Sites) -> None:
         ("sites: {A: {time_zone: Europe/Berln}}", "sites.A.time_zone: there is no time zone 'Europe/Berln'"),
         ("sites: {A: {timezone: UTC}}", "sites.A.timezone: Extra inputs are not permitted"),
         ("sites: {A: 4}", "sites.A"),
+        ("sites: {NO: {}}", "sites.False.name: Input should be a valid string"),
+        ("sites: {'A B': {}}", "sites.A B.name: String should match pattern"),
         ("sites: {A: {issuers: {doctor: X}}}", "sites.A.issuers.doctor: Extra inputs are not permitted"),
         ("sites: {A: {accession: [ORC3]}}", "sites.A.accession.0: String should match pattern"),
         (

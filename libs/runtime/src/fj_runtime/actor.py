@@ -61,11 +61,15 @@ Actor = Annotated[str, Depends(_acting_user)]
 
 
 def _from_here(request: Request) -> bool:
-    """Whether the call began on this machine: the peer is loopback, and so is everyone whom a proxy names."""
+    """Whether the call began on this machine and was meant for it.
+
+    The peer is loopback and so is everyone whom a proxy names; and so is the host that was asked for, else any web page
+    whose name its owner lets resolve to 127.0.0.1 could act here through a visitor's browser.
+    """
     named = ",".join(request.headers.getlist("X-Forwarded-For"))
     hops = [hop.strip() for hop in named.split(",") if hop.strip()]
     peer = request.client.host if request.client else None
-    return is_loopback(peer) and all(is_loopback(hop) for hop in hops)
+    return is_loopback(peer) and is_loopback(request.url.hostname) and all(is_loopback(hop) for hop in hops)
 
 
 def _decoded(header: str) -> str:

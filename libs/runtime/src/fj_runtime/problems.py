@@ -15,14 +15,16 @@ MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_SECONDS: Final = 2
 _log = structlog.get_logger("fj_runtime.http")
 
-# The database or a server behind us is away or restarting: nothing is known to be wrong with the request.
+# A server behind us is away, restarting or too slow: nothing is known to be wrong with the request.
 _AWAY: Final[tuple[type[Exception], ...]] = (
     ConnectionError,
+    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
 )
 
 
@@ -107,8 +109,8 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
 
 
 async def _on_away(_: Request, error: Exception) -> Response:
-    _log.warning("a server behind this one is away", exc_info=error)
-    detail = "A server behind this one is away; repeat the request"
+    _log.warning("a server behind this one is away or too slow", exc_info=error)
+    detail = "A server behind this one is away or too slow; repeat the request"
     return problem(503, detail, {"Retry-After": str(_RETRY_SECONDS)})
 
 

@@ -14,6 +14,7 @@ from fj_runtime.errors import SettingsError
 
 MAIN: Final = "MAIN"
 ANY: Final = "*"
+SiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 Text = Annotated[str, Field(min_length=1, max_length=64)]
 HL7Field = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{2}-[1-9][0-9]?$")]
 
@@ -41,7 +42,7 @@ class Sender(_Part):
 class Site(_Part):
     """One site of the network."""
 
-    name: Text
+    name: SiteName
     time_zone: str = "UTC"
     issuers: Issuers
     senders: tuple[Sender, ...] = ()
@@ -106,7 +107,7 @@ class Sites:
         if not isinstance(named, dict) or not named or set(document) != {"sites"}:
             raise SettingsError(f"FJ_SITES {path}: must be one mapping 'sites' of site name to site")
         try:
-            return cls({name: _site(str(name), given) for name, given in named.items()})
+            return cls({name: _site(name, given) for name, given in named.items()})
         except ValueError as error:
             raise SettingsError("\n".join(f"FJ_SITES {path}: {line}" for line in str(error).splitlines())) from None
 
@@ -135,7 +136,7 @@ class Sites:
             )
 
 
-def _site(name: str, given: object) -> Site:
+def _site(name: object, given: object) -> Site:
     try:
         return Site.model_validate({"name": name} | (given if isinstance(given, dict) else {"given": given}))
     except ValidationError as error:
