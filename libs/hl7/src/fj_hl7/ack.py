@@ -12,6 +12,7 @@ from fj_hl7.delimiters import escape
 from fj_hl7.dtm import write_dtm
 from fj_hl7.errors import ERROR_TEXTS, AckCode, BadMessage, ErrorCode, Hl7Error, Severity
 from fj_hl7.message import Message
+from fj_hl7.segment import Segment
 
 APPLICATION: Final = "FILMJACKET"
 _OUR_VERSION: Final = "2.5.1"
@@ -144,10 +145,25 @@ def read_ack(raw: bytes) -> Ack:
     msa = message.segment("MSA")
     if msa is None:
         raise BadMessage("no MSA")
-    errors = tuple(_error(segment.get(3), segment.get(8) or segment.get(7)) for segment in message.segments("ERR"))
+    errors = tuple(_error(segment) for segment in message.segments("ERR"))
     return Ack(msa.get(1).strip().upper(), msa.raw(2), msa.text(3), errors)
 
 
-def _error(code: str, text: str) -> Hl7Error:
-    known = ErrorCode(code) if code in set(ErrorCode) else ErrorCode.APPLICATION_INTERNAL_ERROR
-    return Hl7Error(text, known, severity=Severity.ERROR)
+def _error(err: Segment) -> Hl7Error:
+    """From ERR-2, 3 and 8 of version 2.5 and later, or from ERR-1 of older ones."""
+    new = bool(err.get(3))
+    code = err.get(3) if new else err.get(1, 4)
+    place = 2 if new else 1
+    return Hl7Error(
+        text=err.get(8) or err.get(7) or (err.get(3, 2) if new else err.get(1, 4, sub=2)),
+        code=ErrorCode(code) if code in set(ErrorCode) else ErrorCode.APPLICATION_INTERNAL_ERROR,
+        segment=err.get(place),
+        sequence=_number(err.get(place, 2)),
+        field=_number(err.get(place, 3)),
+        component=_number(err.get(2, 5)),
+        severity=Severity(err.get(4)) if err.get(4) in set(Severity) else Severity.ERROR,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -53,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._ending = False
         self._writable = asyncio.Event()
         self._writable.set()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
         self._wake: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
         metrics.CONNECTIONS.labels(self._door).inc()
         self._timer = self._loop.call_later(self._limits.stall, self._look)
-        self._task = self._loop.create_task(self._work())
+        self.task = self._loop.create_task(self._work())
 
     def data_received(self, data: bytes) -> None:
         self._active = self._loop.time()
@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
         if self not in self._connections:
             return
         self._connections.discard(self)
+        self.gone.set_result(None)
         metrics.CONNECTIONS.labels(self._door).dec()
         for timer in (self._timer, self._grace):
             if timer is not None:
@@ -125,19 +126,14 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; a handler at work is cancelled."""
-        self._task.cancel()
+        self.task.cancel()
         self._transport.abort()
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        return self._task
 
     async def _work(self) -> None:
         while True:
             while self._frames:
                 self._write(await self._answer(self._frames.popleft()))
-                if self._frames or not self._transport.is_closing():
-                    await self._writable.wait()
+                await self._writable.wait()
             if self._ending:
                 break
             self._transport.resume_reading()
@@ -196,11 +192,9 @@ async def finish(connections: "set[Connection]", within: float) -> None:
     """End all connections: what is in hand within the time, the rest cut off."""
     for connection in connections:
         connection.end()
-    tasks = [connection.task for connection in connections]
-    if not tasks:
-        return
-    await asyncio.wait(tasks, timeout=within)
-    for connection in list(connections):
+    if connections:
+        await asyncio.wait([connection.gone for connection in connections], timeout=within)
+    late = list(connections)
+    for connection in late:
         connection.abort()
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*(connection.task for connection in late), return_exceptions=True)

@@ -121,7 +121,7 @@ class Door(Generic[U]):
         if handler is None:
             raise self._not_taken(message)
         if message.strangers:
-            text = f"{message.strangers} lines are no segments"
+            text = f"line {message.strangers[0]} of the message is no segment"
             raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR))
         return handler
 

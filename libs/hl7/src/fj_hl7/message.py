@@ -92,7 +92,7 @@ class Group(Segments):
 class Message(Segments):
     """One HL7 v2 message. `warnings` tells what was mended in reading it, without any of its content.
 
-    `strangers` counts the lines that are no segment: text broken by a raw line end, or garbage.
+    `strangers` are the numbers of the lines that are no segment: text broken by a raw line end, or garbage.
     """
 
     __slots__ = ("codec", "delimiters", "header", "line_ends", "raw", "strangers", "warnings")
@@ -197,17 +197,17 @@ def _lines(text: str) -> tuple[list[str], LineEnds]:
     return _MIXED_ENDS.split(text), LineEnds.MIXED
 
 
-def _named(lines: list[str], separator: str) -> tuple[list[str], list[str], int]:
-    """The names of the segments, their lines, and how many other lines there are."""
+def _named(lines: list[str], separator: str) -> tuple[list[str], list[str], tuple[int, ...]]:
+    """The names of the segments, their lines, and the numbers of the other lines that are not blank."""
     if not lines[-1]:  # after the end of the last segment, as it should be
         lines.pop()
     known = _names(separator)
     names = [known[line[:4]] for line in lines]
     if "" not in names:
-        return names, lines, 0
+        return names, lines, ()
     kept = [line for line, name in zip(lines, names, strict=True) if name]
-    others = [line for line, name in zip(lines, names, strict=True) if not name]
-    return [name for name in names if name], kept, sum(1 for line in others if line and not line.isspace())
+    others = (number for number, name in enumerate(names) if not name and lines[number].strip())
+    return [name for name in names if name], kept, tuple(number + 1 for number in others)
 
 
 class _Names(dict[str, str]):

@@ -1,5 +1,7 @@
 """Acknowledgements in the sender's version, delimiters and reply type."""
 
+from dataclasses import replace
+
 import pytest
 from fj_hl7 import AckCode, BadMessage, ErrorCode, Hl7Error, Message, ack, nack_unreadable, new_control_id, read_ack
 from hypothesis import given
@@ -70,8 +72,14 @@ def test_msa_3_is_gone_in_version_2_7() -> None:
 
 def test_an_answer_can_be_read_back() -> None:
     read = read_ack(ack(request(), AckCode.AE, WRONG))
-    assert (read.code, read.control_id, read.accepted) == ("AE", "C-1", False)
-    assert read.errors == (Hl7Error("no such | order", ErrorCode.UNKNOWN_KEY_IDENTIFIER),)
+    assert (read.code, read.control_id, read.accepted, read.text) == ("AE", "C-1", False, WRONG.text)
+    assert read.errors == (WRONG,)
+
+
+def test_an_answer_of_an_old_version_can_be_read_back() -> None:
+    read = read_ack(ack(request(version="2.3"), AckCode.AE, WRONG))
+    assert read.text == WRONG.text
+    assert read.errors == (replace(WRONG, text="Unknown key identifier", component=0),)
 
 
 def test_the_senders_delimiters_are_kept() -> None:

@@ -133,7 +133,7 @@ def test_a_patient_reads_back_as_written() -> None:
 def test_a_report_of_any_text_keeps_to_the_standard_and_its_words(text: str) -> None:
     raw = report_message(HEADER, PATIENT, VISIT, ORDER, Report(status="F", text=text))
     message = Message.parse(raw)
-    assert message.strangers == 0
+    assert not message.strangers
     assert [obx.get(5) for obx in message.segments("OBX")] == [
         "" if line == '""' else line for line in text.splitlines()
     ]
