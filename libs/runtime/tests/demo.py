@@ -23,6 +23,7 @@ from fj_runtime import (
     command,
     serve,
 )
+from opentelemetry import trace
 from pydantic import BaseModel, field_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -104,7 +105,9 @@ async def missing() -> None:
 @routes.get("/broken")
 async def broken() -> None:
     log.error("about to break", patient_name="DOE^JOHN", order_id="17")
-    raise ValueError("cannot parse DOE^JOHN")
+    error = ValueError("cannot parse DOE^JOHN")
+    trace.get_current_span().record_exception(error)  # as instrumented libraries do
+    raise error
 
 
 @routes.get("/away/{what}")

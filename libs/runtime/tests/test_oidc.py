@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class LocalIssuer:
 
     def documents(self) -> dict[str, Any]:
         published = [key.as_dict(private=False) for key in self.keys]
-        encryption = RSAKey.generate_key(2048, {"use": "enc", "kid": "enc"}).as_dict(private=False)
+        encryption = rsa("enc").as_dict(private=False) | {"use": "enc"}
         unknown = {"kty": "AKP", "kid": "post-quantum", "alg": "ML-DSA-44", "pub": "AA"}
         return {
             "/realms/demo/.well-known/openid-configuration": {"issuer": self.name, "jwks_uri": f"{self.address}/certs"},
@@ -68,7 +69,9 @@ class LocalIssuer:
         return Handler
 
 
-def rsa(kid: str) -> RSAKey:
+@cache
+def rsa(kid: str, _: int = 0) -> RSAKey:
+    """A key pair; they take a while to make."""
     return RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", "kid": kid})
 
 
@@ -117,7 +120,7 @@ async def test_claims_that_do_not_hold_are_refused(local: LocalIssuer, issuer: I
 
 
 async def test_other_keys_and_algorithms_are_refused(local: LocalIssuer, issuer: Issuer) -> None:
-    stranger = rsa("k1")
+    stranger = rsa("k1", 2)
     shared = OctKey.generate_key(256, {"use": "sig"})
     good = local.token()
     header, _, signature = good.split(".")

@@ -78,6 +78,7 @@ async def test_requests_are_exported_as_part_of_the_callers_trace_without_values
     broken = spans["GET /api/demo/broken"]
     assert broken.trace_id.hex() == PARENT
     assert broken.status.code == StatusCode.ERROR.value
+    assert [attribute.key for event in broken.events for attribute in event.attributes] == ["exception.type"]
     assert spans["GET /api/demo/orders"].trace_id.hex() != PARENT
     assert not any(b"DOE" in body for body in collector.bodies)
     logged = next(line for line in demo.lines if line["event"] == "about to break")
