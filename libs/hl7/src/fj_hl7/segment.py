@@ -91,6 +91,8 @@ class Segment:
             text = _part(text, delimiters.repetition, repetition)
         if delimiters.component in text or component != 1:
             text = _part(text, delimiters.component, component - 1)
+            if text.isalnum() and sub == 1:
+                return text
         if delimiters.subcomponent in text or sub != 1:
             text = _part(text, delimiters.subcomponent, sub - 1)
         if delimiters.escape in text:
