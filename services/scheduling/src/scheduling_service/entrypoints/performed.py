@@ -2,23 +2,21 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from fj_dicom import General, Refused, Status
+from fj_dicom import General, Name, NameGroup, Refused, Status, day, item, name, text
 from fj_events import CodedConcept, Identifier, PatientPhi, PerformedSeries, Sex, patient_key
 from fj_runtime import Site, Sites
 from pydicom import Dataset
 from pydicom.datadict import dictionary_description
-from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.valuerep import PersonName
 
 from scheduling_service.domain.errors import BadRange
 from scheduling_service.domain.performed import Change, PerformedStatus, PerformedStep, Reference
-from scheduling_service.domain.period import dates, hours
+from scheduling_service.domain.period import hours
 
 REQUIRED: Final = (
     "ScheduledStepAttributesSequence",
@@ -33,6 +31,7 @@ REQUIRED: Final = (
 INSTANCES: Final = ("ReferencedImageSequence", "ReferencedNonImageCompositeSOPInstanceSequence")
 CODES: Final = ("CodeValue", "LongCodeValue", "URNCodeValue")
 SEXES: Final[Mapping[str, Sex]] = MappingProxyType({"M": Sex.MALE, "F": Sex.FEMALE, "O": Sex.OTHER})
+NOBODY: Final = Name(NameGroup(), NameGroup(), NameGroup())
 UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -69,25 +68,17 @@ class Translator:
 
     def changed(self, site: str, attributes: Dataset) -> Change:
         """What an N-SET says; attributes that only an N-CREATE may set are left alone. Raises Refused: 0121H, 0106H."""
-        reasons = _items(attributes, "PerformedProcedureStepDiscontinuationReasonCodeSequence")
-        ended = _text(attributes, "PerformedProcedureStepEndDate") is not None
+        reason = item(attributes, "PerformedProcedureStepDiscontinuationReasonCodeSequence")
+        ended = text(attributes, "PerformedProcedureStepEndDate") is not None
         return Change(
             status=_status(attributes) if "PerformedProcedureStepStatus" in attributes else None,
             ended_at=_moment(attributes, "PerformedProcedureStepEnd", self._site(site)) if ended else None,
             series=tuple(_series(attributes)) if "PerformedSeriesSequence" in attributes else None,
-            discontinuation_reason=next((_code(reason) for reason in reasons), None),
+            discontinuation_reason=None if reason is None else _code(reason),
         )
 
     def _site(self, name: str) -> Site:
         return next((site for site in self._sites if site.name == name), self._sites.main)
-
-
-def _text(dataset: Dataset, keyword: str) -> str | None:
-    """The first value as text; None where it is absent or empty."""
-    value = dataset.get(keyword)
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    return None if value is None else str(value).strip() or None
 
 
 def _items(dataset: Dataset, keyword: str) -> Sequence:
@@ -97,16 +88,16 @@ def _items(dataset: Dataset, keyword: str) -> Sequence:
 
 def _check_value(dataset: Dataset, keyword: str) -> None:
     """Raises Refused unless a type 1 attribute has a value (PS3.7 C.5.13, C.5.14)."""
-    name = dictionary_description(keyword)
+    words = dictionary_description(keyword)
     if keyword not in dataset:
-        raise Refused(Status(General.MISSING_ATTRIBUTE, f"{name} is missing"))
-    if not _items(dataset, keyword) and _text(dataset, keyword) is None:
-        raise Refused(Status(General.MISSING_ATTRIBUTE_VALUE, f"{name} is empty"))
+        raise Refused(Status(General.MISSING_ATTRIBUTE, f"{words} is missing"))
+    if text(dataset, keyword) is None:
+        raise Refused(Status(General.MISSING_ATTRIBUTE_VALUE, f"{words} is empty"))
 
 
 def _need(dataset: Dataset, keyword: str) -> str:
     _check_value(dataset, keyword)
-    return _text(dataset, keyword) or ""
+    return text(dataset, keyword) or ""
 
 
 def _need_uid(dataset: Dataset, keyword: str) -> str:
@@ -134,76 +125,66 @@ def _status(dataset: Dataset) -> PerformedStatus:
 
 def _moment(dataset: Dataset, prefix: str, site: Site) -> datetime:
     """Date and time of `<prefix>Date` and `<prefix>Time`; times of devices are their site's."""
-    day = _day(dataset, f"{prefix}Date")
-    if day is None:
+    date = day(dataset, f"{prefix}Date")
+    if date is None:
         raise _invalid(f"{prefix}Date")
     try:
-        clock = hours(_text(dataset, f"{prefix}Time") or "00")
+        clock = hours(text(dataset, f"{prefix}Time") or "00")
     except BadRange:
         raise _invalid(f"{prefix}Time") from None
     if clock.is_range or clock.first is None:
         raise _invalid(f"{prefix}Time")
-    return site.localize(datetime.combine(day, clock.first))
+    return site.localize(datetime.combine(date, clock.first))
 
 
-def _day(dataset: Dataset, keyword: str) -> date | None:
-    """A single date; None where there is none or it cannot be read."""
-    try:
-        days = dates(_text(dataset, keyword) or "")
-    except BadRange:
-        return None
-    return None if days.is_range else days.first
-
-
-def _reference(item: Dataset) -> Reference:
-    issuer = next(iter(_items(item, "IssuerOfAccessionNumberSequence")), Dataset())
-    studies = _items(item, "ReferencedStudySequence")
+def _reference(attributes: Dataset) -> Reference:
+    issuer = item(attributes, "IssuerOfAccessionNumberSequence")
+    studies = _items(attributes, "ReferencedStudySequence")
     return Reference(
-        study_instance_uid=_need_uid(item, "StudyInstanceUID"),
+        study_instance_uid=_need_uid(attributes, "StudyInstanceUID"),
         requested_study_uids=tuple(_need_uid(study, "ReferencedSOPInstanceUID") for study in studies),
-        accession_number=_text(item, "AccessionNumber"),
-        accession_issuer=_text(issuer, "LocalNamespaceEntityID"),
-        step_id=_text(item, "ScheduledProcedureStepID"),
+        accession_number=text(attributes, "AccessionNumber"),
+        accession_issuer=None if issuer is None else text(issuer, "LocalNamespaceEntityID"),
+        step_id=text(attributes, "ScheduledProcedureStepID"),
     )
 
 
 def _series(attributes: Dataset) -> Iterator[PerformedSeries]:
-    for item in _items(attributes, "PerformedSeriesSequence"):
+    for series in _items(attributes, "PerformedSeriesSequence"):
         instances = tuple(
             _need_uid(instance, "ReferencedSOPInstanceUID")
             for keyword in INSTANCES
-            for instance in _items(item, keyword)
+            for instance in _items(series, keyword)
         )
         yield PerformedSeries(
-            series_instance_uid=_need_uid(item, "SeriesInstanceUID"),
-            modality=_text(item, "Modality") or _text(attributes, "Modality"),
-            description=_text(item, "SeriesDescription"),
+            series_instance_uid=_need_uid(series, "SeriesInstanceUID"),
+            modality=text(series, "Modality") or text(attributes, "Modality"),
+            description=text(series, "SeriesDescription"),
             instances=instances,
             number_of_instances=len(instances),
         )
 
 
-def _code(item: Dataset) -> CodedConcept | None:
-    code = next((text for keyword in CODES if (text := _text(item, keyword))), None)
+def _code(concept: Dataset) -> CodedConcept | None:
+    code = next((found for keyword in CODES if (found := text(concept, keyword))), None)
     if code is None:
         return None
-    return CodedConcept(code=code, text=_text(item, "CodeMeaning"), system=_text(item, "CodingSchemeDesignator"))
+    return CodedConcept(code=code, text=text(concept, "CodeMeaning"), system=text(concept, "CodingSchemeDesignator"))
 
 
 def _patient(dataset: Dataset, site: Site) -> PatientPhi:
-    number = _text(dataset, "PatientID")
-    issuer = _text(dataset, "IssuerOfPatientID") or site.issuers.patient
-    name = dataset.get("PatientName")
-    known = name if isinstance(name, PersonName) else PersonName("")
+    number = text(dataset, "PatientID")
+    issuer = text(dataset, "IssuerOfPatientID") or site.issuers.patient
+    known = name(dataset, "PatientName") or NOBODY
     return PatientPhi(
         id=Identifier(value=number, issuer=issuer) if number else None,
-        family_name=known.family_name or None,
-        given_name=known.given_name or None,
-        middle_name=known.middle_name or None,
-        prefix=known.name_prefix or None,
-        suffix=known.name_suffix or None,
-        ideographic_name=known.ideographic or None,
-        phonetic_name=known.phonetic or None,
-        birth_date=_day(dataset, "PatientBirthDate"),
-        sex=SEXES.get(_text(dataset, "PatientSex") or ""),
+        family_name=known.alphabetic.family or None,
+        given_name=known.alphabetic.given or None,
+        middle_name=known.alphabetic.middle or None,
+        prefix=known.alphabetic.prefix or None,
+        suffix=known.alphabetic.suffix or None,
+        ideographic_name=str(known.ideographic) or None,
+        phonetic_name=str(known.phonetic) or None,
+        birth_date=day(dataset, "PatientBirthDate"),
+        sex=SEXES.get(text(dataset, "PatientSex") or ""),
     )
