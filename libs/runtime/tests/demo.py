@@ -1,6 +1,7 @@
 """A small service that tests run as a process of its own. What misbehaves is chosen by DEMO_PARTS."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -184,6 +185,6 @@ if __name__ == "__main__":
         Settings,
         run,
         ("consumer", "relay"),
-        (),
+        os.environ.get("DEMO_MIGRATIONS", "").split(),
         {"say": ("Say something.", say, lambda parser: parser.add_argument("words"))},
     )

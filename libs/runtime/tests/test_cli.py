@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -54,6 +55,27 @@ def test_an_old_schema_ends_with_3_and_says_so(run_demo: Run) -> None:
     done = run_demo(DEMO_PARTS="old")
     assert done.returncode == 3
     assert "demo is at 1, needs 2" in done.stderr
+
+
+def test_the_role_migrate_brings_the_schema_up_to_date(
+    run_demo: Run, new_database: Callable[[], str], package: Callable[[str, dict[str, str]], str], tmp_path: Path
+) -> None:
+    given = {
+        "DEMO_POSTGRES": new_database(),
+        "DEMO_MIGRATIONS": package("mig_cli", {"0001_a.sql": "CREATE TABLE a (id int)"}),
+        "PYTHONPATH": str(tmp_path),
+    }
+    first, again = (run_demo("--role", "migrate", **given) for _ in range(2))
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert [line["migration"] for line in map(json.loads, first.stderr.splitlines()) if "migration" in line] == [
+        "mig_cli 0001 a"
+    ]
+    assert [json.loads(line)["count"] for line in again.stderr.splitlines()] == [0]
+    package("mig_cli", {"0002_b.sql": "SELECT 'DOE^JOHN'::int"})
+    broken = run_demo("--role", "migrate", **given)
+    assert broken.returncode == 1
+    assert "mig_cli 0002 b: InvalidTextRepresentationError" in broken.stderr
+    assert "DOE" not in broken.stderr
 
 
 def test_a_subcommand_gives_its_exit_code_and_clean_output(run_demo: Run) -> None:
