@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
 
     def _fault(self, what: str, error: str = "") -> None:
         metrics.FAULTS.labels(self._door, what).inc()
-        _log.warning("hl7_fault", door=self._door, peer=self._peer, fault=what, error=error)
+        _log.warning("hl7 fault", door=self._door, peer=self._peer, fault=what, error=error)
 
 
 async def finish(connections: "set[Connection]", within: float) -> None:

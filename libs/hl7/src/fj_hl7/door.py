@@ -72,7 +72,7 @@ class Door(Generic[U]):
         started = time.perf_counter()
         answer = await self._answer(raw)
         if answer.code is not AckCode.AA:
-            _log.warning("hl7_refused", door=self.name, peer=peer, kind=answer.kind, code=answer.code)
+            _log.warning("hl7 message refused", door=self.name, peer=peer, kind=answer.kind, code=answer.code)
         metrics.MESSAGES.labels(self.name, answer.kind, answer.code).inc()
         metrics.ANSWER_SECONDS.labels(self.name).observe(time.perf_counter() - started)
         return answer.raw
@@ -90,7 +90,7 @@ class Door(Generic[U]):
         except Refusal as refusal:
             code, errors = refusal.code, refusal.errors
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the sender gets its answer
-            _log.error("hl7_handler_failed", door=self.name, kind=self._label(first), **_place(error))
+            _log.error("hl7 handler failed", door=self.name, kind=self._label(first), exc_info=error)
             code, errors = AckCode.AE, (Hl7Error("The message could not be processed; nothing was changed"),)
         answer = ack(first, code, *errors)
         await self._keep(Receipt.of(first, raw, answer))
@@ -140,7 +140,7 @@ class Door(Generic[U]):
             async with self._unit() as unit:
                 await self._ledger.refuse(unit.connection, receipt)
         except Exception as error:  # noqa: BLE001 - the refusal stands, with or without its copy
-            _log.error("hl7_refused_message_not_kept", door=self.name, **_place(error))
+            _log.error("hl7 refused message not kept", door=self.name, exc_info=error)
 
     def _label(self, message: Message) -> str:
         kind = message.kind
@@ -159,12 +159,3 @@ def _read(raw: bytes) -> list[Message]:
         return [Message.parse(raw)]
     except BatchNotMessage:
         return [Message.parse(part) for part in split_batch(raw)]
-
-
-def _place(error: Exception) -> dict[str, str]:
-    """Class and place of an exception; its text may hold what the message held."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return {"error": type(error).__name__, "where": where}

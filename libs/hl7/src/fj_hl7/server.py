@@ -59,7 +59,7 @@ class MllpServer:
             ssl=self._ssl,
         )
         self._open = True
-        _log.info("hl7_door_open", door=self.name, host=self.host, port=self.port, tls=self._ssl is not None)
+        _log.info("hl7 door open", door=self.name, host=self.host, port=self.port, tls=self._ssl is not None)
         try:
             await stop.wait()
         finally:
