@@ -28,7 +28,9 @@ from fj_events import (
     patient_key,
 )
 from fj_testing import PATIENT_NAMESPACE
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 from pynetdicom.association import Association
@@ -118,6 +120,12 @@ def available(study_uid: str, instances: int = 3) -> StudyAvailable:
     )
 
 
+def put(dataset: Dataset, keyword: str, value: Any) -> None:
+    """Set an attribute to whatever a device might send."""
+    element = DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE)
+    dataset[element.tag] = element
+
+
 def a_query(**step_keys: str) -> Dataset:
     """A worklist query with the usual return keys; the keywords are matching keys of the step."""
     query = Dataset()
@@ -134,8 +142,7 @@ def a_query(**step_keys: str) -> Dataset:
         "RequestedProcedurePriority",
     ):
         setattr(query, keyword, "")
-    step = Dataset()
-    for keyword in (
+    usual = (
         "ScheduledStationAETitle",
         "ScheduledProcedureStepStartDate",
         "ScheduledProcedureStepStartTime",
@@ -143,8 +150,10 @@ def a_query(**step_keys: str) -> Dataset:
         "ScheduledProcedureStepDescription",
         "ScheduledProcedureStepID",
         "ScheduledProcedureStepStatus",
-    ):
-        setattr(step, keyword, step_keys.get(keyword, ""))
+    )
+    step = Dataset()
+    for keyword, value in (dict.fromkeys(usual, "") | step_keys).items():
+        put(step, keyword, value)
     query.ScheduledProcedureStepSequence = [step]
     return query
 
@@ -180,7 +189,7 @@ def in_progress(order: OrderPlaced | None = None, **given: Any) -> Dataset:
     content.StudyID = ""
     content.PerformedSeriesSequence = []
     for keyword, value in given.items():
-        setattr(content, keyword, value)
+        put(content, keyword, value)
     return content
 
 
@@ -229,6 +238,10 @@ class Modality:
         query.AccessionNumber = order.accession_number.value
         return (await self.asks(query))[0]
 
+    async def gives_up(self, query: Dataset, *, after: int) -> tuple[int, int]:
+        """A query that is cancelled after so many answers: how many came, and the last status."""
+        return await asyncio.to_thread(self._cancel, query, after)
+
     async def begins(self, content: Dataset, uid: str | None = None) -> tuple[str, Dataset]:
         """N-CREATE: the UID, and the status with its comment."""
         uid = uid or generate_uid()
@@ -242,6 +255,15 @@ class Modality:
         with self._associated(MWL, syntax) as association:
             answers = list(association.send_c_find(query, MWL))
         return [item for _, item in answers if item is not None], [status.Status for status, _ in answers]
+
+    def _cancel(self, query: Dataset, after: int) -> tuple[int, int]:
+        taken, last = 0, 0
+        with self._associated(MWL, ExplicitVRLittleEndian) as association:
+            for status, item in association.send_c_find(query, MWL, msg_id=7):
+                taken, last = taken + (item is not None), status.Status
+                if taken == after:
+                    association.send_c_cancel(7, query_model=MWL)
+        return taken, last
 
     def _create(self, content: Dataset, uid: str) -> Dataset:
         with self._associated(MPPS, ExplicitVRLittleEndian) as association:

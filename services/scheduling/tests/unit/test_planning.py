@@ -1,0 +1,164 @@
+"""The catalogue, and what is planned by it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fj_events import CodedConcept, OrderDetails, OrderPlaced
+from fj_runtime import SettingsError
+from scheduling_service.adapters.catalogue import load_catalogue
+from scheduling_service.domain.catalogue import Catalogue, Station
+from scheduling_service.domain.exam import Exam
+from scheduling_service.domain.planning import Circumstances, plan, replan
+
+from services.scheduling.tests.builders import NOON, an_order
+
+NOW = datetime(2026, 3, 2, 9, 0, 30, 5, tzinfo=UTC)
+CATALOGUE = load_catalogue(None)
+HERE = Circumstances(catalogue=CATALOGUE, now=NOW, open_steps={})
+
+
+def details(order: OrderPlaced) -> OrderDetails:
+    return OrderDetails.model_validate({name: getattr(order, name) for name in OrderDetails.model_fields})
+
+
+def planned(circumstances: Circumstances = HERE, **given: Any) -> Exam:
+    order = an_order(**given)
+    return plan(order.order_id, order.site, details(order), circumstances)
+
+
+def because(exam: Exam) -> str:
+    assert exam.ordered is not None
+    return exam.ordered.planned_because
+
+
+def with_stations(*stations: Station) -> Circumstances:
+    return replace(HERE, catalogue=CATALOGUE.model_copy(update={"stations": stations}))
+
+
+def test_the_packaged_catalogue_has_a_station_for_each_modality_that_it_uses() -> None:
+    for procedure in CATALOGUE.procedures:
+        for step in procedure.steps:
+            assert CATALOGUE.stations_for(step.modality, "MAIN"), procedure.code
+
+
+def test_a_known_procedure_at_the_time_asked_for() -> None:
+    exam = planned()
+    (step,) = (step.plan for step in exam.steps)
+    assert (step.modality, step.station_ae_title, step.starts_at, step.duration_minutes) == ("CT", "CT1", NOON, 15)
+    assert step.description == "CT chest"
+    assert [code.code for code in step.protocol] == ["CT-CHEST"]
+    assert because(exam) == "at the time asked for; station CT1, the one for CT"
+
+
+def test_now_to_the_second_when_no_time_was_asked_for() -> None:
+    exam = planned(asked_for=None)
+    assert exam.steps[0].plan.starts_at == NOW.replace(microsecond=0)
+    assert because(exam).startswith("as soon as possible: no time was asked for")
+
+
+def test_the_modality_of_the_order_wins_over_that_of_the_catalogue() -> None:
+    exam = planned(procedure=CodedConcept(code="XRCHEST"), modality="DX")
+    assert (exam.steps[0].plan.modality, exam.steps[0].plan.station_ae_title) == ("DX", "DX1")
+
+
+def test_an_unknown_procedure_by_the_modality_of_the_order() -> None:
+    exam = planned(procedure=CodedConcept(code="77", text="A\\B"), modality="MR")
+    (step,) = (step.plan for step in exam.steps)
+    assert (step.modality, step.station_ae_title, step.duration_minutes, step.description) == ("MR", "MR1", 30, "A/B")
+    assert because(exam).endswith("procedure not in the catalogue: modality MR of the order, 30 min by default")
+
+
+def test_an_unknown_procedure_without_modality_by_default() -> None:
+    exam = planned(procedure=CodedConcept(code="77"))
+    assert (exam.steps[0].plan.modality, exam.steps[0].plan.station_ae_title) == ("OT", "OT1")
+    assert because(exam).endswith("modality OT by default, 30 min by default")
+
+
+def test_a_modality_without_station() -> None:
+    exam = planned(procedure=CodedConcept(code="77"), modality="XC")
+    assert (exam.steps[0].plan.modality, exam.steps[0].plan.station_ae_title) == ("XC", "OT1")
+    assert "no station for XC: OT1 by default" in because(exam)
+
+
+def test_the_station_that_the_placer_chose() -> None:
+    exam = planned(station_ae_title="CT_NEW")
+    assert exam.steps[0].plan.station_ae_title == "CT_NEW"
+    assert "station CT_NEW chosen by the placer" in because(exam)
+
+
+def test_the_least_loaded_station_of_the_site() -> None:
+    two = with_stations(
+        Station(ae_title="CT1", modality="CT"),
+        Station(ae_title="CT2", modality="CT"),
+        Station(ae_title="CT3", modality="CT", site="NORTH"),
+    )
+    assert planned(two).steps[0].plan.station_ae_title == "CT1"
+    exam = planned(replace(two, open_steps={"CT1": 2, "CT2": 1}))
+    assert exam.steps[0].plan.station_ae_title == "CT2"
+    assert "station CT2, least loaded of 2 for CT" in because(exam)
+
+
+def test_the_steps_of_a_procedure_follow_each_other() -> None:
+    exam = planned(procedure=CodedConcept(code="MRARTHRO"))
+    first, second = (step.plan for step in exam.steps)
+    assert [first.modality, second.modality] == ["RF", "MR"]
+    assert second.starts_at == first.starts_at + timedelta(minutes=20)
+    assert first.step_id != second.step_id
+    assert first.description == "Injection of contrast"
+
+
+def test_step_ids_are_short_strings_that_planning_again_makes_again() -> None:
+    order = an_order()
+    once, again = (plan(order.order_id, order.site, details(order), HERE) for _ in range(2))
+    assert once == again
+    assert len(once.steps[0].step_id) == 16
+    assert planned(scheduled_step_id="STEP-1").steps[0].step_id == "STEP-1"
+    assert len(planned(scheduled_step_id="X" * 17).steps[0].step_id) == 16
+
+
+def test_a_change_that_does_not_touch_the_plan_leaves_time_and_station() -> None:
+    order = an_order(asked_for=None)
+    exam = plan(order.order_id, order.site, details(order), HERE)
+    assert exam.ordered is not None
+    later = replace(HERE, now=NOW + timedelta(hours=1))
+    urgent = details(order).model_copy(update={"priority": "STAT"})
+    assert replan(exam, exam.ordered, urgent, later).steps == exam.steps
+    other = details(order).model_copy(update={"procedure": CodedConcept(code="MRBRAIN")})
+    again = replan(exam, exam.ordered, other, later)
+    assert again.steps[0].plan.starts_at == exam.steps[0].plan.starts_at
+    assert again.steps[0].plan.modality == "MR"
+
+
+PROCEDURE = "{code: X, text: x, steps: [{modality: CT, duration_minutes: 5}]}"
+BROKEN = {
+    "stations.0.ae_title": "stations: [{ae_title: A_TITLE_THAT_IS_TOO_LONG, modality: CT}]\nprocedures: []\n",
+    "default": "stations: []\nprocedures: []\n",
+    "stands more than once: X": f"stations: []\nprocedures: [{', '.join([PROCEDURE] * 2)}]\n",
+    "could not": "stations: [",
+}
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_a_catalogue_that_does_not_fit_is_refused_with_place_and_reason(reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.yaml"
+    default = "default: {modality: OT, duration_minutes: 30, station: OT1}\n"
+    file.write_text(BROKEN[reason] if reason == "default" else default + BROKEN[reason])
+    with pytest.raises(SettingsError) as refused:
+        load_catalogue(file)
+    assert "SCHEDULING_CATALOGUE" in str(refused.value)
+    assert reason == "could not" or reason in str(refused.value)
+
+
+def test_another_catalogue(tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.yaml"
+    file.write_text("default: {modality: CT, duration_minutes: 5, station: CT9}\nstations: []\nprocedures: []\n")
+    assert load_catalogue(file) == Catalogue.model_validate(
+        {
+            "default": {"modality": "CT", "duration_minutes": 5, "station": "CT9"},
+            "stations": (),
+            "procedures": (),
+        }
+    )
