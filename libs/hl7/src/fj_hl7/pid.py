@@ -74,9 +74,10 @@ def _address(address: XAD) -> dict[str, str]:
 
 
 def _ids(pid: Segment) -> tuple[CX, ...]:
-    found: dict[str, CX] = {}
-    for field in (3, 2, 4):
-        for identifier in pid.each(CX, field):
-            if identifier.value:
-                found.setdefault(identifier.value, identifier)
-    return tuple(found.values())
+    """Two authorities may give out the same number; a number without one is not said twice."""
+    found: list[CX] = []
+    for identifier in (*pid.each(CX, 3), *pid.each(CX, 2), *pid.each(CX, 4)):
+        known = {cx.value for cx in found if not identifier.authority or cx.authority == identifier.authority}
+        if identifier.value and identifier.value not in known:
+            found.append(identifier)
+    return tuple(found)

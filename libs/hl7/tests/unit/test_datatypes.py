@@ -1,5 +1,7 @@
 """Composite data types, read and written."""
 
+from datetime import date
+
 from fj_hl7 import CWE, CX, EI, HD, PID, XAD, XCN, XPN, Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,25 @@ def test_pid_tells_name_forms_apart() -> None:
     assert pid.name is None
     assert (pid.ideographic and pid.ideographic.family, pid.phonetic and pid.phonetic.given) == ("山田", "タロウ")
     assert pid.ids == (CX("5", HD("N")), CX("7"), CX("6"))
+
+
+def test_one_number_of_two_authorities_is_two_identifiers_and_an_old_field_does_not_repeat_it() -> None:
+    pid = PID.read(first("|7|7^^^NORTH~7^^^SOUTH~7^^^NORTH|7^^^EAST~8")["PID"])
+    assert pid.ids == (CX("7", HD("NORTH")), CX("7", HD("SOUTH")), CX("7", HD("EAST")), CX("8"))
+
+
+def test_what_the_sender_says_of_a_person_and_what_it_wants_deleted() -> None:
+    pid = PID.read(first('||7||Example^Ada^^Jr^Dr||1970|F|||""||555-1')["PID"])
+    assert pid.demographics() == {
+        "family_name": "Example",
+        "given_name": "Ada",
+        "suffix": "Jr",
+        "prefix": "Dr",
+        "birth_date": date(1970, 1, 1),
+        "sex": "F",
+        "phone": "555-1",
+    }
+    assert pid.nulls == {"address"}
 
 
 @given(st.builds(CX, WORD, HDS, WORD))
