@@ -1,0 +1,1 @@
+"""Where exams and reports are kept."""

@@ -1,0 +1,150 @@
+"""Exams and their reports in PostgreSQL, inside the transaction of a message or command."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from fj_bus import Tx
+from fj_events import (
+    Fact,
+    OrderDetails,
+    PatientPhi,
+    Priority,
+    ReportPhi,
+    StudyAvailable,
+    StudyReceived,
+    StudyUpdated,
+)
+
+from reporting_service.adapters import rows, sql
+from reporting_service.domain.report import Reading, Report, Subject
+from reporting_service.domain.subject import choose, numbers_of
+
+_TURN: Final = "exam"
+"""Whoever joins an order, a study and a reading takes turns on their numbers: each then sees what the other wrote."""
+
+
+class PostgresReports:
+    """See `reporting_service.ports.Reports`."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._db = tx.connection
+
+    async def keep_order(self, order_id: UUID, site: str, details: OrderDetails) -> None:
+        placer, accession = details.placer_order_number, details.accession_number
+        await self._take_turn(accession.value, placer.value if placer else None, details.study_instance_uid)
+        await self._db.execute(
+            sql.KEEP_ORDER,
+            order_id,
+            site,
+            OrderDetails.model_validate(details.model_dump(include=set(OrderDetails.model_fields))).model_dump_json(),
+            placer.value if placer else None,
+            placer.issuer if placer else None,
+            accession.value,
+            accession.issuer,
+            details.study_instance_uid,
+            details.patient_id,
+        )
+
+    async def keep_study(self, study: StudyReceived | StudyAvailable | StudyUpdated) -> None:
+        accession = study.accession_number
+        await self._take_turn(study.study_instance_uid, accession.value if accession else None)
+        counted = None if isinstance(study, StudyReceived) else study.number_of_instances
+        available = study.last_evidence_at if isinstance(study, StudyAvailable) else None
+        await self._db.execute(
+            sql.KEEP_STUDY,
+            study.study_instance_uid,
+            study.site,
+            accession.value if accession else None,
+            accession.issuer if accession else None,
+            study.patient_id,
+            rows.plain(study.patient),
+            list(study.modalities),
+            study.description,
+            counted,
+            available,
+        )
+
+    async def link(self, study_instance_uid: str, site: str, order_id: UUID) -> None:
+        await self._take_turn(study_instance_uid, str(order_id))
+        await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
+        await self._db.execute(sql.LINK_REPORT, study_instance_uid, order_id)
+
+    async def exam_is(self, order_id: UUID, state: str) -> None:
+        await self._db.execute(sql.EXAM_STATE, order_id, state)
+
+    async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
+        await self._db.execute(sql.KEEP_PATIENT, patient_id, rows.plain(patient))
+
+    async def study_priority_is(self, study_instance_uid: str, site: str, priority: Priority, reason: str) -> None:
+        await self._db.execute(sql.PRIORITY, study_instance_uid, site, priority, reason)
+
+    async def subject_of(self, reading: Reading) -> Subject | None:
+        numbers = numbers_of(reading)
+        await self._take_turn(*numbers)
+        orders = await self._db.fetch(sql.ORDERS_BY_NUMBERS, list(numbers))
+        found = choose(reading, [rows.order_subject(row) for row in orders])
+        if found is not None:
+            return found
+        studies = await self._db.fetch(sql.STUDIES_BY_NUMBERS, list(numbers))
+        return choose(reading, [rows.study_subject(row) for row in studies])
+
+    async def subject_with(self, exam_key: str) -> Subject | None:
+        await self._take_turn(exam_key)
+        row = await self._db.fetchrow(sql.ORDER_BY_KEY, exam_key)
+        if row is not None:
+            return rows.order_subject(row)
+        row = await self._db.fetchrow(sql.STUDY_BY_KEY, exam_key)
+        return rows.study_subject(row) if row else None
+
+    async def wait(self, reading: Reading) -> None:
+        await self._db.execute(sql.WAIT, list(numbers_of(reading)), rows.plain(reading))
+
+    async def waiting_for(self, subject: Subject) -> Sequence[Reading]:
+        known = (subject.accession_number, subject.placer_order_number)
+        numbers = [*(number.value for number in known if number), *subject.study_instance_uids]
+        found = await self._db.fetch(sql.WAITING, numbers)
+        readings = {row["number"]: Reading.model_validate_json(row["reading"]) for row in found}
+        mine = [number for number, reading in readings.items() if choose(reading, [subject])]
+        if mine:
+            await self._db.execute(sql.WAITED, mine)
+        return [readings[number] for number in sorted(mine)]
+
+    async def of(self, subject: Subject) -> Report | None:
+        await self._take_turn(subject.exam_key)
+        row = await self._db.fetchrow(sql.REPORT, subject.order_id, list(subject.study_instance_uids))
+        return rows.report(row) if row else None
+
+    async def keep(self, subject: Subject, report: Report) -> None:
+        await self._db.execute(
+            sql.KEEP_REPORT,
+            report.report_id,
+            report.exam_key,
+            subject.order_id,
+            None if subject.order_id else subject.study_instance_uids[0],
+            report.version,
+            report.status,
+            rows.plain(report.content),
+            report.at,
+            rows.plain(report.author),
+            report.signed_at,
+            report.source,
+        )
+
+    async def note(self, report_id: UUID, reading: Reading, version: int | None) -> None:
+        await self._db.execute(sql.NOTE, report_id, version, rows.plain(reading))
+
+    async def draft(self, subject: Subject, content: ReportPhi, actor: str) -> None:
+        await self._db.execute(sql.DRAFT, subject.exam_key, rows.plain(content), actor)
+
+    async def take_draft(self, subject: Subject) -> ReportPhi | None:
+        text = await self._db.fetchval(sql.TAKE_DRAFT, subject.exam_key)
+        return rows.content(text) if text else None
+
+    def emit(self, fact: Fact) -> None:
+        self._tx.emit(fact)
+
+    async def _take_turn(self, *numbers: str | None) -> None:
+        for number in sorted({number for number in numbers if number}):
+            await self._tx.lock(_TURN, number)

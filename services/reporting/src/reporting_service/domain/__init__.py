@@ -1,0 +1,1 @@
+"""Reports, their versions, and what they are about. No I/O."""

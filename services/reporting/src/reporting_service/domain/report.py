@@ -1,0 +1,124 @@
+"""A report and its versions: which reading becomes the newest version, as one table.
+
+A preliminary never overwrites a final, whatever comes first; a second final with other words is a correction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from fj_events import Identifier, ReportPhi, Source, Staff, Uid
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+
+class Status(StrEnum):
+    """Result status (HL7 table 0123; FHIR diagnostic-report-status)."""
+
+    PRELIMINARY = "P"
+    FINAL = "F"
+    CORRECTED = "C"
+
+
+class Reading(BaseModel):
+    """What somebody read, in canonical terms: a dictation system's message, or what was typed on a page."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    status: Status
+    content: ReportPhi
+    at: AwareDatetime
+    """When it got this status (OBR-22, else MSH-7)."""
+    source: Source
+    author: Staff | None = None
+    actor: str | None = None
+    reason: str | None = None
+    """Why a signed report was corrected."""
+    accession_numbers: tuple[Identifier, ...] = ()
+    placer_order_number: Identifier | None = None
+    study_instance_uids: tuple[Uid, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a report is about: an order, or a study that no order fits."""
+
+    site: str
+    order_id: UUID | None = None
+    patient_id: UUID | None = None
+    accession_number: Identifier | None = None
+    placer_order_number: Identifier | None = None
+    study_instance_uids: tuple[Uid, ...] = ()
+
+    @property
+    def exam_key(self) -> str:
+        """The order id where the order is known, else the Study Instance UID."""
+        return str(self.order_id) if self.order_id else self.study_instance_uids[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The newest version of the report about one exam."""
+
+    report_id: UUID
+    exam_key: str
+    """Fixed by the first version."""
+    version: int
+    status: Status
+    content: ReportPhi
+    at: datetime
+    author: Staff | None
+    signed_at: datetime | None
+    source: Source
+
+
+_TABLE: Final = {
+    (None, Status.PRELIMINARY): Status.PRELIMINARY,
+    (None, Status.FINAL): Status.FINAL,
+    (None, Status.CORRECTED): Status.CORRECTED,
+    (Status.PRELIMINARY, Status.PRELIMINARY): Status.PRELIMINARY,
+    (Status.PRELIMINARY, Status.FINAL): Status.FINAL,
+    (Status.PRELIMINARY, Status.CORRECTED): Status.CORRECTED,
+    (Status.FINAL, Status.FINAL): Status.CORRECTED,
+    (Status.FINAL, Status.CORRECTED): Status.CORRECTED,
+    (Status.CORRECTED, Status.FINAL): Status.CORRECTED,
+    (Status.CORRECTED, Status.CORRECTED): Status.CORRECTED,
+}
+"""(status of the report, status of the reading) -> status of the next version; the rest is kept as history only."""
+
+NEXT: Final[Mapping[tuple[Status | None, Status], Status]] = MappingProxyType(_TABLE)
+
+
+def next_version(report: Report | None, reading: Reading, subject: Subject, new_id: UUID) -> Report | None:
+    """The version that this reading makes; None when it changes nothing.
+
+    It changes nothing when the table has no move, when it says the same again, and when it is older than what is
+    there with the same or a higher standing.
+    """
+    status = NEXT.get((report.status if report else None, reading.status))
+    if status is None or (report is not None and _says_nothing_new(report, reading)):
+        return None
+    signed = reading.status is not Status.PRELIMINARY
+    first = Report(
+        report_id=new_id,
+        exam_key=subject.exam_key,
+        version=1,
+        status=status,
+        content=reading.content,
+        at=reading.at,
+        author=reading.author,
+        signed_at=reading.at if signed else None,
+        source=reading.source,
+    )
+    if report is None:
+        return first
+    return replace(first, report_id=report.report_id, exam_key=report.exam_key, version=report.version + 1)
+
+
+def _says_nothing_new(report: Report, reading: Reading) -> bool:
+    rises = report.status is Status.PRELIMINARY and reading.status is not Status.PRELIMINARY
+    return not rises and (reading.content == report.content or reading.at < report.at)

@@ -1,0 +1,149 @@
+"""When this happens, do that: one function per command or fact."""
+
+from uuid import UUID, uuid4
+
+from fj_events import (
+    Fact,
+    OrderChanged,
+    OrderPlaced,
+    PatientRegistered,
+    PatientUpdated,
+    PriorityRaised,
+    ReportAmended,
+    ReportFinalized,
+    ReportPhi,
+    ReportPreliminary,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+    StudyUpdated,
+)
+
+from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible
+from reporting_service.domain.report import Reading, Report, Status, Subject, next_version
+from reporting_service.ports import Reports
+
+
+async def file_reading(reading: Reading, reports: Reports) -> None:
+    """Take a reading from outside. Where its exam is not known yet it waits for it: the sender has its answer."""
+    subject = await reports.subject_of(reading)
+    if subject is None:
+        await reports.wait(reading)
+    else:
+        await _file(reading, subject, reports)
+
+
+async def write_draft(exam_key: str, content: ReportPhi, actor: str, reports: Reports) -> None:
+    """Keep what is being written on a page. Raises NoSuchExam."""
+    await reports.draft(await _exam(exam_key, reports), content, actor)
+
+
+async def sign(exam_key: str, reading: Reading, reports: Reports) -> Report:
+    """Give out what was written (P, F or C); without a text, the draft.
+
+    Raises NoSuchExam, NotPossible, NothingToSign.
+    """
+    subject = await _exam(exam_key, reports)
+    known = await reports.of(subject)
+    signed = known is not None and known.status is not Status.PRELIMINARY
+    if signed is not (reading.status is Status.CORRECTED):
+        raise NotPossible(_name(known), {"P": "a preliminary", "F": "signing", "C": "an amendment"}[reading.status])
+    draft = await reports.take_draft(subject)
+    if reading.content.text is None:
+        if draft is None or not draft.text:
+            raise NothingToSign
+        reading = reading.model_copy(update={"content": draft})
+    return await _file(reading, subject, reports) or _there(known)
+
+
+async def on_order(order: OrderPlaced | OrderChanged, reports: Reports) -> None:
+    """What is asked for; a reading that came before its order waits no longer."""
+    await reports.keep_order(order.order_id, order.site, order)
+    await _file_what_waited(str(order.order_id), reports)
+
+
+async def on_study(study: StudyReceived | StudyAvailable | StudyUpdated, reports: Reports) -> None:
+    """Images came: an available study can be read."""
+    await reports.keep_study(study)
+    await _file_what_waited(study.study_instance_uid, reports)
+
+
+async def on_matched(study: StudyMatched, reports: Reports) -> None:
+    """The study belongs to an order: one exam, one line, one report."""
+    await reports.link(study.study_instance_uid, study.site, study.order_id)
+
+
+async def on_exam_moved(order_id: UUID | None, state: str, reports: Reports) -> None:
+    """The exam of an order started or ended."""
+    if order_id is not None:
+        await reports.exam_is(order_id, state)
+
+
+async def on_patient(fact: PatientRegistered | PatientUpdated, reports: Reports) -> None:
+    """The reading list shows who the patient is now."""
+    await reports.patient_is(fact.patient_id, fact.patient)
+
+
+async def on_priority_raised(fact: PriorityRaised, reports: Reports) -> None:
+    """The reading list moves."""
+    await reports.study_priority_is(fact.study_instance_uid, fact.site, fact.priority, fact.reason)
+
+
+async def _file_what_waited(exam_key: str, reports: Reports) -> None:
+    subject = await reports.subject_with(exam_key)
+    if subject is not None:
+        for reading in await reports.waiting_for(subject):
+            await _file(reading, subject, reports)
+
+
+async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report | None:
+    known = await reports.of(subject)
+    report = next_version(known, reading, subject, uuid4())
+    if report is None:
+        await reports.note(_there(known).report_id, reading, None)
+        return None
+    await reports.keep(subject, report)
+    await reports.note(report.report_id, reading, report.version)
+    reports.emit(_fact(report, reading, subject))
+    return report
+
+
+def _fact(report: Report, reading: Reading, subject: Subject) -> Fact:
+    said: dict[str, object] = {
+        "site": subject.site,
+        "actor": reading.actor,
+        "report_id": report.report_id,
+        "exam_key": report.exam_key,
+        "order_id": subject.order_id,
+        "patient_id": subject.patient_id,
+        "accession_number": subject.accession_number,
+        "placer_order_number": subject.placer_order_number,
+        "study_instance_uids": subject.study_instance_uids,
+        "version": report.version,
+        "author": report.author,
+        "signed_at": report.signed_at,
+        "source": report.source,
+        "content": report.content,
+    }
+    if report.status is Status.PRELIMINARY:
+        return ReportPreliminary(**said)
+    if report.status is Status.FINAL:
+        return ReportFinalized(**said)
+    return ReportAmended(**said, reason=reading.reason)
+
+
+async def _exam(exam_key: str, reports: Reports) -> Subject:
+    subject = await reports.subject_with(exam_key)
+    if subject is None:
+        raise NoSuchExam(exam_key)
+    return subject
+
+
+def _there(report: Report | None) -> Report:
+    if report is None:
+        raise LookupError("a reading without a report always makes one")
+    return report
+
+
+def _name(report: Report | None) -> str:
+    return report.status.name.lower() if report else "not there yet"
