@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 from fj_hl7 import Ack, AckCode, Door, ErrorCode, Hl7Error, Ledger, Message, Refusal, read_ack
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 if TYPE_CHECKING:
@@ -225,3 +227,24 @@ async def test_a_control_id_longer_than_any_index_takes_is_fine(ward: Ward) -> N
     assert (await ward.answer(adt("1", long))).control_id == long
     assert (await ward.answer(adt("1", long + "8"))).control_id == long + "8"
     assert await ward.admitted() == ["1", "1"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 6), st.binary(max_size=6)), min_size=1, max_size=4),
+    st.binary(max_size=8),
+)
+async def test_whatever_happens_to_the_bytes_aa_means_one_effect_and_all_else_none(
+    ward: Ward, cuts: list[tuple[int, int, bytes]], number: bytes
+) -> None:
+    raw = adt("0").replace(b"|||0", b"|||" + number)
+    for at, length, instead in cuts:
+        raw = raw[:at] + instead + raw[at + length :]
+    seen = await ward.pool.fetchval("SELECT count(*) FROM hl7_received WHERE raw = $1", raw)
+    before = len(await ward.admitted())
+    answer = await ward.answer(raw)
+    effects = len(await ward.admitted()) - before
+    assert effects == (1 if answer.code == "AA" and not seen else 0)
+    assert answer.code in {"AA", "AE", "AR"}
+    if answer.code == "AA":
+        assert answer.control_id == Message.parse(raw).control_id
