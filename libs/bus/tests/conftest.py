@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # tests and the processes that they kill share `libs.bus.tests.world`
 
 from fj_bus import create_topics  # noqa: E402
+
 from libs.bus.tests.world import TOPICS, World, prepare  # noqa: E402
 
 

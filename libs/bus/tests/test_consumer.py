@@ -1,12 +1,14 @@
 """From the log to effects, each once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from fj_bus import Bus, Consumer, NotAConsumer, Permanent, Transient, Tx
 from fj_bus.work import partition_of
 from fj_testing import eventually
 from fj_testing.log import Log
+
 from libs.bus.tests.world import (
     CupDrunk,
     CupFilled,
@@ -16,6 +18,7 @@ from libs.bus.tests.world import (
     consuming,
     effects,
     filled,
+    handling,
     relaying,
     running,
 )
@@ -29,8 +32,7 @@ async def record(fact: CupFilled, tx: Tx) -> None:
     tx.emit(CupDrunk(site=fact.site, cup=fact.cup, n=fact.n))
 
 
-def recording(consumer: Consumer) -> None:
-    consumer.on(CupFilled)(record)
+recording = handling(CupFilled, record)
 
 
 async def fill(bus: Bus, *cups: str, start: int = 1) -> None:
@@ -93,10 +95,12 @@ async def test_one_bad_fact_is_a_dead_letter_and_the_others_go_on(world: World, 
 
     async with world.bus("alpha") as alpha, world.bus("beta") as beta, relaying(alpha), relaying(beta):
         await fill(alpha, "p1", "p2", "p-bad", "p3", "p1", "p-bad", "p4")
-        async with consuming(beta, lambda c: c.on(CupFilled)(picky) and None):
+        async with consuming(beta, handling(CupFilled, picky)):
             await eventually(lambda: has(beta, "p", 5), within=20)
             (letter,) = await log.wait_for("beta-dlq", where=lambda r: r.key == "p-bad")
-        held = await beta.pool.fetch("SELECT state, sequence, error FROM bus.held WHERE key = 'p-bad' ORDER BY sequence")
+        held = await beta.pool.fetch(
+            "SELECT state, sequence, error FROM bus.held WHERE key = 'p-bad' ORDER BY sequence"
+        )
     assert [tuple(row) for row in held] == [("dead", 1, "Permanent"), ("behind", 2, None)]
     assert letter.headers["dlq_error"] == "Permanent"
     assert letter.headers["dlq_topic"] == "cup-events"
@@ -117,7 +121,7 @@ async def test_transient_failures_are_repeated_until_they_end(world: World) -> N
 
     async with world.bus("alpha") as alpha, world.bus("beta") as beta, relaying(alpha):
         await fill(alpha, "t1", "t2", "t3", "t2")
-        async with consuming(beta, lambda c: c.on(CupFilled)(shaky) and None):
+        async with consuming(beta, handling(CupFilled, shaky)):
             await eventually(lambda: has(beta, "t", 4), within=20)
         assert [n for cup, n in await of(beta, "t") if cup == "t2"] == [2, 4]
     assert failures == 0
@@ -135,9 +139,11 @@ async def test_an_unexplained_failure_is_tried_three_times(world: World) -> None
 
     async with world.bus("alpha") as alpha, world.bus("beta") as beta, relaying(alpha):
         await fill(alpha, "u-odd", "u1")
-        async with consuming(beta, lambda c: c.on(CupFilled)(odd) and None):
+        async with consuming(beta, handling(CupFilled, odd)):
             await eventually(lambda: has(beta, "u1", 1), within=20)
-            row = await eventually(lambda: beta.pool.fetchrow("SELECT * FROM bus.held WHERE key = 'u-odd'"), within=20)
+            row: Any = await eventually(
+                lambda: beta.pool.fetchrow("SELECT * FROM bus.held WHERE key = 'u-odd'"), within=20
+            )
     assert (row["state"], row["error"], row["attempts"], row["detail"]) == ("dead", "KeyError", 3, None)
     assert tries == 4  # once with others in a slice
 
@@ -187,7 +193,7 @@ async def test_too_many_dead_letters_stop_the_consumer(world: World) -> None:
 
     async with world.bus("alpha") as alpha, world.bus("beta", dead_run=5) as beta, relaying(alpha):
         await fill(alpha, *(f"x{n}" for n in range(30)))
-        async with consuming(beta, lambda c: c.on(CupFilled)(hopeless) and None) as consumer:
+        async with consuming(beta, handling(CupFilled, hopeless)) as consumer:
             await eventually(lambda: "stopped: 5 dead letters in a row" in consumer.health().detail, within=20)
             assert not consumer.health().ok
             await asyncio.sleep(0.3)  # nothing more may happen: there is no outcome to wait for

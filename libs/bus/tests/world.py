@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 from fj_bus import Bus, BusSettings, Consumer, Relay
+from fj_bus.handlers import F, Handler
 from fj_events import BadBody, Fact, Topic, UnknownType
 from fj_runtime import Part, migrate
 from pydantic import ValidationError
@@ -158,8 +159,15 @@ async def consuming(bus: Bus, subscribe: Callable[[Consumer], None]) -> AsyncIte
         yield consumer
 
 
+def handling(fact: type[F], handler: Handler[F]) -> Callable[[Consumer], None]:
+    """What subscribes this handler."""
+
+    def subscribe(consumer: Consumer) -> None:
+        consumer.on(fact)(handler)
+
+    return subscribe
+
+
 async def effects(bus: Bus) -> list[tuple[str, int]]:
     """What the handlers have written, in order."""
     return [(row["cup"], row["n"]) for row in await bus.pool.fetch("SELECT cup, n FROM effect ORDER BY id")]
-
-

@@ -1,6 +1,7 @@
 """The event backbone: units of work, consumers and relays on Kafka and PostgreSQL, wrapped once."""
 
 from fj_bus.bus import Bus
+from fj_bus.commands import bus_commands
 from fj_bus.consumer import Consumer
 from fj_bus.errors import (
     BadKey,
@@ -15,7 +16,10 @@ from fj_bus.errors import (
     Transient,
 )
 from fj_bus.health import Health
+from fj_bus.postgres import Connection
+from fj_bus.rebuild import Rebuilt, rebuild
 from fj_bus.relay import Relay
+from fj_bus.routes import operator_router
 from fj_bus.settings import BusSettings
 from fj_bus.topics import create_topics
 from fj_bus.tx import Tx
@@ -27,6 +31,7 @@ __all__ = [
     "Bus",
     "BusError",
     "BusSettings",
+    "Connection",
     "Consumer",
     "ConsumersRunning",
     "Health",
@@ -34,10 +39,14 @@ __all__ = [
     "NotAConsumer",
     "NotAProducer",
     "Permanent",
+    "Rebuilt",
     "Relay",
     "Stranger",
     "TopicMismatch",
     "Transient",
     "Tx",
+    "bus_commands",
     "create_topics",
+    "operator_router",
+    "rebuild",
 ]

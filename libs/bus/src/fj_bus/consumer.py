@@ -56,6 +56,7 @@ class Consumer:
 
     async def _consume(self, stop: asyncio.Event) -> None:
         failures = 0
+        await self.driver.listening.wait()
         while not stop.is_set():
             self._session = Session(self.taker, self.group)
             try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,10 +22,6 @@ _DUE: Final = """
 SELECT topic, key, id, sequence FROM bus.held
 WHERE consumer = $1 AND due <= clock_timestamp() AND due < 'infinity' ORDER BY due, id LIMIT $2"""
 
-_INBOX: Final = """
-INSERT INTO bus.inbox AS i (consumer, topic, key, last, skipped) VALUES ($1, $2, $3, $4, false)
-ON CONFLICT (consumer, topic, key) DO UPDATE SET last = greatest(i.last, excluded.last) RETURNING last"""
-
 _STAY: Final = """
 UPDATE bus.held SET state = $2, due = coalesce(clock_timestamp() + make_interval(secs => $3::float8), 'infinity'),
                     awaits_kind = $4, awaits_id = $5, error = $6, detail = $7, attempts = $8,
@@ -41,11 +38,23 @@ _AT_ONCE: Final = 100
 _log = structlog.get_logger("fj_bus.driver")
 
 
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Why a held fact goes on being held, and for how long before it is looked at again."""
+
+    state: str
+    due_s: float | None
+    error: Exception
+    attempts: int
+
+
 class Driver:
     """Drives the held facts of one consumer through its handlers. Drivers of several processes share the work."""
 
     def __init__(self, taker: Taker) -> None:
         self.gaps = 0
+        self.listening = asyncio.Event()
+        """Set once no rebuild can begin any more."""
         self._taker = taker
         self._bus = taker.bus
         self._consumer = taker.consumer
@@ -72,8 +81,8 @@ class Driver:
     async def _listen(self, stop: asyncio.Event) -> None:
         async with self._bus.pool.acquire() as connection:
             await connection.add_listener(HELD, self._on_notify)
-            await connection.execute("SELECT pg_advisory_lock_shared($1)", lock_of("rebuild", self._consumer))
             try:
+                await self._await_rebuild(connection, stop)
                 while not stop.is_set():
                     busy = await self.sweep()
                     await self._count(connection)
@@ -81,8 +90,18 @@ class Driver:
                         await self._rest(self._bus.settings.sweep_s)
             finally:
                 with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
-                    await connection.execute("SELECT pg_advisory_unlock_shared($1)", lock_of("rebuild", self._consumer))
                     await connection.remove_listener(HELD, self._on_notify)
+                    await connection.execute("SELECT pg_advisory_unlock_all()")
+
+    async def _await_rebuild(self, connection: Connection, stop: asyncio.Event) -> None:
+        """Keep rebuilds away for as long as this connection lives; one that is on must end first."""
+        lock = lock_of("rebuild", self._consumer)
+        while not stop.is_set():
+            if await connection.fetchval("SELECT pg_try_advisory_lock_shared($1)", lock):
+                self.listening.set()
+                return
+            _log.info("waiting for a rebuild to end", consumer=self._consumer)
+            await self._rest(self._bus.settings.sweep_s)
 
     def _on_notify(self, *_: Any) -> None:
         self._nudge.set()
@@ -132,11 +151,12 @@ class Driver:
                 fact = from_row(self._bus, self._taker.handlers, row)
                 work = await self._try(connection, row, fact)
                 if work is not None:
-                    await self._done(connection, row, fact)
+                    await held.done(connection, row)
                     await work.finish()
         if work is None:
             return False
         self._bus.finished(work)
+        metrics.FACTS.labels(self._consumer, fact.topic, fact.label, "driven").inc()
         return True
 
     async def _row(self, connection: Connection, topic: str, key: str, unplaced: int | None) -> asyncpg.Record | None:
@@ -145,12 +165,6 @@ class Driver:
         return await connection.fetchrow(
             "SELECT *, due <= clock_timestamp() AS is_due FROM bus.held WHERE id = $1 FOR UPDATE", unplaced
         )
-
-    async def _done(self, connection: Connection, row: asyncpg.Record, fact: Incoming) -> None:
-        last = fact.envelope.sequence if fact.envelope else 0
-        last = await connection.fetchval(_INBOX, self._consumer, fact.topic, fact.key, last)
-        await held.done(connection, row, last)
-        metrics.FACTS.labels(self._consumer, fact.topic, fact.label, "driven").inc()
 
     async def _try(self, connection: Connection, row: asyncpg.Record, fact: Incoming) -> Work | None:
         """The work of a fact that was handled; None when it stays. Raises transient failures."""
@@ -167,35 +181,29 @@ class Driver:
             await self._bury(connection, row, fact, outcome, row["attempts"] + 1)
         else:
             look = max(self._bus.settings.park_look_s, self._waited_s(row))
-            await self._stay(connection, row, "parked", look, outcome, row["attempts"] + 1)
+            await self._stay(connection, row, Stay("parked", look, outcome, row["attempts"] + 1))
         return None
 
     async def _failed(self, connection: Connection, row: asyncpg.Record, fact: Incoming, error: Exception) -> None:
         settings, attempts = self._bus.settings, row["attempts"] + 1
         if kind_of(error) is Kind.UNKNOWN and attempts < settings.tries:
             pause = backoff(attempts, settings.backoff_first_s, settings.backoff_max_s)
-            await self._stay(connection, row, row["state"], pause, error, attempts)
+            await self._stay(connection, row, Stay(row["state"], pause, error, attempts))
         else:
             await self._bury(connection, row, fact, error, attempts)
 
     async def _bury(
         self, connection: Connection, row: asyncpg.Record, fact: Incoming, error: Exception, attempts: int
     ) -> None:
-        await self._stay(connection, row, "dead", None, error, attempts)
-        await held.publish_dead(connection, self._bus, self._consumer, fact, error, attempts, row["first_seen"])
+        death = held.Death(error, attempts, row["first_seen"])
+        await self._stay(connection, row, Stay("dead", None, error, attempts))
+        await held.publish_dead(connection, self._bus, self._consumer, fact, death)
         self._bus.hints.committed({0}, woke=False)
 
-    async def _stay(
-        self,
-        connection: Connection,
-        row: asyncpg.Record,
-        state: str,
-        due_s: float | None,
-        error: Exception,
-        attempts: int,
-    ) -> None:
+    async def _stay(self, connection: Connection, row: asyncpg.Record, stay: Stay) -> None:
+        error = stay.error
         awaits = (error.kind, error.id) if isinstance(error, Stranger) else (None, None)
-        args = (state, due_s, *awaits, name_of(error), detail_of(error), attempts)
+        args = (stay.state, stay.due_s, *awaits, name_of(error), detail_of(error), stay.attempts)
         await connection.execute(_STAY, row["id"], *args)
 
     @staticmethod

@@ -32,6 +32,17 @@ class RawRecord(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A record that was kept in the database."""
+
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """One record. `fault` says why it is no fact of ours; `envelope` is None if not even its place is known."""
 
@@ -54,36 +65,23 @@ class Incoming:
 
 def read(bus: Bus, handlers: Handlers, topic: str, record: RawRecord) -> Incoming:
     """Decode a record of this topic. Never raises."""
-    return decode(bus, handlers, topic, record.partition, record.offset, record.key, record.headers, record.value)
-
-
-def decode(
-    bus: Bus,
-    handlers: Handlers,
-    topic: str,
-    partition: int,
-    offset: int,
-    key: bytes | None,
-    headers: Sequence[tuple[str, bytes]],
-    value: bytes | None,
-) -> Incoming:
-    """As `read`, from the parts."""
-    text = (key or b"").decode(errors="replace").replace("\0", "�")  # PostgreSQL's text has no NUL
-    body = value or b""
+    text = (
+        (record.key or b"").decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )  # as PostgreSQL wants
+    place = (topic, record.partition, record.offset, text, record.headers, record.value or b"")
     try:
-        envelope = Envelope.from_headers(headers)
+        envelope = Envelope.from_headers(record.headers)
         if envelope.subject != text:
             raise BadEnvelope("ce_subject is not the record's key")  # noqa: TRY301 - found here as all the others are
     except BadEnvelope as bad:
-        return Incoming(topic, partition, offset, text, headers, body, None, None, None, bad)
+        return Incoming(*place, None, None, None, bad)
     handler = handlers.get(envelope.type)
-    fact, fault = None, None
-    if handler is not None:
-        try:
-            fact = bus.decode(envelope.type, body)
-        except (BadBody, UnknownType) as bad:
-            fault = bad
-    return Incoming(topic, partition, offset, text, headers, body, envelope, handler, fact, fault)
+    if handler is None:
+        return Incoming(*place, envelope, None, None, None)
+    try:
+        return Incoming(*place, envelope, handler, bus.decode(envelope.type, record.value or b""), None)
+    except (BadBody, UnknownType) as bad:
+        return Incoming(*place, envelope, handler, None, bad)
 
 
 def headers_to_json(headers: Sequence[tuple[str, bytes]]) -> str:
@@ -94,6 +92,5 @@ def headers_to_json(headers: Sequence[tuple[str, bytes]]) -> str:
 def from_row(bus: Bus, handlers: Handlers, row: asyncpg.Record) -> Incoming:
     """A held fact, decoded again: the code may have learned to."""
     headers = [(name, base64.b64decode(value)) for name, value in json.loads(row["headers"])]
-    return decode(
-        bus, handlers, row["topic"], row["partition"], row["log_offset"], row["key"].encode(), headers, row["body"]
-    )
+    kept = Kept(row["partition"], row["log_offset"], row["key"].encode(), row["body"], headers)
+    return read(bus, handlers, row["topic"], kept)

@@ -147,7 +147,7 @@ class Lanes:
         lane.attempts, lane.tries, lane.failing_since = 0, 0, None
 
     def _failed(self, lane: Lane, tp: TopicPartition, count: int, error: BaseException) -> float:
-        """Decide how to go on: transient failures are repeated, of others the slice is cut before the one that failed."""
+        """Decide how to go on: transient failures are repeated, with others the slice is cut before what failed."""
         nth, cause = (error.nth, error.cause) if isinstance(error, SliceFailed) else (None, error)
         metrics.RETRIES.labels(self._taker.consumer, name_of(cause)).inc()
         lane.attempts += 1

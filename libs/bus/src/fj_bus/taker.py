@@ -12,7 +12,7 @@ from fj_bus.bus import Bus
 from fj_bus.errors import Stranger
 from fj_bus.failures import Ceiling, Kind, kind_of
 from fj_bus.handlers import Handlers
-from fj_bus.held import Hold, hold, publish_dead
+from fj_bus.held import Death, Hold, hold, publish_dead
 from fj_bus.inbox import Inbox, Verdict
 from fj_bus.incoming import Incoming
 from fj_bus.postgres import Connection
@@ -160,7 +160,7 @@ class Taker:
 
     async def _bury(self, connection: Connection, fact: Incoming, error: Exception, attempts: int) -> Hold:
         self.ceiling.dead()
-        await publish_dead(connection, self.bus, self.consumer, fact, error, attempts, datetime.now(UTC))
+        await publish_dead(connection, self.bus, self.consumer, fact, Death(error, attempts, datetime.now(UTC)))
         return Hold(fact, "dead", error=error, attempts=attempts)
 
     async def _open(self, connection: Connection, facts: Sequence[Incoming], *, late: bool) -> Inbox:

@@ -108,12 +108,16 @@ class Work:
 
     async def finish(self) -> None:
         """Write it all: batches, then wakes, then, locked last, the counters with the outbox."""
-        for batch in self._batches.values():
-            await batch.flush(self.connection)
+        await self.flush()
         if self.wakes:
             await self._wake()
         if self.emissions:
             await self._store()
+
+    async def flush(self) -> None:
+        """Write the batches alone."""
+        for batch in self._batches.values():
+            await batch.flush(self.connection)
 
     async def _wake(self) -> None:
         wakes = sorted(self.wakes)

@@ -1,0 +1,100 @@
+"""What operators see of held facts, and do with them. Bodies are not shown: they hold what a patient is called."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel
+
+from fj_bus import held
+from fj_bus.bus import Bus
+from fj_bus.errors import NoSuchDeadLetter
+from fj_bus.postgres import Connection
+from fj_bus.work import lock_keys
+
+_LIST: Final = """
+SELECT h.id, h.topic, h.partition, h.log_offset AS "offset", h.key, h.sequence, h.event_id, h.type, h.state, h.error,
+       h.detail, h.attempts, h.first_seen, h.since, h.awaits_kind, h.awaits_id,
+       (SELECT count(*) FROM bus.held AS b WHERE b.consumer = h.consumer AND b.topic = h.topic AND b.key = h.key
+        AND h.sequence IS NOT NULL AND b.sequence > h.sequence) AS behind
+FROM bus.held AS h WHERE h.consumer = $1 AND h.state = ANY($2::text[]) AND h.id > $3 ORDER BY h.id LIMIT $4"""
+
+_ROW: Final = "SELECT * FROM bus.held WHERE id = $1 AND consumer = $2 AND state <> 'behind'"
+_RELEASE: Final = "UPDATE bus.held SET due = '-infinity', attempts = 0 WHERE id = $1"
+_OPERATION: Final = """
+INSERT INTO bus.operation (actor, act, consumer, topic, key, sequence, event_id, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+
+STATES: Final = ("dead", "gap")
+"""What waits for an operator."""
+
+
+class Letter(BaseModel):
+    """A held fact."""
+
+    id: int
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    sequence: int | None
+    event_id: UUID | None
+    type: str | None
+    state: str
+    error: str | None
+    detail: str | None
+    attempts: int
+    first_seen: datetime
+    since: datetime
+    awaits_kind: str | None
+    awaits_id: str | None
+    behind: int
+    """How many later facts of its key wait for it."""
+
+
+class Letters:
+    """The held facts of one consumer group."""
+
+    def __init__(self, bus: Bus, consumer: str) -> None:
+        self._bus = bus
+        self._consumer = consumer
+
+    async def list(self, states: Sequence[str] = STATES, after: int = 0, limit: int = 100) -> list[Letter]:
+        """Those in these states, in the order of their coming; `after` is the id of the last one seen."""
+        rows = await self._bus.pool.fetch(_LIST, self._consumer, list(states), after, limit)
+        return [Letter.model_validate(dict(row)) for row in rows]
+
+    async def replay(self, id_: int, actor: str) -> None:
+        """Have a fact handled again, here or in whatever process consumes; for a gap: accept it.
+
+        It never goes back to the topic that all others read. Raises NoSuchDeadLetter.
+        """
+        async with self._bus.pool.acquire() as connection, connection.transaction():
+            row = await self._row(connection, id_)
+            await connection.execute(_RELEASE, id_)
+            await self._note(connection, row, "replay", actor)
+        self._bus.hints.held()
+
+    async def drop(self, id_: int, actor: str) -> None:
+        """Give a fact up for good; the next one of its key goes on. Raises NoSuchDeadLetter."""
+        async with self._bus.pool.acquire() as connection, connection.transaction():
+            row = await self._row(connection, id_)
+            await held.done(connection, row)
+            await self._note(connection, row, "drop", actor)
+        self._bus.hints.held()
+
+    async def _row(self, connection: Connection, id_: int) -> asyncpg.Record:
+        """The row, read again under its key's lock: whoever drives it holds that lock too."""
+        place = await connection.fetchrow("SELECT topic, key FROM bus.held WHERE id = $1", id_)
+        if place is not None:
+            await lock_keys(connection, self._consumer, place["topic"], [place["key"]])
+        row = await connection.fetchrow(_ROW, id_, self._consumer)
+        if row is None:
+            raise NoSuchDeadLetter(f"{self._consumer} holds no fact {id_} that could be replayed or dropped")
+        return row
+
+    async def _note(self, connection: Connection, row: asyncpg.Record, act: str, actor: str) -> None:
+        about = [row[name] for name in ("topic", "key", "sequence", "event_id", "error")]
+        await connection.execute(_OPERATION, actor, act, self._consumer, *about)

@@ -1,0 +1,72 @@
+"""The operators' HTTP routes of a service."""
+
+from typing import Annotated, Any, Final, get_args
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel
+
+from fj_bus.bus import Bus
+from fj_bus.consumer import Consumer
+from fj_bus.errors import NoSuchDeadLetter
+from fj_bus.lag import Lag, lag_of
+from fj_bus.letters import STATES, Letter, Letters
+
+_GONE: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "It is not there (any more)"}}
+_PAGE_MAX: Final = 1000
+
+
+class DeadLetters(BaseModel):
+    """A page of held facts."""
+
+    dead_letters: list[Letter]
+
+
+class GroupLag(BaseModel):
+    """Of one consumer group."""
+
+    group: str
+    lag: int
+    partitions: list[Lag]
+
+
+def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
+    """`GET /dead-letters`, `POST /dead-letters/{id}/replay`, `POST /dead-letters/{id}/drop`, `GET /lag`.
+
+    `actor` is the annotated dependency that names the acting user: `fj_runtime.Actor`.
+    """
+    router = APIRouter(tags=["operators"])
+    letters = Letters(bus, consumer.group)
+    user_of = get_args(actor)[-1]
+
+    @router.get("/dead-letters")
+    async def listed(
+        state: Annotated[list[str] | None, Query(description="dead, gap, parked, behind")] = None,
+        after: Annotated[int, Query(description="The id of the last one of the page before")] = 0,
+        limit: Annotated[int, Query(ge=1, le=_PAGE_MAX)] = 100,
+    ) -> DeadLetters:
+        """Facts that wait for an operator, by default dead ones and those behind a gap."""
+        return DeadLetters(dead_letters=await letters.list(state or STATES, after, limit))
+
+    @router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=_GONE)
+    async def replay(letter_id: int, user: str = user_of) -> None:
+        """Have it handled again by this service alone."""
+        try:
+            await letters.replay(letter_id, user)
+        except NoSuchDeadLetter as gone:
+            raise HTTPException(404, str(gone)) from gone
+
+    @router.post("/dead-letters/{letter_id}/drop", status_code=204, responses=_GONE)
+    async def drop(letter_id: int, user: str = user_of) -> None:
+        """Give it up; later facts of its key go on."""
+        try:
+            await letters.drop(letter_id, user)
+        except NoSuchDeadLetter as gone:
+            raise HTTPException(404, str(gone)) from gone
+
+    @router.get("/lag")
+    async def lag() -> GroupLag:
+        """How far behind the log this service is."""
+        partitions = await lag_of(bus, consumer.group, consumer.handlers.topics)
+        return GroupLag(group=consumer.group, lag=sum(each.lag for each in partitions), partitions=partitions)
+
+    return router
