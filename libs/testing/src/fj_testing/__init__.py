@@ -2,6 +2,7 @@
 
 from fj_testing.eventually import eventually
 from fj_testing.facts import Facts
+from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
@@ -10,6 +11,7 @@ __all__ = [
     "PATIENT_NAMESPACE",
     "S3",
     "Facts",
+    "Feed",
     "Log",
     "Record",
     "ServiceProcess",

@@ -2,13 +2,15 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from fj_local.ports import Claim
 from fj_local.postgres import Server
 
+from fj_testing.feed import Feed
 from fj_testing.log import Log
 from fj_testing.processes import Services
 from fj_testing.stack import S3, Stack, own_stack
@@ -88,6 +90,13 @@ def topic_prefix() -> str:
 def log(kafka: str, topic_prefix: str) -> Log:
     """Reads the facts of this module's topics."""
     return Log(kafka, topic_prefix)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def feed(kafka: str, topic_prefix: str) -> AsyncIterator[Feed]:
+    """Writes facts to this module's topics, in the name of their owners."""
+    async with Feed(kafka, topic_prefix) as feed:
+        yield feed
 
 
 @pytest.fixture(scope="module")
