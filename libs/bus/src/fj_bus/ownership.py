@@ -1,12 +1,13 @@
 """One life of a relay: from taking its first partition to losing its session or being told to stop."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+import asyncpg
 import structlog
 from aiokafka import TopicPartition
 
@@ -61,6 +62,7 @@ class Ownership:
         self._nudge = asyncio.Event()
         self._sent: list[tuple[Place, list[Record], int | None]] = []
         self._tails: dict[Place, Tail] = {}
+        self._bug: BaseException | None = None
         self._shared_at = 0.0
         self._loop = asyncio.get_running_loop()
 
@@ -76,19 +78,21 @@ class Ownership:
                 await self._settle()
                 await self._dispatch()
                 await self._rest(self._settings.relay_poll_s)
+                if self._bug is not None:
+                    raise self._bug
             await self._leave()
         finally:
             stopping.cancel()
 
     async def close(self) -> None:
         """End everything that still runs, at once."""
-        self._connection.remove_termination_listener(self._on_terminated)
         for task in self._tasks:
             task.cancel()
         await self._publisher.close(abort=True)
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if not self._connection.is_closed():
+        with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):  # it may be what was lost
+            self._connection.remove_termination_listener(self._on_terminated)
             await self._connection.remove_listener(OUTBOX, self._on_notify)
 
     def wake(self, partitions: Iterable[int]) -> bool:
@@ -166,27 +170,33 @@ class Ownership:
     async def _dispatch(self) -> None:
         now = self._loop.time()
         ready = [stream for stream in self._streams.values() if stream.after <= now]
-        unsure = [stream for stream in ready if stream.state is State.UNSURE]
-        for patience in {stream.patience_s for stream in unsure}:
-            self._start(self._look([stream for stream in unsure if stream.patience_s == patience], patience))
+        unsure: dict[tuple[bool, float], list[Stream]] = {}
+        for stream in ready:
+            if stream.state is State.UNSURE:
+                unsure.setdefault((stream.next is None, stream.patience_s), []).append(stream)
+        for (_, patience), streams in unsure.items():
+            self._start(State.LOOKING, streams, self._look(streams, patience))
         free = [stream.place for stream in ready if stream.state is State.FREE]
-        deadline = now + self._settings.send_deadline_s
         if not free:
             return
+        deadline = now + self._settings.send_deadline_s
         for place, records in (await outbox.fetch(self._connection, free, self._settings.relay_batch)).items():
-            self._start(self._send(self._streams[place], records, deadline))
+            self._start(State.SENDING, [self._streams[place]], self._send(self._streams[place], records, deadline))
 
-    def _start(self, work: Any) -> None:
+    def _start(self, state: State, streams: list[Stream], work: Coroutine[Any, Any, None]) -> None:
+        for stream in streams:
+            stream.state = state
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if not task.cancelled():
+            self._bug = self._bug or task.exception()
         self._nudge.set()
 
     async def _send(self, stream: Stream, records: list[Record], deadline: float) -> None:
-        stream.state = State.SENDING
         topic, partition = stream.place
         try:
             next_ = await self._publisher.send(self._bus.kafka_name(topic), partition, records, deadline)
@@ -201,8 +211,6 @@ class Ownership:
 
     async def _look(self, streams: list[Stream], patience_s: float) -> None:
         names = {TopicPartition(self._bus.kafka_name(s.place[0]), s.place[1]): s for s in streams}
-        for stream in streams:
-            stream.state = State.LOOKING
         metrics.LOOKUPS.labels(self._bus.service).inc(len(streams))
         try:
             tails = await read_tails(self._settings, {tp: s.next for tp, s in names.items()}, patience_s)

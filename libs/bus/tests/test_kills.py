@@ -1,0 +1,141 @@
+"""Nothing is lost, doubled or out of order, whoever is killed."""
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import asyncpg
+import pytest
+from fj_bus import Bus
+from fj_testing import eventually
+from fj_testing.log import Log, Record
+from libs.bus.tests.world import World, filled, relaying
+
+pytestmark = [pytest.mark.servers, pytest.mark.failure]
+ROOT = Path(__file__).parents[3]
+
+
+@asynccontextmanager
+async def worker(role: str, world: World, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process of this role; killed at the end."""
+    file = folder / "world.json"
+    file.write_text(json.dumps(asdict(world)))
+    with (folder / f"{role}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "libs.bus.tests.worker", role, str(file), cwd=ROOT, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def assert_once_and_in_order(records: list[Record]) -> None:
+    ids = Counter(record.headers["ce_id"] for record in records)
+    assert [id_ for id_, count in ids.items() if count > 1] == []
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        numbers[record.key].append(record.sequence)
+    wrong = {key: found for key, found in numbers.items() if found != list(range(1, len(found) + 1))}
+    assert wrong == {}
+
+
+async def load(bus: Bus, prefix: str, stop: asyncio.Event) -> int:
+    """Emit until told to stop. Returns how many facts were committed."""
+    count = 0
+
+    async def one(worker_: int) -> None:
+        nonlocal count
+        n = 0
+        while not stop.is_set():
+            n += 1
+            async with bus.unit() as tx:
+                tx.emit(filled(f"{prefix}{n % 31}", n))
+                tx.emit(filled(f"{prefix}{(n * worker_) % 17}", n))
+            count += 2
+
+    await asyncio.gather(*(one(n + 1) for n in range(4)))
+    return count
+
+
+async def empty(bus: Bus) -> bool:
+    return not await bus.pool.fetchval("SELECT EXISTS (SELECT FROM bus.outbox)")
+
+
+async def test_relays_are_killed_under_load(world: World, log: Log, tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    async with world.bus("alpha") as bus:
+        loading = asyncio.create_task(load(bus, "k", stop))
+        for _ in range(8):
+            async with worker("alpha", world, tmp_path):
+                await asyncio.sleep(random.uniform(1.5, 3.5))  # how long a relay lives is the experiment
+        stop.set()
+        count = await loading
+        async with relaying(bus):
+            await eventually(lambda: empty(bus), within=40)
+        records = [r for r in await log.read("cup-events") if r.key.startswith("k")]
+    assert_once_and_in_order(records)
+    assert len(records) == count > 1000
+
+
+async def test_replicas_share_and_one_is_killed(world: World, log: Log, tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    async with world.bus("alpha") as bus, worker("alpha", world, tmp_path), relaying(bus) as ours:
+        async with worker("alpha", world, tmp_path) as theirs:
+            await eventually(lambda: "owns 2 partition" in ours.health().detail, within=20)
+            loading = asyncio.create_task(load(bus, "s", stop))
+            await asyncio.sleep(1)  # facts are under way at the kill
+            theirs.kill()
+            await theirs.wait()
+        await asyncio.sleep(1)
+        stop.set()
+        count = await loading
+        await eventually(lambda: empty(bus), within=30)
+        records = [r for r in await log.read("cup-events") if r.key.startswith("s")]
+    assert_once_and_in_order(records)
+    assert len(records) == count
+
+
+async def test_a_relay_sleeps_with_facts_in_hand_and_loses_its_session(world: World, log: Log, tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    async with world.bus("alpha") as bus, worker("alpha", world, tmp_path) as sleeper:
+        loading = asyncio.create_task(load(bus, "z", stop))
+        for _ in range(3):
+            await asyncio.sleep(1.5)
+            sleeper.send_signal(signal.SIGSTOP)
+            await bus.pool.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            async with relaying(bus):
+                await asyncio.sleep(2.5)  # it takes over and goes on
+            sleeper.send_signal(signal.SIGCONT)
+        stop.set()
+        count = await loading
+        await eventually(lambda: empty(bus), within=30)
+        records = [r for r in await log.read("cup-events") if r.key.startswith("z")]
+    assert_once_and_in_order(records)
+    assert len(records) == count
+
+
+async def test_a_lost_database_session_is_replaced(world: World, log: Log) -> None:
+    async with world.bus("alpha") as bus, relaying(bus) as relay:
+        await eventually(lambda: relay.health().ok)
+        killer = await asyncpg.connect(world.dsns["alpha"])
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await killer.close()
+        async with bus.unit() as tx:
+            tx.emit(filled("q", 1))
+        await log.wait_for("cup-events", where=lambda r: r.key == "q", within=20)
