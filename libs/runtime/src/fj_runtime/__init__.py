@@ -1,6 +1,6 @@
 """Settings, logs without PHI, telemetry, health, graceful stop, the acting user."""
 
-from fj_runtime.actor import Actor
+from fj_runtime.actor import Actor, MachineActor
 from fj_runtime.cli import Subcommand, command
 from fj_runtime.database import connected, database, database_watch
 from fj_runtime.destinations import Destination, Destinations
@@ -30,6 +30,7 @@ __all__ = [
     "Destinations",
     "Health",
     "Issuers",
+    "MachineActor",
     "MigrationRefused",
     "NotReachable",
     "OperatorError",

@@ -11,6 +11,7 @@ from fj_runtime.settings import ServiceSettings, is_loopback
 
 HEADER: Final = "X-FJ-User"
 _NAME_MAX: Final = 128
+_NAMELESS: Final = "-"
 
 
 class Doorkeeper:
@@ -58,6 +59,20 @@ async def _acting_user(
 
 Actor = Annotated[str, Depends(_acting_user)]
 """Parameter of a route that changes something: the user's name, to travel as `actor` on the event."""
+
+
+async def _acting_machine(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
+    name: Annotated[str | None, Security(APIKeyHeader(name=HEADER, auto_error=False))],
+) -> str | None:
+    keeper: Doorkeeper = request.app.state.doorkeeper
+    user = await keeper.identify(request, bearer.credentials if bearer else None, name or _NAMELESS)
+    return user if bearer or name else None
+
+
+MachineActor = Annotated[str | None, Depends(_acting_machine)]
+"""Like `Actor`, for routes of a standard that machines use (DICOMweb): where no issuer is set, they need no name."""
 
 
 def _from_here(request: Request) -> bool:
