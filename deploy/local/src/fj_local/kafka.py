@@ -66,7 +66,7 @@ def program(home: Home, ports: Ports, say: Say) -> Program:
         environment=_environment(),
         ports=[ports[name] for name in _PORT_NAMES],
         ready=lambda: answers(ports["kafka"]),
-        within=60,
+        within=120,
         grace=30,
     )
 

@@ -89,7 +89,7 @@ def program(home: Home, ports: Ports, credentials: Credentials) -> Program:
         environment=_environment(),
         ports=[port],
         ready=lambda: _accepts(port),
-        within=60,
+        within=120,
         stop_with=signal.SIGINT,  # "fast": ends the sessions; SIGTERM would wait for them
         # After kill -9 the old back ends hold the shared memory until they notice.
         tries=40,

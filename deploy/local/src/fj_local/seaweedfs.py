@@ -52,7 +52,7 @@ def program(home: Home, ports: Ports, credentials: Credentials) -> Program:
         environment={"PATH": os.defpath, "HOME": str(conf), "TMPDIR": str(conf)},
         ports=[ports[name] for name in _PORT_NAMES],
         ready=lambda: answers(ports["s3"]) and _takes_files(ports["weed-filer"]),
-        within=60,
+        within=120,
         # It answers SIGTERM after 16 to 27 s, or never; kill -9 loses nothing that it has acknowledged.
         grace=2,
     )

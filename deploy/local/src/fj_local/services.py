@@ -91,7 +91,7 @@ class Deployment:
             environment=self.environment(process),
             ports=[http, *(self.ports[door] for door in process.doors)],
             ready=lambda: is_ready(http),
-            within=60,
+            within=120,
         )
 
     def migration(self, process: Process) -> list[str]:

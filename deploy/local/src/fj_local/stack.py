@@ -7,6 +7,8 @@ import os
 import subprocess
 from typing import Self
 
+from fj_bus import TopicMismatch, create_topics
+
 from fj_local import gateway, kafka, viewer
 from fj_local.errors import BadOffset, StartFailed
 from fj_local.home import Home
@@ -70,9 +72,10 @@ class Stack:
             servers.database_server.create_database(service, servers.credentials.roles[service])
 
     def _prepare_topics(self) -> None:
-        create_topics = getattr(importlib.import_module("fj_bus"), "create_topics", None)
-        if create_topics is not None:
+        try:
             asyncio.run(create_topics(kafka.bootstrap(self.ports), "", SERVICES))
+        except TopicMismatch as error:
+            raise StartFailed(f"kafka: {error}") from error
 
     def _migrate(self, deployment: Deployment, process: Process) -> None:
         done = subprocess.run(

@@ -25,7 +25,7 @@ FAILED: Final = 1
 MISUSED: Final = 2
 SCHEMA_TOO_OLD: Final = 3
 _MIGRATE: Final = "migrate"
-_THREADS_SECONDS: Final = 5
+_THREADS_SECONDS: Final = 15
 _log = structlog.get_logger("fj_runtime.cli")
 
 

@@ -19,7 +19,7 @@ from fj_testing.stack import Stack
 PATIENT_NAMESPACE: Final = "5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11"
 """The same in every test, so that patient ids can be computed in tests."""
 
-_READY_WITHIN: Final = 30.0
+_READY_WITHIN: Final = 50.0
 
 
 @dataclass(slots=True)

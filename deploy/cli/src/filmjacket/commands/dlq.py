@@ -17,15 +17,21 @@ Service = Annotated[str, typer.Argument(help="The service that could not handle 
 @app.command("list")
 def list_(service: Service) -> None:
     """What lies there, and why."""
-    raise typer.Exit(_ask(service, "list"))
+    raise typer.Exit(_ask(service, "dlq", "list"))
 
 
 @app.command()
 def replay(
-    service: Service, ids: Annotated[list[str] | None, typer.Argument(help="Which; without any, all of them.")] = None
+    service: Service, ids: Annotated[list[int] | None, typer.Argument(help="Which; without any, all of them.")] = None
 ) -> None:
     """Feed dead letters to their service again."""
-    raise typer.Exit(_ask(service, "replay", *(ids or [])))
+    raise typer.Exit(_ask(service, "dlq", "replay", *map(str, ids)) if ids else _ask(service, "replay"))
+
+
+@app.command()
+def drop(service: Service, ids: Annotated[list[int], typer.Argument(help="Which.")]) -> None:
+    """Give dead letters up for good; later facts of their keys go on."""
+    raise typer.Exit(_ask(service, "dlq", "drop", *map(str, ids)))
 
 
 def _ask(service: str, *arguments: str) -> int:
@@ -35,5 +41,5 @@ def _ask(service: str, *arguments: str) -> int:
     stack = Stack.from_environment()
     process = next(process for process in PROCESSES if process.service == service)
     deployment = Deployment(stack.home, stack.ports, load_credentials(stack.home.secrets, SERVICES))
-    command = [script(service), "dlq", *arguments]
+    command = [script(service), *arguments]
     return subprocess.run(command, env=deployment.environment(process), check=False).returncode

@@ -42,12 +42,13 @@ def _backlog(state: State) -> tuple[str, str]:
         return _NONE, _NONE
     base = f"{state.addresses[0]}/api/{state.service}"
     lag, dead = _ask(f"{base}/lag"), _ask(f"{base}/dead-letters")
-    return _NONE if lag is None else str(lag), _NONE if dead is None else str(dead)
+    return str(lag.get("lag", _NONE)), str(len(dead["dead_letters"])) if dead else _NONE
 
 
-def _ask(address: str) -> Any:
+def _ask(address: str) -> dict[str, Any]:
+    """What the service says of itself; nothing, where it has no such address."""
     try:
-        answer = httpx.get(address, timeout=2)
+        answer = httpx.get(address, timeout=5)
     except httpx.HTTPError:
-        return None
-    return answer.json() if answer.is_success else None
+        return {}
+    return dict(answer.json()) if answer.is_success else {}
