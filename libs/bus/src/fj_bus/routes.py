@@ -30,11 +30,11 @@ class GroupLag(BaseModel):
 
 
 def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
-    """`GET /dead-letters`, `POST /dead-letters/{id}/replay`, `POST /dead-letters/{id}/drop`, `GET /lag`.
+    """Under `/api/<service>`: `GET /dead-letters`, `POST /dead-letters/{id}/replay` and `/drop`, `GET /lag`.
 
     `actor` is the annotated dependency that names the acting user: `fj_runtime.Actor`.
     """
-    router = APIRouter(tags=["operators"])
+    router = APIRouter(prefix=f"/api/{bus.service}", tags=["operators"])
     letters = Letters(bus, consumer.group)
     user_of = get_args(actor)[-1]
 

@@ -1,11 +1,13 @@
 """Where `order` is put together: settings, store, doors, and the loop."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from fj_bus import Bus, BusSettings, Consumer, Relay
+from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
 from fj_hl7 import MllpServer
-from fj_runtime import Part, Sites, api, command, database, serve
+from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
 from order_service.adapters.postgres import PostgresOrderBook, PostgresOrders
 from order_service.entrypoints.fhir import service_requests
@@ -20,14 +22,22 @@ ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "order_service")
 
 
-async def run(settings: Settings, roles: frozenset[str]) -> None:
-    """Run the parts that `roles` asks for until stopped."""
-    sites = Sites.load(settings.sites)
-    namespace = UUID(settings.patient_namespace.get_secret_value())
+@asynccontextmanager
+async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
+    """The consumer with its handlers, not running."""
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
         subscribe(consumer, PostgresOrders, settings.wanted_by)
+        yield consumer
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Run the parts that `roles` asks for until stopped."""
+    sites = Sites.load(settings.sites)
+    namespace = UUID(settings.patient_namespace.get_secret_value())
+    async with consuming(settings) as consumer:
+        bus = consumer.bus
         door = orders_door(Translator(sites, namespace), bus.unit, PostgresOrders)
         parts: dict[str, Part] = {
             "listener": MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
@@ -36,12 +46,14 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         }
         app = api(
             SERVICE,
-            orders_router(bus.unit, PostgresOrders, PostgresOrderBook(pool), sites, namespace),
+            orders_router(bus.unit, PostgresOrders, PostgresOrderBook(bus.pool), sites, namespace),
             service_requests(bus.unit, PostgresOrders, sites, namespace),
+            operator_router(bus, consumer, Actor),
         )
-        await serve(settings, [parts[role] for role in ROLES if role in roles], app)
+        chosen = [parts[role] for role in ROLES if role in roles]
+        await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 
 def main() -> None:
     """The program `order-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS)
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))

@@ -1,1 +1,1 @@
-"""The web pages and the projection that answers: where is this exam?"""
+"""The web pages, and the projection that answers where an exam is."""

@@ -1,10 +1,12 @@
 """Where `reporting` is put together: settings, store, doors, and the loop."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
-from fj_bus import Bus, BusSettings, Consumer, Relay
+from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
 from fj_hl7 import MllpServer
-from fj_runtime import Part, Sites, api, command, database, serve
+from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
 from reporting_service.adapters.postgres import PostgresReports
 from reporting_service.adapters.reading_room import PostgresReadingRoom
@@ -18,22 +20,38 @@ ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "reporting_service")
 
 
-async def run(settings: Settings, roles: frozenset[str]) -> None:
-    """Run the parts that `roles` asks for until stopped."""
+@asynccontextmanager
+async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
+    """The consumer with its handlers, not running.
+
+    One lane: an order, its study and its report stand in several topics; lanes waiting for each other gain nothing.
+    """
     async with database(settings, MIGRATIONS) as pool:
-        bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
+        bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix, lanes=1), SERVICE)
         consumer = Consumer(bus, SERVICE)
         subscribe(consumer, PostgresReports)
+        yield consumer
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Run the parts that `roles` asks for until stopped."""
+    async with consuming(settings) as consumer:
+        bus = consumer.bus
         door = results_door(Sites.load(settings.sites), bus.unit, PostgresReports)
         parts: dict[str, Part] = {
             "listener": MllpServer("results", settings.mllp_host, settings.mllp_port, door),
             "consumer": consumer,
             "relay": Relay(bus),
         }
-        app = api(SERVICE, reading_router(bus.unit, PostgresReports, PostgresReadingRoom(pool)))
-        await serve(settings, [parts[role] for role in ROLES if role in roles], app)
+        app = api(
+            SERVICE,
+            reading_router(bus.unit, PostgresReports, PostgresReadingRoom(bus.pool)),
+            operator_router(bus, consumer, Actor),
+        )
+        chosen = [parts[role] for role in ROLES if role in roles]
+        await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 
 def main() -> None:
     """The program `reporting-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS)
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))

@@ -1,0 +1,98 @@
+"""Looking exams up in PostgreSQL."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Final
+
+from asyncpg import Pool, Record
+from fj_events import PatientPhi
+
+from portal_service.domain.exam import Exam
+from portal_service.domain.timeline import Entry, in_order
+from portal_service.ports import Found, Wanted
+
+_EXAMS: Final = """
+SELECT e.exam_id, e.picture, e.changed_at, p.details AS patient
+  FROM exams AS e LEFT JOIN patients AS p USING (patient_id)
+"""
+_FIND: Final = f"""
+{_EXAMS}
+ WHERE ($1::text IS NULL OR e.accession_number = $1)
+   AND ($2::text IS NULL OR e.patient_number = $2)
+   AND ($3::text IS NULL OR e.placer_order_number = $3)
+   AND ($4::text IS NULL OR e.study_instance_uids @> ARRAY[$4])
+   AND ($5::text IS NULL OR e.words LIKE $5)
+   AND ($6::text IS NULL OR e.state = $6)
+   AND ($7::text IS NULL OR $7 = ANY(e.modalities))
+   AND ($8::text IS NULL OR e.site = $8)
+ ORDER BY e.changed_at DESC, e.exam_id LIMIT $9
+"""
+_READ: Final = f"{_EXAMS} WHERE e.exam_id = (SELECT exam_id FROM names WHERE name = $1)"
+_TIMELINE: Final = "SELECT * FROM timeline WHERE exam_id = ANY($1)"
+_CHANGED: Final = "SELECT exam_id FROM exams WHERE changed_at > $1 ORDER BY changed_at LIMIT 1000"
+_OVERLAP: Final = timedelta(seconds=2)
+"""Transactions commit in another order than their clocks say; a change that is told twice does no harm."""
+
+
+class PostgresExamBook:
+    """See `portal_service.ports.ExamBook`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, wanted: Wanted) -> list[Found]:
+        rows = await self._pool.fetch(
+            _FIND,
+            wanted.accession,
+            wanted.patient_id,
+            wanted.placer_order_number,
+            wanted.study_instance_uid,
+            _contains(wanted.text),
+            wanted.state,
+            wanted.modality,
+            wanted.site,
+            wanted.limit,
+        )
+        return await self._found(rows)
+
+    async def read(self, exam_id: str) -> Found | None:
+        found = await self._found(await self._pool.fetch(_READ, exam_id))
+        return found[0] if found else None
+
+    async def changed_since(self, moment: datetime | None) -> tuple[datetime | None, list[str]]:
+        newest = await self._pool.fetchval("SELECT max(changed_at) FROM exams")
+        if moment is None or newest is None or newest <= moment:
+            return newest, []
+        return newest, [row["exam_id"] for row in await self._pool.fetch(_CHANGED, moment - _OVERLAP)]
+
+    async def _found(self, rows: list[Record]) -> list[Found]:
+        timelines: dict[str, list[Entry]] = defaultdict(list)
+        for row in await self._pool.fetch(_TIMELINE, [row["exam_id"] for row in rows]):
+            timelines[row["exam_id"]].append(_entry(row))
+        found = []
+        for row in rows:
+            exam = Exam.model_validate_json(row["picture"])
+            now = PatientPhi.model_validate_json(row["patient"], extra="ignore") if row["patient"] else exam.named
+            timeline = in_order(timelines[row["exam_id"]])
+            found.append(Found(exam=exam, patient=now, changed_at=row["changed_at"], timeline=timeline))
+        return found
+
+
+def _contains(text: str | None) -> str | None:
+    if not text or not text.strip():
+        return None
+    plain = text.strip().lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{plain}%"
+
+
+def _entry(row: Record) -> Entry:
+    return Entry(
+        event_id=row["event_id"],
+        at=row["at"],
+        type=row["type"],
+        site=row["site"],
+        service=row["service"],
+        summary=row["summary"],
+        cause=row["cause"],
+        actor=row["actor"],
+    )

@@ -1,0 +1,120 @@
+"""The pictures of the exams in PostgreSQL, inside the transaction of a fact."""
+
+from typing import Final
+from uuid import UUID
+
+from fj_bus import Tx
+from fj_events import PatientPhi
+
+from portal_service.domain.exam import Exam, merge
+from portal_service.domain.refs import Refs
+from portal_service.domain.timeline import Entry
+
+TABLES: Final = ("exams", "names", "timeline", "patients")
+"""The projection: what a rebuild makes anew."""
+
+_NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"
+_NAME: Final = """
+INSERT INTO names (name, exam_id) SELECT name, $2 FROM unnest($1::text[]) AS name
+ON CONFLICT (name) DO UPDATE SET exam_id = excluded.exam_id
+"""
+_KEEP: Final = """
+INSERT INTO exams (exam_id, picture, site, state, accession_number, placer_order_number, patient_id, patient_number,
+                   study_instance_uids, modalities, words, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp())
+ON CONFLICT (exam_id) DO UPDATE
+   SET picture = excluded.picture, site = excluded.site, state = excluded.state,
+       accession_number = excluded.accession_number, placer_order_number = excluded.placer_order_number,
+       patient_id = excluded.patient_id, patient_number = excluded.patient_number,
+       study_instance_uids = excluded.study_instance_uids, modalities = excluded.modalities, words = excluded.words,
+       changed_at = excluded.changed_at
+"""
+_ENTER: Final = """
+INSERT INTO timeline (event_id, exam_id, at, type, site, service, summary, cause, actor)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (event_id) DO NOTHING
+"""
+_PATIENT: Final = """
+INSERT INTO patients (patient_id, details) VALUES ($1, $2)
+ON CONFLICT (patient_id) DO UPDATE SET details = excluded.details
+"""
+_RENAMED: Final = """
+UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id = $1
+"""
+
+
+class PostgresExams:
+    """See `portal_service.ports.Exams`."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._db = tx.connection
+
+    async def open(self, refs: Refs, site: str) -> Exam:
+        for name in sorted(refs.names):
+            await self._tx.lock("exam", name)
+        known = [row["exam_id"] for row in await self._db.fetch(_NAMED, list(refs.names))]
+        for name in sorted(set(known) - set(refs.names)):
+            await self._tx.lock("exam", name)
+        exam_id = str(refs.order_id) if refs.order_id else next(iter(known), refs.names[0])
+        exam = await self._read(exam_id) or Exam(exam_id=exam_id, site=site)
+        for other in known:
+            if other != exam_id:
+                exam = await self._join(exam, other)
+        await self._db.execute(_NAME, list(refs.names), exam_id)
+        return exam
+
+    async def keep(self, exam: Exam) -> None:
+        accession, patient, procedure = exam.accession_number, exam.named, exam.procedure
+        placer = exam.order.placer_order_number if exam.order else None
+        planned = [exam.order.study_instance_uid] if exam.order else []
+        number = patient.id.value if patient.id else None
+        words = (
+            patient.display,
+            number,
+            accession and accession.value,
+            placer and placer.value,
+            procedure and (procedure.text or procedure.code),
+        )
+        await self._db.execute(
+            _KEEP,
+            exam.exam_id,
+            exam.model_dump_json(exclude_none=True),
+            exam.site,
+            exam.state,
+            accession.value if accession else None,
+            placer.value if placer else None,
+            exam.whose,
+            number,
+            list(dict.fromkeys((*exam.studies, *planned))),
+            list(exam.modalities),
+            " ".join(word for word in words if word).lower(),
+        )
+
+    async def enter(self, exam_id: str, entry: Entry) -> None:
+        await self._db.execute(
+            _ENTER,
+            entry.event_id,
+            exam_id,
+            entry.at,
+            entry.type,
+            entry.site,
+            entry.service,
+            entry.summary,
+            entry.cause,
+            entry.actor,
+        )
+
+    async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
+        await self._db.execute(_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
+        await self._db.execute(_RENAMED, patient_id)
+
+    async def _join(self, exam: Exam, other_id: str) -> Exam:
+        other = await self._read(other_id)
+        await self._db.execute("UPDATE names SET exam_id = $2 WHERE exam_id = $1", other_id, exam.exam_id)
+        await self._db.execute("UPDATE timeline SET exam_id = $2 WHERE exam_id = $1", other_id, exam.exam_id)
+        await self._db.execute("DELETE FROM exams WHERE exam_id = $1", other_id)
+        return merge(exam, other) if other else exam
+
+    async def _read(self, exam_id: str) -> Exam | None:
+        text = await self._db.fetchval("SELECT picture FROM exams WHERE exam_id = $1", exam_id)
+        return Exam.model_validate_json(text) if text else None

@@ -1,0 +1,1 @@
+"""Where is this exam? Facts of all topics folded into one picture per exam. No I/O."""

@@ -1,0 +1,79 @@
+"""What a fact says, in a few words for a person, without PHI."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from fj_events import (
+    DeliveryAbandoned,
+    DeliveryDelayed,
+    DeliveryDelivered,
+    ExamCancelled,
+    ExamCancelRefused,
+    ExamCompleted,
+    ExamDiscontinued,
+    ExamRescheduled,
+    ExamScheduled,
+    ExamStarted,
+    Fact,
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderPlaced,
+    OrderReinstated,
+    PriorityRaised,
+    ReportAmended,
+    ReportFinalized,
+    ReportPreliminary,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+    StudyUnmatched,
+    StudyUpdated,
+)
+
+
+def summary(fact: Fact) -> str:
+    """One line about the fact; a fact that is not listed speaks by its type."""
+    say = _WORDS.get(type(fact))
+    return say(fact) if say else fact.fact_type
+
+
+def _steps(fact: ExamScheduled | ExamRescheduled) -> str:
+    return ", ".join(
+        f"{step.modality} on {step.station_ae_title} at {step.starts_at:%Y-%m-%d %H:%M}" for step in fact.steps
+    )
+
+
+def _about(fact: DeliveryDelivered | DeliveryDelayed | DeliveryAbandoned) -> str:
+    return f"{fact.message_type} {fact.status} to {fact.destination}"
+
+
+_WORDS: Final[Mapping[type[Fact], Callable[[Any], str]]] = MappingProxyType(
+    {
+        OrderPlaced: lambda f: f"{f.procedure.text or f.procedure.code}, {f.priority}, by {f.source}",
+        OrderChanged: lambda f: f"changed: {', '.join(f.changed)}",
+        OrderCancelled: lambda f: f"cancelled{f': {f.reason}' if f.reason else ''}",
+        OrderReinstated: lambda f: f"{f.refused} refused: {f.reason}",
+        OrderCompleted: lambda f: f"report version {f.report_version} {f.reason}",
+        ExamScheduled: _steps,
+        ExamRescheduled: _steps,
+        ExamStarted: lambda f: f"started on {f.station_ae_title or 'a station'}, evidence: {f.evidence}",
+        ExamCompleted: lambda f: f"completed, {f.number_of_instances} instances, evidence: {f.evidence}",
+        ExamDiscontinued: lambda f: f"discontinued{f': {f.reason.text or f.reason.code}' if f.reason else ''}",
+        ExamCancelled: lambda f: f.reason,
+        ExamCancelRefused: lambda f: f"{f.refused} refused: the exam is {f.state}",
+        StudyReceived: lambda f: f"first images, {'/'.join(f.modalities) or 'modality unknown'}",
+        StudyMatched: lambda f: f.reason,
+        StudyUnmatched: lambda f: f.reason,
+        StudyAvailable: lambda f: f"{f.number_of_instances} instances in {f.number_of_series} series: {f.reason}",
+        StudyUpdated: lambda f: f"{f.added_instances} more instances: {f.reason}",
+        ReportPreliminary: lambda f: f"version {f.version}",
+        ReportFinalized: lambda f: f"version {f.version}, signed{f' by {f.author.display}' if f.author else ''}",
+        ReportAmended: lambda f: f"version {f.version}{f': {f.reason}' if f.reason else ''}",
+        PriorityRaised: lambda f: f"{f.previous} → {f.priority}: {f.reason} ({f.rule})",
+        DeliveryDelivered: lambda f: f"{_about(f)}, attempt {f.attempts}",
+        DeliveryDelayed: lambda f: f"{_about(f)}: {f.reason}",
+        DeliveryAbandoned: lambda f: f"{_about(f)}: {f.reason}",
+    }
+)

@@ -1,0 +1,29 @@
+"""Which facts `portal` listens to: all but those about instances."""
+
+from collections.abc import Callable
+
+from fj_bus import Consumer, Tx
+from fj_events import REGISTRY, TOPICS, Fact, PatientRegistered, PatientUpdated
+
+from portal_service import handlers
+from portal_service.ports import Exams
+
+
+def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
+    """Bind every fact of the topics whose YAML names this service."""
+
+    async def about_exam(fact: Fact, tx: Tx) -> None:
+        if tx.cause is not None:
+            await handlers.on_fact(fact, tx.cause, exams(tx))
+
+    @consumer.on(PatientRegistered)
+    async def _(fact: PatientRegistered, tx: Tx) -> None:
+        await handlers.on_patient(fact, exams(tx))
+
+    @consumer.on(PatientUpdated)
+    async def _(fact: PatientUpdated, tx: Tx) -> None:
+        await handlers.on_patient(fact, exams(tx))
+
+    for kind in REGISTRY.values():
+        if kind.topic != "patient-events" and "portal" in TOPICS[kind.topic].consumers:
+            consumer.on(kind)(about_exam)

@@ -1,0 +1,33 @@
+"""When a fact comes, put it into the picture of its exam."""
+
+from fj_events import Envelope, Fact, PatientRegistered, PatientUpdated
+
+from portal_service.domain.fold import fold
+from portal_service.domain.refs import refs_of
+from portal_service.domain.summary import summary
+from portal_service.domain.timeline import Entry
+from portal_service.ports import Exams
+
+
+async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
+    """Any fact about an exam: its picture and its timeline."""
+    exam = fold(await exams.open(refs_of(fact), fact.site), fact)
+    await exams.keep(exam)
+    await exams.enter(
+        exam.exam_id,
+        Entry(
+            event_id=envelope.id,
+            at=envelope.time,
+            type=envelope.type,
+            site=envelope.site,
+            service=envelope.source.rpartition("/")[2],
+            summary=summary(fact),
+            cause=envelope.causation_id,
+            actor=fact.actor,
+        ),
+    )
+
+
+async def on_patient(fact: PatientRegistered | PatientUpdated, exams: Exams) -> None:
+    """Every exam of the patient shows who that is now."""
+    await exams.patient_is(fact.patient_id, fact.patient)

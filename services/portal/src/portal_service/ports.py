@@ -1,0 +1,69 @@
+"""What the handlers and the doors need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from fj_events import PatientPhi
+
+from portal_service.domain.exam import Exam
+from portal_service.domain.refs import Refs
+from portal_service.domain.timeline import Entry
+
+
+class Exams(Protocol):
+    """The pictures of the exams, inside one transaction."""
+
+    async def open(self, refs: Refs, site: str) -> Exam:
+        """The exam that goes by these names, locked; what was two exams until now is one from here on."""
+
+    async def keep(self, exam: Exam) -> None:
+        """Keep the picture."""
+
+    async def enter(self, exam_id: str, entry: Entry) -> None:
+        """Put a fact on the exam's timeline."""
+
+    async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
+        """Note who a patient is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody looks for; None matches all."""
+
+    accession: str | None = None
+    patient_id: str | None = None
+    placer_order_number: str | None = None
+    study_instance_uid: str | None = None
+    text: str | None = None
+    """Part of a name, a number, a procedure."""
+    state: str | None = None
+    modality: str | None = None
+    site: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One exam as it is shown."""
+
+    exam: Exam
+    patient: PatientPhi
+    """Who the patient is now."""
+    changed_at: datetime
+    timeline: Sequence[Entry]
+
+
+class ExamBook(Protocol):
+    """Looking exams up, outside of any transaction."""
+
+    async def find(self, wanted: Wanted) -> list[Found]:
+        """The exams that fit, the last changed first."""
+
+    async def read(self, exam_id: str) -> Found | None:
+        """One exam, by any of its names."""
+
+    async def changed_since(self, moment: datetime | None) -> tuple[datetime | None, list[str]]:
+        """The ids of exams changed after `moment`, and the newest moment; with None only the latter."""

@@ -1,0 +1,184 @@
+// Live pages without a framework: what changed is fetched again, what a person does is posted to its owner as JSON.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+
+function notice(text, bad = false) {
+  const line = $("#notice");
+  line.textContent = text;
+  line.className = bad ? "bad" : "";
+  line.hidden = false;
+  clearTimeout(notice.timer);
+  notice.timer = setTimeout(() => (line.hidden = true), 6000);
+}
+
+function user() {
+  const field = $("#user");
+  if (!field.value.trim()) {
+    field.focus();
+    throw new Error("Say who you are first: your name stands on what you do.");
+  }
+  return field.value.trim();
+}
+
+async function send(method, address, body) {
+  const name = new TextEncoder().encode(user());
+  const answer = await fetch(address, {
+    method,
+    headers: { "Content-Type": "application/json", "X-FJ-User": String.fromCharCode(...name) },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw new Error(problem.detail || problem.title || `${answer.status} ${answer.statusText}`);
+  }
+}
+
+function filled(form) {
+  const entries = [...new FormData(form)].filter(([, value]) => value.trim());
+  return Object.fromEntries(entries);
+}
+
+async function refresh() {
+  const live = $("#live");
+  const answer = await fetch(location.href);
+  if (!live || !answer.ok || live.contains(document.activeElement)) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = $("#live", page);
+  if (fresh && fresh.innerHTML !== live.innerHTML) live.replaceChildren(...fresh.childNodes);
+}
+
+function listen(onChange) {
+  new EventSource("/api/portal/changes").onmessage = (message) => {
+    clearTimeout(listen.timer);
+    const { exams } = JSON.parse(message.data);
+    listen.timer = setTimeout(() => onChange(exams), 150);
+  };
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.post && !form.dataset.report) return;
+  event.preventDefault();
+  try {
+    if (form.dataset.post) {
+      await send("POST", form.dataset.post, filled(form));
+      notice("Done.");
+    } else {
+      await report(form, event.submitter.value);
+    }
+    document.activeElement.blur();
+    setTimeout(refresh, 400);
+  } catch (error) {
+    notice(error.message, true);
+  }
+});
+
+async function report(form, act) {
+  const { text, impression, reason } = filled(form);
+  if (act === "draft") {
+    await send("PUT", `${form.dataset.report}/draft`, { text, impression });
+    notice("Kept as a draft; nobody else sees it as a report.");
+  } else {
+    await send("POST", `${form.dataset.report}/${act}`, act === "amend" ? { text, impression, reason } : { text, impression });
+    form.reset();
+    notice({ preliminary: "Given out as preliminary.", sign: "Signed.", amend: "Amended." }[act]);
+  }
+}
+
+function row(...cells) {
+  const line = document.createElement("tr");
+  for (const cell of cells) {
+    const field = line.insertCell();
+    if (cell instanceof Node) field.append(cell);
+    else field.textContent = cell ?? "";
+  }
+  return line;
+}
+
+function link(text, address) {
+  const anchor = document.createElement("a");
+  anchor.textContent = text;
+  anchor.href = address;
+  return anchor;
+}
+
+function act(text, address, after) {
+  const button = document.createElement("button");
+  button.className = "quiet";
+  button.textContent = text;
+  button.onclick = () => send("POST", address, {}).then(() => setTimeout(after, 500), (error) => notice(error.message, true));
+  return button;
+}
+
+async function ask(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.json();
+}
+
+async function showReadingList() {
+  const items = await ask("/api/reporting/reading-list").catch(() => null);
+  if (!items) return notice("Reporting does not answer.", true);
+  const name = (patient) => [patient.family_name, patient.given_name].filter(Boolean).join(", ") || "unknown";
+  const lines = items.map((item) => row(
+    item.priority === "ROUTINE" ? "" : item.priority,
+    item.priority === "ROUTINE" ? "" : item.priority_reason,
+    link(name(item.patient), `/exams/${encodeURIComponent(item.exam_key)}`),
+    item.procedure?.text || item.procedure?.code || item.description,
+    item.accession_number?.value,
+    item.number_of_instances,
+    item.report_status === "P" ? "preliminary" : item.has_draft ? "draft" : "",
+    new Date(item.available_at).toLocaleString(),
+  ));
+  $("#reading").replaceChildren(...(lines.length ? lines : [row("Nothing waits to be read.")]));
+}
+
+async function showSystem() {
+  const letters = [];
+  await Promise.all([...document.querySelectorAll("[data-service]")].map(async (line) => {
+    const service = line.dataset.service;
+    const [, answers, lag, dead] = line.cells;
+    try {
+      const behind = await ask(`/api/${service}/lag`);
+      const held = await ask(`/api/${service}/dead-letters`);
+      answers.textContent = "yes";
+      lag.textContent = behind.lag;
+      dead.textContent = held.dead_letters.length;
+      letters.push(...held.dead_letters.map((letter) => ({ ...letter, service })));
+    } catch (error) {
+      answers.textContent = error.message === "404" ? "yes, consumes nothing" : "no";
+    }
+  }));
+  $("#letters").replaceChildren(...letters.map((letter) => row(
+    letter.service,
+    `${letter.type || "?"} #${letter.sequence ?? "?"} of ${letter.key}`,
+    [letter.error, letter.detail].filter(Boolean).join(": "),
+    new Date(letter.since).toLocaleString(),
+    letter.behind,
+    act("Replay", `/api/${letter.service}/dead-letters/${letter.id}/replay`, showSystem),
+  )));
+  const abandoned = await ask("/api/ehr_sync/deliveries?state=abandoned").catch(() => []);
+  $("#abandoned").replaceChildren(...(abandoned.deliveries || abandoned).map((delivery) => row(
+    delivery.destination,
+    `${delivery.kind} ${delivery.status}`,
+    delivery.reason,
+    delivery.attempts,
+    act("Send again", `/api/ehr_sync/deliveries/${delivery.delivery_id}/resend`, showSystem),
+  )));
+  const unmatched = await ask("/api/storage/unmatched").catch(() => []);
+  $("#unmatched").replaceChildren(...(unmatched.studies || unmatched).map((study) => row(
+    link(study.study_instance_uid, `/exams/${encodeURIComponent(study.study_instance_uid)}`),
+    study.reason,
+  )));
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const field = $("#user");
+  field.value = localStorage.getItem("filmjacket-user") || "";
+  field.onchange = () => localStorage.setItem("filmjacket-user", field.value.trim());
+  const live = $("#live");
+  if (live) listen((exams) => (live.dataset.live === "any" || exams.includes(live.dataset.live)) && refresh());
+  if ($("#reading")) { showReadingList(); listen(showReadingList); }
+  if ($("#services")) { showSystem(); setInterval(showSystem, 5000); }
+});
