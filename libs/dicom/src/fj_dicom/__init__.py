@@ -6,7 +6,7 @@ from fj_dicom.decoding import read, write
 from fj_dicom.errors import AssociationLost, Refused
 from fj_dicom.messages import Answer, Caller, Incoming, Request
 from fj_dicom.normalized import AnswerHandler, NormalizedService
-from fj_dicom.part10 import file_header
+from fj_dicom.part10 import FileHeader, file_header, read_file_header
 from fj_dicom.peers import BadPeers, Peer, Peers
 from fj_dicom.query import FindHandler, FindService, Matches
 from fj_dicom.scp import Health, Scp
@@ -30,6 +30,7 @@ __all__ = [
     "Command",
     "CommandField",
     "ErrorId",
+    "FileHeader",
     "Find",
     "FindHandler",
     "FindService",
@@ -61,6 +62,7 @@ __all__ = [
     "name",
     "read",
     "read_attributes",
+    "read_file_header",
     "text",
     "to_dicom_json",
     "whole_number",

@@ -31,12 +31,12 @@ class BadDataSet(ValueError):
     """The bytes are not a data set in the transfer syntax that they claim. The text names places, never values."""
 
 
-class _MoreNeeded(Exception):
+class MoreNeeded(Exception):
     """The buffer ends inside an element."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Coding:
+class Coding:
     """How element headers are written."""
 
     explicit: bool
@@ -47,9 +47,9 @@ class _Coding:
     length: Struct
 
 
-_IMPLICIT: Final = _Coding(explicit=False, short=Struct("<HH2sH"), plain=Struct("<HHI"), length=Struct("<I"))
-_EXPLICIT: Final = _Coding(explicit=True, short=Struct("<HH2sH"), plain=Struct("<HHI"), length=Struct("<I"))
-_BIG_ENDIAN: Final = _Coding(explicit=True, short=Struct(">HH2sH"), plain=Struct(">HHI"), length=Struct(">I"))
+IMPLICIT: Final = Coding(explicit=False, short=Struct("<HH2sH"), plain=Struct("<HHI"), length=Struct("<I"))
+EXPLICIT: Final = Coding(explicit=True, short=Struct("<HH2sH"), plain=Struct("<HHI"), length=Struct("<I"))
+_BIG_ENDIAN: Final = Coding(explicit=True, short=Struct(">HH2sH"), plain=Struct(">HHI"), length=Struct(">I"))
 
 
 class TagScanner:
@@ -101,27 +101,30 @@ class TagScanner:
     def _walk(self, buffer: memoryview) -> None:
         while self._position + 8 <= len(buffer):
             try:
-                tag, value, end = _element(self._coding, buffer, self._position, 0)
+                tag, value, end = element_at(self._coding, buffer, self._position)
                 if tag in self._wanted:
                     if end > len(buffer):
                         return
                     self.values[tag] = bytes(buffer[value:end])
-            except _MoreNeeded:
+            except MoreNeeded:
                 return
             self._tag = tag
             self._position = end
 
 
-def _coding(transfer_syntax: str) -> _Coding:
+def _coding(transfer_syntax: str) -> Coding:
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
-        return _IMPLICIT
-    return _BIG_ENDIAN if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN else _EXPLICIT
+        return IMPLICIT
+    return _BIG_ENDIAN if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN else EXPLICIT
 
 
-def _element(coding: _Coding, buffer: memoryview, position: int, depth: int) -> tuple[int, int, int]:
-    """Tag, start and end of the value of the element at `position`; the end may lie beyond the buffer."""
+def element_at(coding: Coding, buffer: memoryview, position: int, depth: int = 0) -> tuple[int, int, int]:
+    """Tag, start and end of the value of the element at `position`; the end may lie beyond the buffer.
+
+    Raises MoreNeeded when the buffer ends before the end is known, BadDataSet.
+    """
     if position + 8 > len(buffer):
-        raise _MoreNeeded
+        raise MoreNeeded
     if not coding.explicit:
         group, element, length = coding.plain.unpack_from(buffer, position)
         value, inner = position + 8, coding
@@ -130,24 +133,24 @@ def _element(coding: _Coding, buffer: memoryview, position: int, depth: int) -> 
         value, inner = position + 8, coding
         if vr in LONG_VRS:
             if position + 12 > len(buffer):
-                raise _MoreNeeded
+                raise MoreNeeded
             (length,) = coding.length.unpack_from(buffer, position + 8)
             value = position + 12
             if vr == b"UN":
-                inner = _IMPLICIT  # an unknown sequence of undefined length is implicit inside (PS3.5 6.2.2)
+                inner = IMPLICIT  # an unknown sequence of undefined length is implicit inside (PS3.5 6.2.2)
         elif not vr.isalpha():
             raise BadDataSet(f"no value representation at {position}, after ({group:04x},{element:04x})")
     end = value + length if length != UNDEFINED else _after_items(inner, buffer, value, depth + 1)
     return group << 16 | element, value, end
 
 
-def _after_items(coding: _Coding, buffer: memoryview, position: int, depth: int) -> int:
+def _after_items(coding: Coding, buffer: memoryview, position: int, depth: int) -> int:
     """The end of a sequence, or of encapsulated pixel data, of undefined length (PS3.5 7.5, A.4)."""
     if depth > DEPTH_MAX:
         raise BadDataSet(f"more than {DEPTH_MAX} sequences inside each other at {position}")
     while True:
         if position + 8 > len(buffer):
-            raise _MoreNeeded
+            raise MoreNeeded
         group, element, length = coding.plain.unpack_from(buffer, position)
         tag = group << 16 | element
         position += 8
@@ -158,14 +161,14 @@ def _after_items(coding: _Coding, buffer: memoryview, position: int, depth: int)
         position = position + length if length != UNDEFINED else _after_item(coding, buffer, position, depth)
 
 
-def _after_item(coding: _Coding, buffer: memoryview, position: int, depth: int) -> int:
+def _after_item(coding: Coding, buffer: memoryview, position: int, depth: int) -> int:
     while True:
         if position + 8 > len(buffer):
-            raise _MoreNeeded
+            raise MoreNeeded
         group, element, _ = coding.plain.unpack_from(buffer, position)
         if group << 16 | element == ITEM_END:
             return position + 8
-        _, _, position = _element(coding, buffer, position, depth)
+        _, _, position = element_at(coding, buffer, position, depth)
 
 
 def inflate(head: memoryview) -> bytes:

@@ -1,0 +1,1 @@
+"""The journal on the local disk, the digests in PostgreSQL."""

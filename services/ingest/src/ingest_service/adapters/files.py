@@ -1,0 +1,77 @@
+"""Files of the journal's folder: their names say their state, a lock says that somebody has them in hand."""
+
+import fcntl
+import os
+import secrets
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+
+class State(StrEnum):
+    """The suffix of a segment's file."""
+
+    OPEN = "open"
+    """Being written; where the lock is free, its writer died and it has to be recovered."""
+    SEALED = "tar"
+    """Complete, waiting to be shipped."""
+    SENDING = "sending"
+    """Its upload may have begun."""
+
+
+_TIME_SHIFT: Final = 80
+
+
+def new_segment_id() -> UUID:
+    """A name that was never used and never will be, in order of time (UUID version 7, RFC 9562)."""
+    bits = time.time_ns() // 1_000_000 << _TIME_SHIFT | 7 << 76 | secrets.randbits(12) << 64
+    return UUID(int=bits | 0b10 << 62 | secrets.randbits(62))
+
+
+def opened_at(segment: UUID) -> float:
+    """When the segment was opened, seconds since the epoch."""
+    return (segment.int >> _TIME_SHIFT) / 1000
+
+
+def path_of(folder: Path, segment: UUID, state: State) -> Path:
+    """Where a segment in this state lies."""
+    return folder / f"{segment}.{state}"
+
+
+def parse(path: Path) -> tuple[UUID, State] | None:
+    """Which segment a file is; None for what is none."""
+    suffix = path.suffix.removeprefix(".")
+    try:
+        return UUID(path.stem), State(suffix)
+    except ValueError:
+        return None
+
+
+def lock(path: Path) -> int | None:
+    """Open the file and take it in hand; None when it is gone or another process has it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever had it before may have renamed or removed it after we opened it.
+        current = path.stat()
+        same = os.fstat(descriptor)
+        if (current.st_ino, current.st_dev) == (same.st_ino, same.st_dev):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creations, renames and removals in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

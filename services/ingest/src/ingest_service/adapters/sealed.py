@@ -1,0 +1,158 @@
+"""Segments that wait to be shipped: found, recovered where their writer died, read."""
+
+import asyncio
+import mmap
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from ingest_service.adapters import files, tar
+from ingest_service.adapters.files import State
+from ingest_service.adapters.heads import read_head, read_member
+from ingest_service.adapters.segment import ABOUT, read_about
+from ingest_service.domain.pack import Issuers, Member, SeriesHead
+from ingest_service.ports import Contents
+
+PACKS: Final = "packs"
+"""Where packs lie in the bucket."""
+
+log = structlog.get_logger(__name__)
+
+
+class BrokenSegment(Exception):
+    """A sealed segment does not begin with what every segment begins with: its disk is broken, or it is not ours."""
+
+
+class SealedSegment:
+    """See `ports.Segment`. Holds the file's lock until `delete` or `release`."""
+
+    def __init__(self, path: Path, segment: UUID, state: State, file: int, issuers: Callable[[str], Issuers]) -> None:
+        self.id = segment
+        self.key = f"{PACKS}/{segment}.tar"
+        self.path = path
+        self._state = state
+        self._file: int | None = file
+        self._issuers = issuers
+
+    @property
+    def sending(self) -> bool:
+        """See `ports.Segment.sending`."""
+        return self._state is State.SENDING
+
+    async def contents(self) -> Contents:
+        """See `ports.Segment.contents`. Raises BrokenSegment, fj_dicom.BadDataSet."""
+        return await asyncio.to_thread(lambda: self._contents)
+
+    async def heads(self, members: Sequence[Member]) -> Mapping[str, SeriesHead]:
+        """See `ports.Segment.heads`."""
+        return await asyncio.to_thread(self._heads, members)
+
+    async def mark_sending(self) -> None:
+        """See `ports.Segment.mark_sending`."""
+        if self._state is not State.SENDING:
+            await asyncio.to_thread(self._rename, State.SENDING)
+
+    async def delete(self) -> None:
+        """See `ports.Segment.delete`."""
+        await asyncio.to_thread(self._delete)
+
+    def recover(self) -> bool:
+        """Make a segment whose writer died a sealed one; False, and no file left, when no member is whole.
+
+        Goes member by member and stops at the first whose digest does not hold: what follows was not acknowledged.
+        """
+        members, end = 0, 0
+        content = self._content() if self._found else memoryview(b"")
+        for found in self._found:
+            if not tar.matches(found, content[found.offset : found.offset + found.length]):
+                break
+            members += found.place is not None
+            end = found.end
+        log.info("segment recovered", segment=str(self.id), members=members, bytes=end)
+        if not members:
+            self._delete()
+            return False
+        os.ftruncate(self._held, end)
+        os.pwrite(self._held, tar.END, end)
+        os.fsync(self._held)
+        self._rename(State.SEALED)
+        del self._found  # what did not hold is gone
+        return True
+
+    def release(self) -> None:
+        """Let go of the lock; allowed twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    @cached_property
+    def _found(self) -> list[tar.Found]:
+        with open(self._held, "rb", closefd=False) as file:
+            return list(tar.walk(file))
+
+    @cached_property
+    def _contents(self) -> Contents:
+        try:
+            content = self._content()
+            first = self._found[0]
+            study_instance_uid, origin = read_about(bytes(content[first.offset : first.offset + first.length]))
+        except (IndexError, ValueError, KeyError, TypeError) as reason:
+            raise BrokenSegment(f"segment {self.id} does not begin with {ABOUT}") from reason
+        places = [found.place for found in self._found if found.place is not None]
+        members = tuple(read_member(place, content[place.offset : place.end]) for place in places)
+        return Contents(study_instance_uid, origin, members)
+
+    def _heads(self, members: Sequence[Member]) -> Mapping[str, SeriesHead]:
+        issuers = self._issuers(self._contents.origin.site)
+        first: dict[str, Member] = {}
+        for member in members:
+            first.setdefault(member.identity.series_instance_uid, member)
+        content = self._content()
+        return {
+            series: read_head(member, content[member.place.offset : member.place.end], issuers)
+            for series, member in first.items()
+        }
+
+    def _delete(self) -> None:
+        self.path.unlink()
+        files.sync_folder(self.path.parent)
+        self.release()
+
+    @property
+    def _held(self) -> int:
+        if self._file is None:
+            raise RuntimeError(f"segment {self.id} was let go of")
+        return self._file
+
+    def _content(self) -> memoryview:
+        """The file; unmapped when the last slice of it is gone."""
+        return memoryview(mmap.mmap(self._held, 0, prot=mmap.PROT_READ))
+
+    def _rename(self, state: State) -> None:
+        path = files.path_of(self.path.parent, self.id, state)
+        self.path.rename(path)
+        files.sync_folder(path.parent)
+        self.path, self._state = path, state
+
+
+def take(folder: Path, issuers: Callable[[str], Issuers]) -> Iterator[SealedSegment]:
+    """Every segment that can be shipped now, the oldest first, locked; whoever takes one releases it."""
+    for path in sorted(folder.iterdir()):
+        known = files.parse(path)
+        if known is None or (file := files.lock(path)) is None:
+            continue
+        segment = SealedSegment(path, *known, file, issuers)
+        try:
+            ready = known[1] is not State.OPEN or segment.recover()
+        except OSError as error:
+            log.error("segment cannot be recovered", segment=str(segment.id), error=type(error).__name__)
+            ready = False
+        if ready:
+            yield segment
+        else:
+            segment.release()

@@ -1,0 +1,141 @@
+"""A segment that is being written."""
+
+import fcntl
+import hashlib
+import json
+import mmap
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from fj_events import Source
+
+from ingest_service.adapters import tar
+from ingest_service.adapters.files import State, new_segment_id, path_of, sync_folder
+from ingest_service.domain.pack import Place
+from ingest_service.domain.reception import Identity, Origin
+
+ABOUT: Final = "filmjacket.json"
+"""The first member: whose the segment is."""
+
+
+def about(segment: UUID, study_instance_uid: str, origin: Origin) -> bytes:
+    """The content of `ABOUT`."""
+    return json.dumps(
+        {
+            "segment": str(segment),
+            "study_instance_uid": study_instance_uid,
+            "site": origin.site,
+            "source": origin.source,
+            "calling_ae_title": origin.calling_ae_title,
+            "actor": origin.actor,
+        }
+    ).encode()
+
+
+def read_about(content: bytes) -> tuple[str, Origin]:
+    """Study Instance UID and origin. Raises ValueError, KeyError, TypeError when it is not what `about` wrote."""
+    told = json.loads(content)
+    origin = Origin(Source(told["source"]), told["site"], told["calling_ae_title"], told["actor"])
+    return told["study_instance_uid"], origin
+
+
+class OpenSegment:
+    """Appends members; each is durable when its `commit` returns. Raises OSError as the disk does."""
+
+    def __init__(self, folder: Path, study_instance_uid: str, origin: Origin, room: int) -> None:
+        self.id = new_segment_id()
+        self.study_instance_uid = study_instance_uid
+        self.opened = self.touched = time.monotonic()
+        self.members = 0
+        self._folder = folder
+        self._path = path_of(folder, self.id, State.OPEN)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Blocks that are there already spare each sync the allocation (2.0 against 1.4 times the rate, measured).
+            os.posix_fallocate(self._file, 0, room)
+            first = tar.plain_member(ABOUT, about(self.id, study_instance_uid, origin))
+            self.end = os.pwrite(self._file, first, 0)
+            sync_folder(folder)
+        except OSError:
+            self._path.unlink()
+            os.close(self._file)
+            raise
+
+    def begin(self, identity: Identity, header: bytes) -> "OpenEntry":
+        """Begin the next member. The one before must be committed or abandoned."""
+        self.touched = time.monotonic()
+        return OpenEntry(self, self._file, self.end, identity, header)
+
+    def committed(self, end: int) -> None:
+        """A member is durable and ends here."""
+        self.end = end
+        self.members += 1
+        self.touched = time.monotonic()
+
+    def seal(self) -> bool:
+        """Hand the segment over to whoever ships; False, and no file left, when it has no member."""
+        try:
+            if not self.members:
+                self._path.unlink()
+                return False
+            os.ftruncate(self._file, self.end + len(tar.END))
+            self._path.rename(path_of(self._folder, self.id, State.SEALED))
+            return True
+        finally:
+            os.close(self._file)
+
+
+class OpenEntry:
+    """A member that is being written: room for its headers first, then header and data set as they come."""
+
+    def __init__(self, segment: OpenSegment, file: int, start: int, identity: Identity, header: bytes) -> None:
+        self._segment = segment
+        self._file = file
+        self._start = start
+        self._identity = identity
+        self._header = header
+        self._content = start + tar.HEADER_ROOM
+        self._data = self._position = self._content + len(header)
+        self._digest = hashlib.sha256()
+        self._pwrite(header, self._content)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """See `ports.Entry.write`."""
+        self._digest.update(piece)
+        self._pwrite(piece, self._position)
+        self._position += len(piece)
+
+    def view(self) -> memoryview:
+        """See `ports.Entry.view`; unmapped when the last slice of it is gone."""
+        base = self._data - self._data % mmap.ALLOCATIONGRANULARITY
+        mapped = mmap.mmap(self._file, self._position - base, prot=mmap.PROT_READ, offset=base)
+        return memoryview(mapped)[self._data - base :]
+
+    def commit(self) -> None:
+        """Headers last: what has no headers yet ends the archive for whoever recovers it."""
+        length = self._position - self._content
+        # The zero block ends the archive behind this member, whatever an abandoned longer one has left there.
+        self._pwrite(tar.padding(length) + bytes(tar.BLOCK), self._position)
+        place = Place(
+            series_instance_uid=self._identity.series_instance_uid,
+            sop_instance_uid=self._identity.sop_instance_uid,
+            offset=self._content,
+            length=length,
+            data_offset=len(self._header),
+            sha256=self._digest.hexdigest(),
+            received_at=datetime.now(UTC),
+        )
+        self._pwrite(tar.member_header(place, hashlib.sha256(self._header).hexdigest()), self._start)
+        os.fdatasync(self._file)
+        self._segment.committed(self._position + len(tar.padding(length)))
+
+    def _pwrite(self, data: bytes | memoryview, offset: int) -> None:
+        rest = memoryview(data)
+        while rest:
+            written = os.pwrite(self._file, rest, offset)
+            rest, offset = rest[written:], offset + written

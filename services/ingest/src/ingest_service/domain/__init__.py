@@ -1,0 +1,1 @@
+"""What is received, when it is accepted, and how it is told. No I/O."""

@@ -1,0 +1,1 @@
+"""The doors: DIMSE, HTTP, and the loop that ships what the journal holds."""

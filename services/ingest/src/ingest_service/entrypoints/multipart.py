@@ -1,0 +1,82 @@
+"""The parts of a STOW-RS request as they arrive (PS3.18 section 10.5.1, RFC 2387)."""
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
+
+from ingest_service.domain.reception import NotAccepted, Reason
+from ingest_service.entrypoints.part import Part, PartResult
+from ingest_service.ports import Writer
+
+
+class StowReader:
+    """Takes the body piece by piece, puts each part into the journal, remembers what became of it."""
+
+    def __init__(self, boundary: bytes, writer: Writer, study_instance_uid: str | None) -> None:
+        self.results: list[PartResult] = []
+        self._writer = writer
+        self._study_instance_uid = study_instance_uid
+        self._part: Part | None = None
+        self._header = b""
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_text,
+                "on_header_value": self._header_text,
+                "on_header_end": self._header_end,
+                "on_part_data": self._data,
+                "on_part_end": self._end,
+                "on_end": self._last,
+            },
+        )
+
+    def feed(self, data: bytes) -> bool:
+        """The next bytes of the body. False when the rest of it is of no use."""
+        if self._ended:
+            return False
+        try:
+            self._parser.write(data)
+        except MultipartParseError:
+            self._break(NotAccepted(Reason.NOT_UNDERSTOOD, "the multipart body is malformed here"))
+        return not self._ended
+
+    def stop(self, refusal: NotAccepted) -> None:
+        """No more bytes will come; a part that is not complete is refused for this reason."""
+        if not self._ended:
+            self._break(refusal)
+
+    def abandon(self) -> None:
+        """Nobody waits for an answer any more."""
+        if self._part is not None:
+            self._part.abandon()
+
+    def _break(self, refusal: NotAccepted) -> None:
+        self._ended = True
+        part, self._part = self._part, None
+        if part is not None:
+            self.results.append(part.refuse(refusal))
+
+    def _begin(self) -> None:
+        self._part = Part(self._writer, self._study_instance_uid)
+        self._header = b""
+
+    def _header_text(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_end(self) -> None:
+        text, self._header = self._header.strip().lower(), b""
+        if self._part is not None and text.startswith(b"content-type"):
+            self._part.of_type(text.removeprefix(b"content-type").split(b";")[0].strip())
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._part is not None:
+            self._part.write(memoryview(data)[start:end])
+
+    def _end(self) -> None:
+        part, self._part = self._part, None
+        if part is not None:
+            self.results.append(part.finish())
+
+    def _last(self) -> None:
+        self._ended = True

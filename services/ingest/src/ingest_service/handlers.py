@@ -1,0 +1,56 @@
+"""What happens to a sealed segment."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from fj_events import ObjectRef
+
+from ingest_service.domain.pack import facts_of
+from ingest_service.ports import Digests, Packs, Segment, Stored
+
+
+class Shipped(StrEnum):
+    """How a segment left the journal."""
+
+    PACKED = "packed"
+    NOTHING_NEW = "nothing new"
+
+
+async def ship(segment: Segment, digests: Digests, packs: Packs, namespace: UUID) -> Shipped:
+    """Make a pack of a segment, tell what is new in it, forget the segment.
+
+    May be killed between any two statements and called again: the pack is found by its name, the digests and the
+    facts commit together, and a segment whose facts are out already holds nothing new.
+    """
+    contents = await segment.contents()
+    if await digests.all_known(contents.members):
+        await _discard(segment, digests, packs)
+        return Shipped.NOTHING_NEW
+    await segment.mark_sending()
+    pack = _reference(await packs.put_file(segment.key, segment.path))
+    async with digests.unit(contents.study_instance_uid) as unit:
+        new = await unit.add(contents.members, segment.id)
+        for fact in facts_of(pack, contents.origin, new, await segment.heads(new), namespace):
+            unit.emit(fact)
+    if not new:
+        await _discard(segment, digests, packs)
+        return Shipped.NOTHING_NEW
+    await segment.delete()
+    return Shipped.PACKED
+
+
+async def _discard(segment: Segment, digests: Digests, packs: Packs) -> None:
+    """Forget a segment without news, and its pack too, if one was begun that no instance is known by."""
+    if segment.sending and not await digests.refers_to(segment.id):
+        await packs.delete(segment.key)
+    await segment.delete()
+
+
+class UnverifiedPack(Exception):
+    """The object store has the pack without the digest that we put beside it."""
+
+
+def _reference(stored: Stored) -> ObjectRef:
+    if stored.sha256 is None:
+        raise UnverifiedPack(f"object {stored.key} has no digest")
+    return ObjectRef(bucket=stored.bucket, key=stored.key, size=stored.size, sha256=stored.sha256)

@@ -1,0 +1,151 @@
+"""Where `ingest` is put together: settings, journal, doors, and the way out."""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import structlog
+from fj_bus import Bus, BusSettings, Relay
+from fj_dicom import Peers, Scp, ScpSettings, StoreService
+from fj_objects import S3Settings, S3Store
+from fj_runtime import Health, NotReachable, Part, Sites, api, command, database, serve
+
+from ingest_service.adapters.journal import FolderJournal, Limits
+from ingest_service.adapters.postgres import PostgresDigests
+from ingest_service.adapters.sealed import SealedSegment, take
+from ingest_service.domain.pack import Issuers
+from ingest_service.entrypoints.dimse import JournalStorage
+from ingest_service.entrypoints.http import journal_router
+from ingest_service.entrypoints.shipper import Shipper
+from ingest_service.entrypoints.storable import CONTEXTS
+from ingest_service.entrypoints.stow import stow_router
+from ingest_service.entrypoints.sweeper import sweeper
+from ingest_service.handlers import ship
+from ingest_service.settings import Settings
+
+if TYPE_CHECKING:
+    from asyncpg import Pool, Record
+
+SERVICE: Final = "ingest"
+RECEIVER: Final = "receiver"
+LISTENER: Final = "listener"
+SHIPPER: Final = "shipper"
+RELAY: Final = "relay"
+DRAIN: Final = "drain"
+ROLES: Final = (RECEIVER, LISTENER, SHIPPER, RELAY, DRAIN)
+MIGRATIONS: Final = ("fj_bus", "ingest_service")
+DATABASE_WAIT_S: Final = 5.0
+DRAIN_LOOK_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Run the parts that `roles` asks for until stopped; `drain` alone until the journal is empty."""
+    if roles == {DRAIN}:
+        await _drain(settings)
+        return
+    out = _WayOut(settings, roles)
+    journal = FolderJournal(settings.journal, _limits(settings), out.wake)
+    parts: list[Part] = [sweeper(journal)]
+    if RECEIVER in roles:
+        parts.append(_receiver(settings, journal))
+    if roles & {SHIPPER, RELAY}:
+        parts.append(out)
+    routers = [journal_router(journal)]
+    if LISTENER in roles:
+        routers.append(stow_router(journal, settings.stow_site, settings.stow_bytes_max))
+    await serve(settings, parts, api(SERVICE, *routers))
+
+
+class _WayOut:
+    """Shipper and relay. They wait for PostgreSQL here, so that receiving need not."""
+
+    name = "way-out"
+
+    def __init__(self, settings: Settings, roles: frozenset[str]) -> None:
+        self._settings = settings
+        self._roles = roles
+        self._shipper: Shipper | None = None
+
+    def wake(self) -> None:
+        """A segment was sealed. For any thread."""
+        if self._shipper is not None:
+            self._shipper.wake()
+
+    def health(self) -> Health:
+        """Always well: what cannot leave stays in the journal and the outbox, and receiving goes on."""
+        return Health(
+            ok=True, detail="PostgreSQL is awaited" if self._shipper is None else self._shipper.health().detail
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ship and relay until `stop` is set. Raises SchemaTooOld."""
+        while not stop.is_set():
+            try:
+                async with database(self._settings, MIGRATIONS, DATABASE_WAIT_S) as pool:
+                    await self._work(pool, stop)
+            except NotReachable as reason:
+                log.warning("receiving goes on without a database", reason=str(reason))
+
+    async def _work(self, pool: "Pool[Record]", stop: asyncio.Event) -> None:
+        bus = _bus(self._settings, pool)
+        self._shipper = _shipper(self._settings, bus)
+        async with asyncio.TaskGroup() as group:
+            if SHIPPER in self._roles:
+                group.create_task(self._shipper.run(stop))
+            if RELAY in self._roles:
+                group.create_task(Relay(bus).run(stop))
+
+
+async def _drain(settings: Settings) -> None:
+    """Ship all that lies in the journal, whatever comes between; the relays of other processes do the rest."""
+    async with database(settings, MIGRATIONS) as pool:
+        shipper = _shipper(settings, _bus(settings, pool))
+        journal = FolderJournal(settings.journal, _limits(settings), shipper.wake)
+        while journal.status().segments:
+            await shipper.round(asyncio.Event())
+            await asyncio.sleep(DRAIN_LOOK_S)
+
+
+def _bus(settings: Settings, pool: "Pool[Record]") -> Bus:
+    return Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
+
+
+def _shipper(settings: Settings, bus: Bus) -> Shipper:
+    sites = {site.name: Issuers(site.issuers.patient, site.issuers.accession) for site in Sites.load(settings.sites)}
+    namespace = UUID(settings.patient_namespace.get_secret_value())
+    packs = S3Store(S3Settings())
+
+    def segments() -> Iterator[SealedSegment]:
+        return take(settings.journal, lambda site: sites.get(site, Issuers(site, site)))
+
+    return Shipper(
+        segments, partial(ship, digests=PostgresDigests(bus.pool, bus.unit), packs=packs, namespace=namespace)
+    )
+
+
+def _receiver(settings: Settings, journal: FolderJournal) -> Scp:
+    scp = ScpSettings(
+        ae_title=settings.ae_title,
+        host=settings.dimse_host,
+        port=settings.dimse_port,
+        callers=settings.callers,
+        max_associations=settings.associations_max,
+        idle_timeout_s=settings.idle_timeout,
+        network_timeout_s=settings.network_timeout,
+        reuse_port=True,
+    )
+    services = [StoreService(CONTEXTS, JournalStorage(journal))]
+    return Scp("store", scp, services, Peers.load(settings.peers))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.segment_bytes, settings.segment_idle, settings.segment_age, settings.journal_free_min)
+
+
+def main() -> None:
+    """The program `ingest-service`."""
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS)

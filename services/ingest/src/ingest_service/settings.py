@@ -1,0 +1,43 @@
+"""What can be set: environment variables with the prefix INGEST_, and those that the installation shares."""
+
+from pathlib import Path
+
+from fj_runtime import Port, ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+GIB = 1024**3
+MIB = 1024**2
+
+
+class Settings(ServiceSettings):
+    """Settings of `ingest`; times in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_")
+
+    http_port: Port = 8094
+    dimse_host: str = "127.0.0.1"
+    dimse_port: Port = 11112
+    ae_title: str = "FJ_STORE"
+    callers: frozenset[str] = frozenset()
+    """Calling AE titles that may store, as a JSON list; empty: any."""
+    associations_max: int = Field(default=100, ge=1)
+    """Of this process."""
+    idle_timeout: float = Field(default=600, gt=0)
+    """After which an association that does nothing is aborted."""
+    network_timeout: float = Field(default=60, gt=0)
+    """How long a sender may fall silent inside a message."""
+    peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
+    stow_site: str = "MAIN"
+    """The site of what comes over HTTP."""
+    stow_bytes_max: int = Field(default=8 * GIB, ge=1)
+    """Of one STOW request."""
+
+    journal: Path = Path(".filmjacket/data/journal")
+    """Folder of the journal, on a durable local disk; all ingest processes of a node share it."""
+    journal_free_min: int = Field(default=2 * GIB, ge=0)
+    """Below so much free disk, senders are told 0xA700 until there is more."""
+    segment_bytes: int = Field(default=256 * MIB, ge=MIB)
+    segment_idle: float = Field(default=5, gt=0)
+    segment_age: float = Field(default=30, gt=0)
+    """When a segment closes and is shipped: what a lost disk can cost."""
