@@ -138,21 +138,26 @@ async def _settle(uids: Iterable[str], work: Work) -> None:
 
 
 async def _settled(study: Study, work: Work) -> Study:
-    study = await _linked(study, work, complete=study.available_at is not None)
-    if study.available_at is not None:
-        return study
+    study = await _linked(study, work)
     verdict = assess(study.progress, work.rules.patience, work.now)
-    if isinstance(verdict, Waiting):
+    if study.available_at is None and isinstance(verdict, Waiting):
         return replace(study, due_at=verdict.until)
-    study = await _linked(study, work, complete=True)
-    work.studies.emit(await _available(study, verdict, work.studies))
-    return study.closed_by(verdict, work.now)
+    # An MPPS can be quicker than the order that is on its way here in another topic: only silence ends the search.
+    quiet_at = study.progress.heard_at + work.rules.patience.quiet_time
+    quiet = work.now >= quiet_at
+    if quiet:
+        study = await _linked(study, work, complete=True)
+    if study.available_at is None and isinstance(verdict, Complete):
+        study = study.closed_by(verdict, work.now)
+        work.studies.emit(await _available(study, verdict, work.studies))
+    return replace(study, due_at=None if quiet or study.order_id else quiet_at)
 
 
-async def _linked(study: Study, work: Work, *, complete: bool) -> Study:
+async def _linked(study: Study, work: Work, *, complete: bool = False) -> Study:
     if study.order_id is not None:
         return study
-    found = match(study.keys, await work.studies.candidates(study.keys), complete=complete, window=work.rules.window)
+    candidates = await work.studies.candidates(study.keys)
+    found = match(study.keys, candidates, complete=complete, window=work.rules.window)
     if isinstance(found, NoMatch):
         if not complete:
             return study

@@ -69,7 +69,6 @@ class Study:
             available_at=at,
             completeness=verdict.completeness,
             completeness_reason=verdict.reason,
-            due_at=None,
         )
 
 
