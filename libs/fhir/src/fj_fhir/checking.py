@@ -113,6 +113,9 @@ def _reference_issues(body: Json, where: str) -> Iterator[Issue]:
     for expression, reference in _references(body, where):
         if reference.startswith("#") and reference not in local:
             yield Issue(IssueCode.VALUE, f"{expression} is {reference!r}, which is not contained", expression)
+    for index, entry in enumerate(body.get("entry", [])):
+        if isinstance(entry, dict) and "resource" in entry:
+            yield from _reference_issues(entry["resource"], f"{where}.entry[{index}].resource")
 
 
 def _references(element: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -120,7 +123,7 @@ def _references(element: Any, where: str) -> Iterator[tuple[str, str]]:
         for key, inner in element.items():
             if key == "reference" and isinstance(inner, str):
                 yield f"{where}.reference", inner
-            else:
+            elif key != "resource":  # an entry of a bundle has references of its own
                 yield from _references(inner, f"{where}.{key}")
     elif isinstance(element, list):
         for index, inner in enumerate(element):

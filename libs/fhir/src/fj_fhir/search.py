@@ -164,6 +164,8 @@ def parse_search(spec: SearchSpec, given: Sequence[tuple[str, str]], *, strict: 
     used: list[tuple[str, str]] = []
     for name, raw in given:
         base, _, modifier = name.partition(":")
+        if "\0" in raw:
+            raise BadSearch(base, "the value has a character U+0000")
         if base in _FORMAT or not raw:
             continue
         if name in _RESULT:

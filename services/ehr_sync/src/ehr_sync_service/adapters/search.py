@@ -153,9 +153,10 @@ def _pointer(column: str) -> Condition:
 
 def _report_patient(pointer: Pointer, values: Values) -> str:
     """By the report's own patient, or by its order's: each by its index."""
-    inner = _equals_uuid("patient_id", pointer.id, values)
-    return f"""t.report_id IN (SELECT report_id FROM reports WHERE {inner} UNION ALL
-        SELECT r.report_id FROM orders JOIN reports r USING (order_id) WHERE orders.{inner})"""
+    own = _equals_uuid("r.patient_id", pointer.id, values)
+    orders = _equals_uuid("o.patient_id", pointer.id, values)
+    return f"""t.report_id IN (SELECT r.report_id FROM reports r WHERE {own} UNION ALL
+        SELECT r.report_id FROM orders o JOIN reports r USING (order_id) WHERE {orders})"""
 
 
 def _instant(column: str) -> Condition:

@@ -5,6 +5,7 @@ sees one API.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -80,6 +81,7 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
 _WRITES: Final = {"ServiceRequest": ("create", "update")}
 _AWAY: Final = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
 _LOOK_SECONDS: Final = 0.1
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 
 
 class Records(Protocol):
@@ -155,12 +157,15 @@ async def _patiently(records: Records, spec: SearchSpec, resource_id: str, secon
 
 
 def _key(spec: SearchSpec, resource_id: str) -> UUID | str:
-    if spec.resource_type == "ImagingStudy":
-        return resource_id
+    """The id as the record has it. Raises NoSuchResource where it cannot be one of ours."""
     try:
-        return UUID(resource_id)
+        if spec.resource_type != "ImagingStudy":
+            return UUID(resource_id)
+        if _UID.fullmatch(resource_id):
+            return resource_id
     except ValueError:
-        raise NoSuchResource(spec.resource_type, resource_id) from None
+        pass
+    raise NoSuchResource(spec.resource_type, resource_id)
 
 
 async def _search(records: Records, spec: SearchSpec, request: Request, origin: str) -> Response:

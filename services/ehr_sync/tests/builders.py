@@ -1,0 +1,250 @@
+"""One exam as the other services would tell of it."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid4, uuid5
+
+from fj_events import (
+    Address,
+    ClinicalPhi,
+    CodedConcept,
+    Completeness,
+    Evidence,
+    ExamCompleted,
+    ExamDiscontinued,
+    ExamStarted,
+    Identifier,
+    MatchRule,
+    OrderCancelled,
+    OrderChanged,
+    OrderCompleted,
+    OrderPlaced,
+    OrderReinstated,
+    PatientPhi,
+    PatientRegistered,
+    Priority,
+    Refused,
+    ReportAmended,
+    ReportFinalized,
+    ReportPhi,
+    ReportPreliminary,
+    SeriesSummary,
+    Sex,
+    Source,
+    Staff,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+)
+
+SITE = "MAIN"
+PATIENTS = UUID("5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11")
+TEXT = "Chest CT.\n\nNo nodule & no effusion | heart normal.\nÄnderung: keine."
+IMPRESSION = "Normal."
+
+
+def a_patient(
+    number: str, family: str = "Beispiel", given: str = "Zoë Anna", born: date = date(1970, 4, 1)
+) -> PatientPhi:
+    return PatientPhi(
+        id=Identifier(value=number, issuer="GENERAL"),
+        family_name=family,
+        given_name=given,
+        birth_date=born,
+        sex=Sex.FEMALE,
+        address=Address(line="Hauptstr. 1", city="Ulm", postal_code="89073", country="DEU"),
+        phone="0731 1234",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """An exam whose numbers follow from its own."""
+
+    number: str
+    order_id: UUID = field(default_factory=uuid4)
+    report_id: UUID = field(default_factory=uuid4)
+    patient: PatientPhi | None = None
+    source: Source = Source.HL7
+    code: str = "CTCHEST"
+    priority: Priority = Priority.ROUTINE
+
+    @property
+    def placer(self) -> str:
+        return f"PL{self.number}"
+
+    @property
+    def who(self) -> PatientPhi:
+        return self.patient or a_patient(f"P{self.number}")
+
+    @property
+    def patient_id(self) -> UUID:
+        number = self.who.id
+        assert number is not None
+        return uuid5(PATIENTS, f"{number.issuer}\x1f{number.value}")
+
+    @property
+    def uid(self) -> str:
+        return f"2.25.{self.order_id.int}"
+
+    @property
+    def accession(self) -> Identifier:
+        return Identifier(value=f"A{self.number}", issuer="MAIN")
+
+    def registered(self, *, provisional: bool = False) -> PatientRegistered:
+        return PatientRegistered(
+            site=SITE, patient_id=self.patient_id, provisional=provisional, source=Source.HL7, patient=self.who
+        )
+
+    def placed(self) -> OrderPlaced:
+        return OrderPlaced(order_id=self.order_id, site=SITE, **self._details())
+
+    def changed(self, text: str) -> OrderChanged:
+        details = self._details() | {"procedure": CodedConcept(code=self.code, text=text, system="L")}
+        return OrderChanged(order_id=self.order_id, site=SITE, changed=("procedure",), **details)
+
+    def cancelled(self, actor: str | None = None) -> OrderCancelled:
+        return OrderCancelled(
+            order_id=self.order_id,
+            site=SITE,
+            actor=actor,
+            patient_id=self.patient_id,
+            accession_number=self.accession,
+            study_instance_uid=self.uid,
+        )
+
+    def reinstated(self, refused: Refused = Refused.CANCEL) -> OrderReinstated:
+        return OrderReinstated(
+            order_id=self.order_id,
+            site=SITE,
+            patient_id=self.patient_id,
+            accession_number=self.accession,
+            placer_order_number=Identifier(value=self.placer, issuer="EHR"),
+            refused=refused,
+            reason="the exam is STARTED",
+        )
+
+    def order_completed(self) -> OrderCompleted:
+        return OrderCompleted(
+            order_id=self.order_id,
+            site=SITE,
+            patient_id=self.patient_id,
+            accession_number=self.accession,
+            report_id=self.report_id,
+            report_version=2,
+            reason="delivered to ehr",
+        )
+
+    def started(self) -> ExamStarted:
+        return ExamStarted(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+            started_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+        )
+
+    def performed(self) -> ExamCompleted:
+        return ExamCompleted(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+        )
+
+    def discontinued(self) -> ExamDiscontinued:
+        return ExamDiscontinued(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+        )
+
+    def received(self) -> StudyReceived:
+        return StudyReceived(
+            site=SITE,
+            study_instance_uid=self.uid,
+            modalities=("CT",),
+            study_date=date(2026, 3, 2),
+            description="CT THORAX",
+            patient=self.who,
+            patient_id=self.patient_id,
+            received_at=datetime.now(UTC),
+        )
+
+    def matched(self) -> StudyMatched:
+        return StudyMatched(
+            site=SITE,
+            study_instance_uid=self.uid,
+            order_id=self.order_id,
+            patient_id=self.patient_id,
+            accession_number=self.accession,
+            matched_by=MatchRule.STUDY_UID,
+            reason="same UID",
+            ordered_study_instance_uid=self.uid,
+        )
+
+    def available(self) -> StudyAvailable:
+        series = SeriesSummary(
+            series_instance_uid=f"{self.uid}.1", modality="CT", number=1, body_part="CHEST", number_of_instances=3
+        )
+        return StudyAvailable(
+            site=SITE,
+            study_instance_uid=self.uid,
+            order_id=self.order_id,
+            modalities=("CT",),
+            study_date=date(2026, 3, 2),
+            description="CT THORAX",
+            patient=self.who,
+            series=(series,),
+            number_of_series=1,
+            number_of_instances=3,
+            completeness=Completeness.MPPS,
+            reason="mpps lists 3, all here",
+            last_evidence_at=datetime.now(UTC),
+        )
+
+    def preliminary(self, version: int = 1) -> ReportPreliminary:
+        return ReportPreliminary(**self._report(version))
+
+    def finalized(self, version: int = 2) -> ReportFinalized:
+        return ReportFinalized(**self._report(version))
+
+    def amended(self, version: int = 3) -> ReportAmended:
+        return ReportAmended(**self._report(version))
+
+    def _details(self) -> dict[str, object]:
+        return {
+            "patient_id": self.patient_id,
+            "placer_order_number": Identifier(value=self.placer, issuer="EHR"),
+            "accession_number": self.accession,
+            "study_instance_uid": self.uid,
+            "requested_procedure_id": self.accession.value,
+            "procedure": CodedConcept(code=self.code, text="CT chest", system="L"),
+            "modality": "CT",
+            "priority": self.priority,
+            "ordering_provider": Staff(id="D1", family_name="Wer", given_name="Uta"),
+            "source": self.source,
+            "patient": self.who,
+            "clinical": ClinicalPhi(reason="cough", visit_number=Identifier(value="V1", issuer="GENERAL")),
+        }
+
+    def _report(self, version: int) -> dict[str, object]:
+        return {
+            "site": SITE,
+            "report_id": self.report_id,
+            "exam_key": str(self.order_id),
+            "order_id": self.order_id,
+            "patient_id": self.patient_id,
+            "accession_number": self.accession,
+            "placer_order_number": Identifier(value=self.placer, issuer="EHR"),
+            "study_instance_uids": (self.uid,),
+            "version": version,
+            "author": Staff(id="R1", family_name="Strahl", given_name="Rosa"),
+            "signed_at": datetime(2026, 3, 2, 10, version, tzinfo=UTC),
+            "source": Source.HL7,
+            "content": ReportPhi(text=TEXT, impression=f"{IMPRESSION} v{version}"),
+        }

@@ -1,0 +1,270 @@
+"""From facts on a real Kafka to an EHR's listener, whatever it does."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+from fj_events import DeliveryKind, Refused
+from fj_hl7.conformance import problems
+from fj_testing import Facts, Log, Record, ServiceProcess, Services, eventually
+
+from services.ehr_sync.tests.builders import Exam
+from services.ehr_sync.tests.listener import ACCEPT, HANG_UP, REFUSE, REJECT, SILENCE, Listener
+
+pytestmark = pytest.mark.servers
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def ports(free_port: Callable[[], int]) -> tuple[int, int]:
+    return free_port(), free_port()
+
+
+@pytest.fixture(scope="module")
+def service(services: Services, ports: tuple[int, int]) -> ServiceProcess:
+    ehr, registry = ports
+    return services.start(
+        "ehr_sync",
+        EHR_SYNC_HL7_DESTINATIONS=f"ehr=127.0.0.1:{ehr},registry=127.0.0.1:{registry}/results",
+        EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
+        EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
+        EHR_SYNC_ANSWER_SECONDS=1,
+        EHR_SYNC_REFUSALS_MAX=3,
+        EHR_SYNC_CONNECTIONS=2,
+    )
+
+
+@pytest.fixture
+async def ehr(ports: tuple[int, int]) -> AsyncIterator[Listener]:
+    async with Listener(ports[0]).up() as listener:
+        yield listener
+
+
+@pytest.fixture(autouse=True)
+async def registry(ports: tuple[int, int]) -> AsyncIterator[Listener]:
+    async with Listener(ports[1]).up() as listener:
+        yield listener
+
+
+@pytest.fixture
+async def facts(kafka: str, topic_prefix: str, service: ServiceProcess) -> AsyncIterator[Facts]:
+    async with Facts(kafka, topic_prefix) as facts:
+        yield facts
+
+
+def an_exam() -> Exam:
+    return Exam(f"{next(NUMBERS):04d}")
+
+
+async def told(listener: Listener, exam: Exam, *expected: str, within: float = 10) -> None:
+    await eventually(lambda: len(listener.told(exam.placer)) >= len(expected), within=within)
+    assert listener.told(exam.placer) == list(expected)
+
+
+async def deliveries(log: Log, exam: Exam, count: int, **fields: str) -> list[Record]:
+    def about(record: Record) -> bool:
+        wanted = {"exam_key": str(exam.order_id)} | fields
+        return all(record.body.get(name) == value for name, value in wanted.items())
+
+    return await log.wait_for("delivery-events", where=about, count=count)
+
+
+async def test_the_life_of_an_order_reaches_the_ehr_in_order(facts: Facts, ehr: Listener, registry: Listener) -> None:
+    exam = an_exam()
+    await facts.say(exam.registered(), exam.placed(), exam.started(), exam.performed())
+    await told(ehr, exam, "ORM SC IP", "ORM SC CM")
+    await facts.say(exam.preliminary(), exam.finalized(), exam.amended())
+    await told(ehr, exam, "ORM SC IP", "ORM SC CM", "ORU P", "ORU F", "ORU C")
+    await told(registry, exam, "ORU P", "ORU F", "ORU C")
+    for message in [*ehr.taken, *registry.taken]:
+        assert problems(message.raw) == []
+    final = ehr.taken[-2]
+    assert final.field("PID", 3) == f"P{exam.number}"
+    assert final.field("PID", 5) == "Beispiel"
+    assert final.field("OBR", 2) == exam.placer
+    assert final.field("OBR", 3) == exam.accession.value
+    assert final.field("OBR", 22).startswith("20260302100200")
+    assert "No nodule \\T\\ no effusion \\F\\ heart normal." in final.raw.decode()
+    assert "Änderung" in final.raw.decode()
+    assert exam.uid in final.raw.decode()
+
+
+async def test_every_delivery_is_a_fact_that_names_its_message(
+    facts: Facts, ehr: Listener, registry: Listener, log: Log
+) -> None:
+    exam = an_exam()
+    await facts.say(exam.placed(), exam.finalized())
+    delivered = await deliveries(log, exam, 2)
+    assert {record.type for record in delivered} == {"delivery.delivered.v1"}
+    by_name = {record.body["destination"]: record.body for record in delivered}
+    assert by_name.keys() == {"ehr", "registry"}
+    body = by_name["ehr"]
+    [message] = [one for one in ehr.taken if one.placer == exam.placer]
+    assert body["control_id"] == message.control_id
+    assert (body["kind"], body["status"], body["message_type"]) == (DeliveryKind.RESULTS, "F", "ORU^R01")
+    assert (body["report_id"], body["report_version"]) == (str(exam.report_id), 2)
+    assert (body["order_id"], body["attempts"]) == (str(exam.order_id), 1)
+    assert delivered[0].headers["ce_source"] == "/filmjacket/ehr_sync"
+
+
+async def test_facts_that_stand_twice_on_the_log_are_told_once(facts: Facts, ehr: Listener, registry: Listener) -> None:
+    exam = an_exam()
+    said = [exam.placed(), exam.started(), exam.performed(), exam.finalized()]
+    envelopes = await facts.say(*said)
+    for fact, envelope in zip(said, envelopes, strict=True):
+        await facts.repeat(fact, envelope)
+    await facts.say(exam.amended())
+    await told(ehr, exam, "ORM SC IP", "ORM SC CM", "ORU F", "ORU C")
+
+
+async def test_what_comes_before_its_order_waits_for_it(facts: Facts, ehr: Listener, registry: Listener) -> None:
+    exam, other = an_exam(), an_exam()
+    await facts.say(exam.started(), exam.preliminary(), exam.finalized())
+    await facts.say(other.placed(), other.finalized())
+    await told(ehr, other, "ORU F")
+    assert ehr.told(exam.placer) == []
+    await facts.say(exam.placed())
+    await eventually(lambda: len(ehr.told(exam.placer)) == 3)
+    assert [said for said in ehr.told(exam.placer) if said.startswith("ORU")] == ["ORU P", "ORU F"]
+
+
+async def test_an_ehr_that_is_down_delays_only_its_own(
+    facts: Facts, ports: tuple[int, int], registry: Listener, log: Log
+) -> None:
+    exam = an_exam()
+    await facts.say(exam.placed(), exam.preliminary(), exam.finalized())
+    await told(registry, exam, "ORU P", "ORU F")
+    [delayed] = await deliveries(log, exam, 1, destination="ehr")
+    assert delayed.type == "delivery.delayed.v1"
+    assert delayed.body["reason"] == "no connection"
+    async with Listener(ports[0]).up() as ehr:
+        await told(ehr, exam, "ORU P", "ORU F")
+        facts_of_ehr = await deliveries(log, exam, 3, destination="ehr")
+    kinds = [(record.type, record.body["status"]) for record in facts_of_ehr]
+    assert kinds == [
+        ("delivery.delayed.v1", "P"),
+        ("delivery.delivered.v1", "P"),
+        ("delivery.delivered.v1", "F"),
+    ]
+
+
+async def test_a_message_that_hangs_holds_up_only_its_own_order(
+    facts: Facts, ehr: Listener, registry: Listener, log: Log
+) -> None:
+    stuck, other = an_exam(), an_exam()
+    ehr.manner = lambda message: SILENCE if message.placer == stuck.placer else ACCEPT
+    await facts.say(stuck.placed(), stuck.preliminary(), stuck.finalized())
+    await eventually(lambda: any(message.placer == stuck.placer for message in ehr.seen))
+    await facts.say(other.placed(), other.finalized())
+    await told(ehr, other, "ORU F", within=0.9)
+    [delayed] = await deliveries(log, stuck, 1, destination="ehr")
+    assert delayed.body["reason"] == "no answer"
+    ehr.manner = lambda _: ACCEPT
+    await told(ehr, stuck, "ORU P", "ORU F")
+    attempts = [message for message in ehr.seen if message.placer == stuck.placer and message.says == "ORU P"]
+    assert len({message.raw for message in attempts}) == 1, "a repeated message is the same to the byte"
+
+
+async def test_a_listener_that_hangs_up_is_tried_again(facts: Facts, ehr: Listener, registry: Listener) -> None:
+    exam = an_exam()
+    ehr.manner = lambda _: HANG_UP if len(ehr.seen) < 3 else ACCEPT
+    await facts.say(exam.placed(), exam.finalized())
+    await told(ehr, exam, "ORU F")
+
+
+@pytest.mark.parametrize("answer", [REFUSE, REJECT])
+async def test_what_is_refused_again_and_again_is_given_up_and_the_next_goes_on(
+    answer: str, facts: Facts, ehr: Listener, log: Log, service: ServiceProcess
+) -> None:
+    exam = an_exam()
+    ehr.manner = lambda message: answer if message.says == "ORU P" else ACCEPT
+    await facts.say(exam.placed(), exam.preliminary(), exam.finalized())
+    await told(ehr, exam, "ORU F")
+    found = await deliveries(log, exam, 3, destination="ehr")
+    assert [record.type for record in found] == [
+        "delivery.delayed.v1",
+        "delivery.abandoned.v1",
+        "delivery.delivered.v1",
+    ]
+    abandoned = found[1].body
+    assert abandoned["attempts"] == 3
+    assert abandoned["reason"] == f"answered {answer} (ERR-3 204)"
+    assert "Beispiel" not in str(found), "the destination's words may name the patient"
+    assert "Beispiel" not in service.log(500)
+    assert len([message for message in ehr.seen if message.placer == exam.placer]) == 4
+
+
+async def test_an_operator_sees_what_was_given_up_and_sends_it_again(
+    facts: Facts, ehr: Listener, log: Log, service: ServiceProcess
+) -> None:
+    exam = an_exam()
+    ehr.manner = lambda _: REFUSE
+    await facts.say(exam.placed(), exam.finalized())
+    await deliveries(log, exam, 2, destination="ehr")
+    async with httpx.AsyncClient(base_url=service.http) as http:
+        query = {"exam": str(exam.order_id), "destination": "ehr", "state": "abandoned"}
+        [found] = (await http.get("/api/ehr_sync/deliveries", params=query)).json()
+        assert "Beispiel" in found["last_error"]
+        address = f"/api/ehr_sync/deliveries/{found['delivery_id']}/resend"
+        assert (await http.post(address)).status_code == 401
+        ehr.manner = lambda _: ACCEPT
+        again = await http.post(address, headers={"X-FJ-User": "tess"})
+        assert again.json()["state"] == "pending"
+        await told(ehr, exam, "ORU F")
+        delivered = (await deliveries(log, exam, 3, destination="ehr"))[-1]
+        assert (delivered.type, delivered.body["actor"]) == ("delivery.delivered.v1", "tess")
+        assert len({message.raw for message in ehr.seen if message.placer == exam.placer}) == 1
+
+
+async def test_an_older_version_is_not_sent_again_after_a_newer_one(
+    facts: Facts, ehr: Listener, log: Log, service: ServiceProcess
+) -> None:
+    exam = an_exam()
+    await facts.say(exam.placed(), exam.preliminary(), exam.finalized())
+    await told(ehr, exam, "ORU P", "ORU F")
+    await deliveries(log, exam, 2, destination="ehr")
+    async with httpx.AsyncClient(base_url=service.http, headers={"X-FJ-User": "tess"}) as http:
+        query = {"exam": str(exam.order_id), "destination": "ehr"}
+        final, preliminary = (await http.get("/api/ehr_sync/deliveries", params=query)).json()
+        refused = await http.post(f"/api/ehr_sync/deliveries/{preliminary['delivery_id']}/resend")
+        assert refused.status_code == 409
+        assert "version 1" in refused.json()["detail"]
+        assert (await http.post(f"/api/ehr_sync/deliveries/{final['delivery_id']}/resend")).status_code == 200
+        unknown = await http.post(f"/api/ehr_sync/deliveries/{exam.order_id}/resend")
+        assert unknown.status_code == 404
+    await told(ehr, exam, "ORU P", "ORU F", "ORU F")
+
+
+async def test_the_placer_is_told_what_could_not_be_done(facts: Facts, ehr: Listener) -> None:
+    exam, cancelled, changed = an_exam(), an_exam(), an_exam()
+    await facts.say(exam.placed(), exam.started(), exam.cancelled(), exam.reinstated())
+    await told(ehr, exam, "ORM SC IP", "ORM UC IP")
+    await facts.say(cancelled.placed(), cancelled.cancelled(actor="tess"))
+    await told(ehr, cancelled, "ORM OC CA")
+    await facts.say(changed.placed(), changed.reinstated(Refused.CHANGE), changed.discontinued())
+    await eventually(lambda: len(ehr.told(changed.placer)) == 2)
+    assert sorted(ehr.told(changed.placer)) == ["ORM SC DC", "ORM UX IP"]
+
+
+async def test_twenty_exams_at_once_reach_the_ehr_within_a_second(
+    facts: Facts, ehr: Listener, registry: Listener
+) -> None:
+    exams = [an_exam() for _ in range(20)]
+    await facts.say(*(exam.placed() for exam in exams))
+    sent = dict(zip((exam.placer for exam in exams), await facts.say(*(e.finalized() for e in exams)), strict=True))
+    await eventually(lambda: all(ehr.told(exam.placer) for exam in exams))
+    waits = sorted((message.at - sent[message.placer].time).total_seconds() for message in ehr.taken)
+    assert waits[int(len(waits) * 0.95) - 1] < 1, waits
+
+
+async def test_bad_requests_of_operators_are_answered_clearly(service: ServiceProcess) -> None:
+    async with httpx.AsyncClient(base_url=service.http) as http:
+        answers = await asyncio.gather(
+            http.get("/api/ehr_sync/deliveries?state=lost"),
+            http.get("/api/ehr_sync/deliveries?limit=0"),
+            http.post("/api/ehr_sync/deliveries/not-a-uuid/resend", headers={"X-FJ-User": "tess"}),
+        )
+        assert [answer.status_code for answer in answers] == [422, 422, 422]
+        assert "/api/ehr_sync/deliveries" in (await http.get("/api/ehr_sync/openapi.json")).json()["paths"]
