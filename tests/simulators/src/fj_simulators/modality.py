@@ -111,7 +111,7 @@ class Modality:
         return self._images(head, slices, size)
 
     def _images(self, head: Dataset, slices: int, size: int) -> Performed:
-        now, series, mpps = datetime.now(UTC), generate_uid(), generate_uid()
+        now, series, frame, mpps = datetime.now(UTC), generate_uid(), generate_uid(), generate_uid()
         images = []
         for number, plane in enumerate(_planes(slices, size), start=1):
             image = Dataset()
@@ -122,7 +122,7 @@ class Modality:
             image.Modality, image.StationName, image.StudyID = "CT", self._ae_title, "1"
             image.SeriesInstanceUID, image.SeriesNumber, image.InstanceNumber = series, 1, number
             image.SeriesDescription, image.BodyPartExamined = "Chest axial", "CHEST"
-            image.FrameOfReferenceUID = f"{series}.1"
+            image.FrameOfReferenceUID = frame
             image.ReferringPhysicianName = "Refer^Rita"
             image.ReferencedPerformedProcedureStepSequence = [_reference(ModalityPerformedProcedureStep, mpps)]
             _pixels(image, plane, number, slices, size)

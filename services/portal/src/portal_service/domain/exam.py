@@ -64,8 +64,8 @@ class ReportSeen(_Seen):
     report_id: UUID
     version: int
     status: str
-    author: Staff | None
-    signed_at: AwareDatetime | None
+    author: Staff | None = None
+    signed_at: AwareDatetime | None = None
     content: ReportPhi
 
 
@@ -77,7 +77,7 @@ class DeliverySeen(_Seen):
     status: str
     state: str
     attempts: int
-    report_version: int | None
+    report_version: int | None = None
     reason: str | None = None
 
 
