@@ -1,6 +1,6 @@
 """When this happens, do that: one function per fact or command."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +24,10 @@ from scheduling_service.domain.errors import DuplicateInstance, UnknownInstance
 from scheduling_service.domain.exam import Exam, cancel, meant, settle, with_performed
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
 from scheduling_service.domain.performed import Change, PerformedStep
-from scheduling_service.domain.planning import Circumstances, plan, replan
+from scheduling_service.domain.planning import Circumstances, choice, plan, replan
 from scheduling_service.domain.step import StepState
 from scheduling_service.domain.study import Study
-from scheduling_service.ports import InstanceLists, Schedule
+from scheduling_service.ports import InstanceLists, Schedule, Surroundings
 
 _OVERRULED = frozenset({StepState.STARTED, StepState.COMPLETED})
 
@@ -51,7 +51,7 @@ async def on_order_placed(
     await schedule.lock(*_names(order.order_id, details))
     if await schedule.exam(str(order.order_id)) is not None:
         return
-    exam = plan(order.order_id, order.site, details, await _circumstances(order.site, schedule, planner))
+    exam = plan(order.order_id, order.site, details, await _circumstances(order, schedule, planner))
     await _settle(None, exam, schedule, lists)
 
 
@@ -63,7 +63,7 @@ async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Pla
     if exam is None or exam.ordered is None:
         await on_order_placed(order, schedule, planner, lists)
     elif exam.state is StepState.SCHEDULED:
-        again = replan(exam, exam.ordered, details, await _circumstances(order.site, schedule, planner))
+        again = replan(exam, exam.ordered, details, await _circumstances(order, schedule, planner))
         await _settle(exam, again, schedule, lists)
     elif exam.state in _OVERRULED and _differ(exam.ordered.details, details):
         schedule.emit(refusal(exam, exam.ordered, Refused.CHANGE))
@@ -100,7 +100,6 @@ async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: S
     """Show the patient's current name on the worklist, unless the fact only repeats an order or a study."""
     if fact.provisional:
         return
-    await schedule.lock(str(fact.patient_id))
     await schedule.save_patient(fact.patient_id, fact.patient)
     for exam in await schedule.open_exams_of(fact.patient_id):
         await schedule.save(exam)
@@ -136,28 +135,25 @@ async def change_performed(sop_instance_uid: Uid, wish: Change, schedule: Schedu
 
 async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: InstanceLists) -> None:
     """Bring an exam to where all that is known puts it, keep it, and tell the others."""
-    studies = [] if exam.order_id is None else await schedule.studies_of(exam.order_id)
-    after = settle(await _with_loose_ends(exam, studies, schedule), studies)
+    known = Surroundings([], []) if exam.ordered is None else await schedule.surroundings(exam)
+    after = settle(await _joined(exam, known, schedule), known.studies)
     if after == before:
         return
     await schedule.save(after)
-    for fact in facts(Move(before, after, studies)):
+    for fact in facts(Move(before, after, known.studies)):
         if isinstance(fact, ExamCompleted | ExamDiscontinued) and is_long(fact):
             fact = shortened(fact, await lists.put(instance_lists(fact)))  # noqa: PLW2901 - the same fact, shorter
         schedule.emit(fact)
 
 
-async def _with_loose_ends(exam: Exam, studies: Sequence[Study], schedule: Schedule) -> Exam:
-    """An ordered exam with what was performed for it before anybody knew that; their unscheduled exams end here."""
-    if exam.ordered is None:
-        return exam
-    uids = {study.study_instance_uid for study in studies}
-    candidates = await schedule.loose_ends(exam, uids)
-    loose = [each for each in candidates if each.study_instance_uid in uids or meant(each, [exam])]
+async def _joined(exam: Exam, known: Surroundings, schedule: Schedule) -> Exam:
+    """An exam with what was performed for it before anybody knew that; the unscheduled exams of it end here."""
+    uids = {study.study_instance_uid for study in known.studies}
+    loose = [each for each in known.loose_ends if each.study_instance_uid in uids or meant(each, [exam])]
     for performed in loose:
         unscheduled = await schedule.exam(performed.study_instance_uid)
         if unscheduled is not None:
-            await schedule.save(replace(unscheduled, linked_to=exam.ordered.order_id))
+            await schedule.save(replace(unscheduled, linked_to=exam.order_id))
     return with_performed(exam, *loose)
 
 
@@ -179,8 +175,11 @@ async def _begin_unscheduled(performed: PerformedStep, schedule: Schedule, lists
     await _settle(known, with_performed(exam, performed), schedule, lists)
 
 
-async def _circumstances(site: str, schedule: Schedule, planner: Planner) -> Circumstances:
-    return Circumstances(catalogue=planner.catalogue, now=planner.clock(), open_steps=await schedule.open_steps(site))
+async def _circumstances(order: OrderPlaced | OrderChanged, schedule: Schedule, planner: Planner) -> Circumstances:
+    now = planner.clock()
+    titles = choice(order.site, _details(order), planner.catalogue)
+    waiting = await schedule.open_steps(order.site, titles, order.asked_for or now) if titles else {}
+    return Circumstances(catalogue=planner.catalogue, now=now, open_steps=waiting)
 
 
 def _details(order: OrderPlaced | OrderChanged) -> OrderDetails:
@@ -194,7 +193,7 @@ def _differ(before: OrderDetails, after: OrderDetails) -> bool:
 
 def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:
     """By which an order may be meant: who may mean the same waits for the other."""
-    yield from (str(order_id), str(details.patient_id), details.study_instance_uid, details.accession_number.value)
+    yield from (str(order_id), details.study_instance_uid, details.accession_number.value)
     if details.scheduled_step_id:
         yield details.scheduled_step_id
 

@@ -1,7 +1,8 @@
 """What the handlers need."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from fj_events import Fact, ObjectRef, PatientPhi, Uid
@@ -11,6 +12,15 @@ from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.step import Step
 from scheduling_service.domain.study import Study
 from scheduling_service.domain.worklist import Item, Query
+
+
+class Surroundings(NamedTuple):
+    """What is known around an ordered exam."""
+
+    studies: list[Study]
+    """Those that belong to its order, by UID."""
+    loose_ends: list[PerformedStep]
+    """Performed steps without an ordered exam that share a Study UID, an accession number or a step id with it."""
 
 
 class Schedule(Protocol):
@@ -37,8 +47,8 @@ class Schedule(Protocol):
     async def exams_of(self, performed: PerformedStep) -> list[Exam]:
         """The exams that a performed step belongs to, but not an unscheduled one that has been linked to an order."""
 
-    async def loose_ends(self, exam: Exam, study_uids: Collection[Uid]) -> list[PerformedStep]:
-        """Performed steps without an ordered exam that share a Study UID, an accession number or a step id with it."""
+    async def surroundings(self, exam: Exam) -> Surroundings:
+        """What is here already of what belongs, or may belong, to an ordered exam."""
 
     async def add_performed(self, performed: PerformedStep) -> bool:
         """Keep a new performed step. False, and nothing kept, when its UID is taken, be it at this instant."""
@@ -52,14 +62,11 @@ class Schedule(Protocol):
     async def save_study(self, study: Study) -> None:
         """Keep what is known about a study."""
 
-    async def studies_of(self, order_id: UUID) -> list[Study]:
-        """The studies that belong to an order, by UID."""
-
     async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
         """Keep who a patient is."""
 
-    async def open_steps(self, site: str) -> Mapping[str, int]:
-        """How many steps wait at each station of a site, by AE title."""
+    async def open_steps(self, site: str, ae_titles: Collection[str], day: datetime) -> Mapping[str, int]:
+        """How many steps wait at these stations on this day, by AE title."""
 
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""

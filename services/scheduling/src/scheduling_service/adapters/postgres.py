@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, time
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,11 +10,13 @@ from zoneinfo import ZoneInfo
 from fj_bus import Tx
 from fj_events import Fact, PatientPhi, Uid
 
-from scheduling_service.adapters.records import EXAMS, Planned, exam_of, worklist_rows
+from scheduling_service.adapters.records import EXAMS, exam_columns, exam_of, worklist_rows
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.performed import PerformedStep
+from scheduling_service.domain.step import StepState
 from scheduling_service.domain.study import Study
-from scheduling_service.domain.worklist import items
+from scheduling_service.domain.worklist import Item, items
+from scheduling_service.ports import Surroundings
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(h) FROM unnest($1::bigint[]) AS h"
 _EXAM: Final = f"{EXAMS} WHERE e.exam_key = $1 FOR UPDATE OF e"
@@ -30,41 +33,54 @@ _OF_PERFORMED: Final = f"""{EXAMS}
  WHERE e.linked_to IS NULL AND e.exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
  ORDER BY e.exam_key FOR UPDATE OF e
 """
-_LOOSE: Final = """
-SELECT performed::text FROM performed_step
- WHERE NOT is_ordered AND (study_uids && $1 OR accession_numbers && $2 OR step_ids && $3)
- ORDER BY created_at, sop_instance_uid
+_SURROUNDINGS: Final = """
+WITH mine AS (SELECT study_instance_uid, study FROM study WHERE order_id = $1)
+SELECT 'study' AS kind, study::text AS text, NULL AS created_at, study_instance_uid AS uid FROM mine
+UNION ALL
+SELECT 'performed', performed::text, created_at, sop_instance_uid FROM performed_step
+ WHERE NOT is_ordered
+   AND (study_uids && ($2 || ARRAY(SELECT study_instance_uid FROM mine)) OR accession_numbers && $3 OR step_ids && $4)
+ ORDER BY kind, created_at, uid
 """
+# All that an exam is, in one statement: its row, steps, links to performed steps, and what it has on the worklist.
 _SAVE: Final = """
-INSERT INTO exam (exam_key, site, order_id, study_instance_uid, ordered_study_uid, accession_number, patient_id, state,
-                  linked_to, ordered)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (exam_key) DO UPDATE
-   SET study_instance_uid = excluded.study_instance_uid, ordered_study_uid = excluded.ordered_study_uid,
-       accession_number = excluded.accession_number, patient_id = excluded.patient_id, state = excluded.state,
-       linked_to = excluded.linked_to, ordered = excluded.ordered, changed_at = now()
+WITH kept AS (
+    INSERT INTO exam (exam_key, site, order_id, study_instance_uid, ordered_study_uid, accession_number, patient_id,
+                      state, linked_to, ordered)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (exam_key) DO UPDATE
+       SET study_instance_uid = excluded.study_instance_uid, ordered_study_uid = excluded.ordered_study_uid,
+           accession_number = excluded.accession_number, patient_id = excluded.patient_id, state = excluded.state,
+           linked_to = excluded.linked_to, ordered = excluded.ordered, changed_at = now()
+), steps_gone AS (
+    DELETE FROM step WHERE exam_key = $1 AND number >= cardinality($11::text[])
+), steps AS (
+    INSERT INTO step (exam_key, number, site, step_id, state, station_ae_title, modality, starts_at, plan)
+    SELECT $1, n - 1, $2, step_id, state, station_ae_title, modality, starts_at, plan::jsonb
+      FROM unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])
+           WITH ORDINALITY AS s(step_id, state, station_ae_title, modality, starts_at, plan, n)
+    ON CONFLICT (exam_key, number) DO UPDATE
+       SET step_id = excluded.step_id, state = excluded.state, station_ae_title = excluded.station_ae_title,
+           modality = excluded.modality, starts_at = excluded.starts_at, plan = excluded.plan
+), linked AS (
+    INSERT INTO exam_performed (exam_key, sop_instance_uid) SELECT $1, unnest($17::text[]) ON CONFLICT DO NOTHING
+), ordered AS (
+    UPDATE performed_step SET is_ordered = true WHERE sop_instance_uid = ANY($17::text[]) AND $10::jsonb IS NOT NULL
+)
+DELETE FROM worklist WHERE exam_key = $1 AND number >= $18
 """
-_SAVE_STEPS: Final = """
-WITH gone AS (DELETE FROM step WHERE exam_key = $1 AND number >= cardinality($2::text[]))
-INSERT INTO step (exam_key, number, site, step_id, state, station_ae_title, modality, starts_at, plan)
-SELECT $1, n - 1, $8, step_id, state, station_ae_title, modality, starts_at, plan::jsonb
-  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
-       WITH ORDINALITY AS s(step_id, state, station_ae_title, modality, starts_at, plan, n)
-ON CONFLICT (exam_key, number) DO UPDATE
-   SET step_id = excluded.step_id, state = excluded.state, station_ae_title = excluded.station_ae_title,
-       modality = excluded.modality, starts_at = excluded.starts_at, plan = excluded.plan
-"""
-_SAVE_LINKS: Final = """
-WITH linked AS (
-    INSERT INTO exam_performed (exam_key, sop_instance_uid) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING)
-UPDATE performed_step SET is_ordered = is_ordered OR $3 WHERE sop_instance_uid = ANY($2::text[])
-"""
-_CLEAR_WORKLIST: Final = "DELETE FROM worklist WHERE exam_key = $1"
 _FILL_WORKLIST: Final = """
 INSERT INTO worklist (exam_key, number, site, urgency, starts_local, station_ae_title, modality, step_id, patient_id,
                       patient_id_value, patient_id_issuer, patient_names, accession_number, requested_procedure_id,
                       study_instance_uid, item)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT (exam_key, number) DO UPDATE
+   SET urgency = excluded.urgency, starts_local = excluded.starts_local, station_ae_title = excluded.station_ae_title,
+       modality = excluded.modality, step_id = excluded.step_id, patient_id = excluded.patient_id,
+       patient_id_value = excluded.patient_id_value, patient_id_issuer = excluded.patient_id_issuer,
+       patient_names = excluded.patient_names, accession_number = excluded.accession_number,
+       requested_procedure_id = excluded.requested_procedure_id, study_instance_uid = excluded.study_instance_uid,
+       item = excluded.item
 """
 _ADD_PERFORMED: Final = """
 INSERT INTO performed_step (sop_instance_uid, study_uids, accession_numbers, step_ids, performed)
@@ -76,12 +92,20 @@ _SAVE_STUDY: Final = """
 INSERT INTO study (study_instance_uid, order_id, study) VALUES ($1, $2, $3)
 ON CONFLICT (study_instance_uid) DO UPDATE SET order_id = excluded.order_id, study = excluded.study
 """
-_STUDIES_OF: Final = "SELECT study::text FROM study WHERE order_id = $1 ORDER BY study_instance_uid"
+# Holds the patient until the end, so that a new name meets every exam that was planned under the old one.
+_PATIENT: Final = """
+INSERT INTO patient (patient_id, patient) VALUES ($1, '{}')
+ON CONFLICT (patient_id) DO UPDATE SET patient_id = excluded.patient_id RETURNING patient::text
+"""
 _SAVE_PATIENT: Final = """
 INSERT INTO patient (patient_id, patient) VALUES ($1, $2)
 ON CONFLICT (patient_id) DO UPDATE SET patient = excluded.patient
 """
-_OPEN_STEPS: Final = "SELECT station_ae_title, count(*) AS steps FROM worklist WHERE site = $1 GROUP BY 1"
+_OPEN_STEPS: Final = """
+SELECT station_ae_title, count(*) AS steps FROM worklist
+ WHERE site = $1 AND station_ae_title = ANY($2) AND starts_local >= $3 AND starts_local < $3 + interval '1 day'
+ GROUP BY 1
+"""
 
 
 class PostgresSchedule:
@@ -107,39 +131,30 @@ class PostgresSchedule:
     async def exams_of(self, performed: PerformedStep) -> list[Exam]:
         return await self._exams(_OF_PERFORMED, performed.sop_instance_uid)
 
-    async def loose_ends(self, exam: Exam, study_uids: Collection[Uid]) -> list[PerformedStep]:
+    async def surroundings(self, exam: Exam) -> Surroundings:
+        found = Surroundings([], [])
         if exam.ordered is None:
-            return []
+            return found
         details = exam.ordered.details
         rows = await self._tx.connection.fetch(
-            _LOOSE,
-            [*study_uids, details.study_instance_uid],
+            _SURROUNDINGS,
+            exam.ordered.order_id,
+            [details.study_instance_uid],
             [details.accession_number.value],
             [step.step_id for step in exam.steps],
         )
-        return [_performed(row[0]) for row in rows]
+        for row in rows:
+            if row["kind"] == "study":
+                found.studies.append(_study(row["text"]))
+            else:
+                found.loose_ends.append(_performed(row["text"]))
+        return found
 
     async def save(self, exam: Exam) -> None:
-        details = None if exam.ordered is None else exam.ordered.details
-        await self._tx.connection.execute(
-            _SAVE,
-            exam.key,
-            exam.site,
-            None if exam.ordered is None else exam.ordered.order_id,
-            exam.study_instance_uid,
-            details and details.study_instance_uid,
-            details and details.accession_number.value,
-            details and details.patient_id,
-            exam.state,
-            exam.linked_to,
-            None if exam.ordered is None else Planned.of(exam.ordered).model_dump_json(exclude_none=True),
-        )
-        await self._save_steps(exam)
-        if exam.performed:
-            uids = [each.sop_instance_uid for each in exam.performed]
-            await self._tx.connection.execute(_SAVE_LINKS, exam.key, uids, exam.ordered is not None)
-        if exam.ordered is not None:
-            await self._save_worklist(exam, exam.ordered.details.patient_id)
+        waiting = await self._waiting(exam)
+        await self._tx.connection.execute(_SAVE, *exam_columns(exam), len(waiting))
+        if waiting:
+            await self._tx.connection.executemany(_FILL_WORKLIST, worklist_rows(exam.key, waiting))
 
     async def performed(self, sop_instance_uid: Uid) -> PerformedStep | None:
         text = await self._tx.connection.fetchval(_PERFORMED, sop_instance_uid)
@@ -164,14 +179,12 @@ class PostgresSchedule:
         text = study.model_dump_json(exclude_none=True)
         await self._tx.connection.execute(_SAVE_STUDY, study.study_instance_uid, study.order_id, text)
 
-    async def studies_of(self, order_id: UUID) -> list[Study]:
-        return [_study(row[0]) for row in await self._tx.connection.fetch(_STUDIES_OF, order_id)]
-
     async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
         await self._tx.connection.execute(_SAVE_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
 
-    async def open_steps(self, site: str) -> Mapping[str, int]:
-        rows = await self._tx.connection.fetch(_OPEN_STEPS, site)
+    async def open_steps(self, site: str, ae_titles: Collection[str], day: datetime) -> Mapping[str, int]:
+        midnight = datetime.combine(day.astimezone(self._zone_of(site)), time.min)
+        rows = await self._tx.connection.fetch(_OPEN_STEPS, site, list(ae_titles), midnight)
         return {row["station_ae_title"]: row["steps"] for row in rows}
 
     def emit(self, fact: Fact) -> None:
@@ -180,26 +193,13 @@ class PostgresSchedule:
     async def _exams(self, query: str, *arguments: object) -> list[Exam]:
         return [exam_of(row) for row in await self._tx.connection.fetch(query, *arguments)]
 
-    async def _save_steps(self, exam: Exam) -> None:
-        await self._tx.connection.execute(
-            _SAVE_STEPS,
-            exam.key,
-            [step.step_id for step in exam.steps],
-            [step.state for step in exam.steps],
-            [step.plan.station_ae_title for step in exam.steps],
-            [step.plan.modality for step in exam.steps],
-            [step.plan.starts_at for step in exam.steps],
-            [step.plan.model_dump_json(exclude_none=True) for step in exam.steps],
-            exam.site,
-        )
-
-    async def _save_worklist(self, exam: Exam, patient_id: UUID) -> None:
-        connection = self._tx.connection
-        await connection.execute(_CLEAR_WORKLIST, exam.key)
-        text = await connection.fetchval("SELECT patient::text FROM patient WHERE patient_id = $1", patient_id)
-        current = None if text is None else PatientPhi.model_validate_json(text, extra="ignore")
-        if waiting := items(exam, current, self._zone_of(exam.site)):
-            await connection.executemany(_FILL_WORKLIST, worklist_rows(exam.key, waiting))
+    async def _waiting(self, exam: Exam) -> list[Item]:
+        """What the exam has on the worklist."""
+        if exam.ordered is None or not any(step.state is StepState.SCHEDULED for step in exam.steps):
+            return []
+        text = await self._tx.connection.fetchval(_PATIENT, exam.ordered.details.patient_id)
+        current = PatientPhi.model_validate_json(text, extra="ignore")
+        return items(exam, current, self._zone_of(exam.site))
 
 
 def _hash(name: str) -> int:

@@ -51,6 +51,32 @@ def exam_of(row: Record) -> Exam:
     )
 
 
+def exam_columns(exam: Exam) -> tuple[object, ...]:
+    """The row of an exam, its steps as columns, and the UIDs of what was performed for it."""
+    ordered = exam.ordered
+    details = ordered.details if ordered else None
+    plans = [step.plan for step in exam.steps]
+    return (
+        exam.key,
+        exam.site,
+        ordered.order_id if ordered else None,
+        exam.study_instance_uid,
+        details.study_instance_uid if details else None,
+        details.accession_number.value if details else None,
+        details.patient_id if details else None,
+        exam.state,
+        exam.linked_to,
+        Planned.of(ordered).model_dump_json(exclude_none=True) if ordered else None,
+        [plan.step_id for plan in plans],
+        [step.state for step in exam.steps],
+        [plan.station_ae_title for plan in plans],
+        [plan.modality for plan in plans],
+        [plan.starts_at for plan in plans],
+        [plan.model_dump_json(exclude_none=True) for plan in plans],
+        [each.sop_instance_uid for each in exam.performed],
+    )
+
+
 def step_of(state: str, plan: str) -> Step:
     """The columns `step.state` and `step.plan`."""
     return Step(plan=ScheduledStep.model_validate_json(plan, extra="ignore"), state=StepState(state))

@@ -25,7 +25,7 @@ class Circumstances:
     catalogue: Catalogue
     now: datetime
     open_steps: Mapping[str, int]
-    """By station AE title: how many steps wait there."""
+    """By AE title of the stations to choose from: how many steps wait there on that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,15 @@ def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circum
         ),
         steps=_steps(order_id, details, procedure, places, start),
     )
+
+
+def choice(site: str, details: OrderDetails, catalogue: Catalogue) -> set[str]:
+    """The AE titles between which the load decides; none where there is nothing to choose."""
+    if details.station_ae_title:
+        return set()
+    procedure, _ = _procedure(details, catalogue)
+    stations = (catalogue.stations_for(step.modality, site) for step in procedure.steps)
+    return {station.ae_title for group in stations if len(group) > 1 for station in group}
 
 
 def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: Circumstances) -> Exam:

@@ -55,14 +55,12 @@ class Query:
     period: Period = field(default_factory=Period)
 
 
-def items(exam: Exam, current: PatientPhi | None, zone: ZoneInfo) -> list[Item]:
+def items(exam: Exam, current: PatientPhi, zone: ZoneInfo) -> list[Item]:
     """What an exam has on the worklist. `current` is who the patient is by now; the order knows what it leaves open."""
     if exam.ordered is None:
         return []
-    patient = exam.ordered.details.patient
-    if current is not None:
-        known = {name: value for name in PatientPhi.model_fields if (value := getattr(current, name))}
-        patient = patient.model_copy(update=known)
+    known = {name: value for name in PatientPhi.model_fields if (value := getattr(current, name))}
+    patient = exam.ordered.details.patient.model_copy(update=known)
     return [
         Item(
             site=exam.site,
