@@ -150,7 +150,7 @@ def take(folder: Path, issuers: Callable[[str], Issuers]) -> Iterator[SealedSegm
         try:
             ready = known[1] is not State.OPEN or segment.recover()
         except OSError as error:
-            log.error("segment cannot be recovered", segment=str(segment.id), error=type(error).__name__)
+            log.warning("segment cannot be recovered", segment=str(segment.id), error=type(error).__name__)
             ready = False
         if ready:
             yield segment
