@@ -27,7 +27,9 @@ _STUDIES: Final = f"""
 SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.modalities, s.patient,
        r.accession_number, r.accession_issuer,
        (SELECT count(*) FROM series e JOIN instance i USING (series_key)
-         WHERE e.study_instance_uid = r.study_instance_uid AND i.revision > 0) AS conflicting_instances
+         WHERE e.study_instance_uid = r.study_instance_uid AND i.revision > 0) AS conflicting_instances,
+       (SELECT count(*) FROM series e WHERE e.study_instance_uid = r.study_instance_uid
+           AND e.metadata_instances = e.number_of_instances) AS described_series
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)
 """
 _READ: Final = f"{_STUDIES} WHERE study_instance_uid = $1"
@@ -67,5 +69,6 @@ def _overview(row: Record) -> Overview:
         patient=PatientPhi.model_validate_json(row["patient"], extra="ignore"),
         accession_number=Identifier(value=number, issuer=issuer or "") if number else None,
         conflicting_instances=row["conflicting_instances"],
+        described_series=row["described_series"],
         **{name: row[name] for name in _COLUMNS},
     )

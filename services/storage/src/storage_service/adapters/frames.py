@@ -69,8 +69,9 @@ def native(header: Header) -> Native:
     if data_set.get("PhotometricInterpretation") == "YBR_FULL_422":
         samples = 2  # two luminances share their colour: PS3.3 C.7.6.3.1.2
     bits = pixels * samples * allocated
-    if not bits or (bits * count + 7) // 8 > header.pixel_length:
-        raise Unreadable(f"{count} frames of {bits} bits do not fit into {header.pixel_length} bytes of pixel data")
+    here = min(header.pixel_length, header.length - header.pixel_offset)
+    if not bits or (bits * count + 7) // 8 > here:
+        raise Unreadable(f"{count} frames of {bits} bits do not fit into {here} bytes of pixel data")
     return Native(header.pixel_offset, bits, count)
 
 
@@ -78,6 +79,8 @@ async def encapsulated(header: Header, pieces: AsyncIterator[bytes]) -> Encapsul
     """The layout of encapsulated pixels; `pieces` are the bytes of their value. Raises Unreadable."""
     count = number_of_frames(header.data_set)
     table, fragments = await _fragments(pieces, header.pixel_offset)
+    if fragments and fragments[-1].offset + fragments[-1].length > header.length:
+        raise Unreadable("the data set ends inside a fragment")
     begins = _extended_offsets(header.data_set) or table
     if len(begins) == count and fragments:
         frames = _by_offsets(begins, fragments)

@@ -40,7 +40,9 @@ class Header:
     pixel_offset: int
     """Of the value."""
     pixel_length: int
-    """`UNDEFINED` where it is encapsulated."""
+    """As it is claimed; `UNDEFINED` where it is encapsulated."""
+    length: int
+    """Of the data set, bytes."""
     inflated: bytes | None = None
     """The whole data set, where it was stored deflated."""
 
@@ -59,7 +61,7 @@ class Headers:
         while True:
             size = min(size, stored.data_length)
             data = await self._packs.read(stored, ByteRange(stored.data_offset, size))
-            header = await asyncio.to_thread(parse, data, syntax, whole=size == stored.data_length)
+            header = await asyncio.to_thread(parse, data, syntax, stored.data_length)
             if header is not None:
                 return header
             if size >= LAST_READ:
@@ -67,11 +69,12 @@ class Headers:
             size *= 16
 
 
-def parse(data: bytes, transfer_syntax_uid: str, *, whole: bool) -> Header | None:
-    """The header at the beginning of a data set; None where more bytes are needed. Raises Unreadable."""
-    inflated = None
+def parse(data: bytes, transfer_syntax_uid: str, length: int) -> Header | None:
+    """The header at the beginning of a data set of `length` bytes; None where more are needed. Raises Unreadable."""
+    whole, inflated = len(data) == length, None
     if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
         data = inflated = _inflate(data)
+        length = len(inflated)
     stream = BytesIO(data)
     found: list[tuple[BaseTag, str | None, int]] = []
 
@@ -92,9 +95,9 @@ def parse(data: bytes, transfer_syntax_uid: str, *, whole: bool) -> Header | Non
             return None
         raise Unreadable(f"the data set cannot be read: {type(error).__name__}") from None
     if found:
-        tag, vr, length = found[0]
-        return Header(data_set, tag, vr or "OW", stream.tell() + (12 if vr in _LONG else 8), length, inflated)
-    return Header(data_set, None, "OW", len(data), 0, inflated) if whole else None
+        tag, vr, claimed = found[0]
+        return Header(data_set, tag, vr or "OW", stream.tell() + (12 if vr in _LONG else 8), claimed, length, inflated)
+    return Header(data_set, None, "OW", len(data), 0, length, inflated) if whole else None
 
 
 def _inflate(data: bytes) -> bytes:

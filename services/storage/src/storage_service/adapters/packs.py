@@ -8,7 +8,7 @@ from typing import Final
 
 from fj_objects import ByteRange, NoSuchObject, ObjectStore, StoreUnavailable
 
-from storage_service.domain.errors import Away, Gone
+from storage_service.domain.errors import Away, Gone, Unreadable
 from storage_service.domain.retrieval import READ, Stored, in_storage_order, reads
 
 AHEAD: Final = 2
@@ -40,8 +40,7 @@ class StoredPacks:
 
     async def read(self, stored: Stored, cut: ByteRange) -> bytes:
         """One cut of the file."""
-        with _named(stored):
-            return await self._store(stored.bucket).get_range(stored.pack, _moved(stored, cut))
+        return await self._get(stored, _moved(stored, cut))
 
     async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[bytes, None]:
         """One cut of the file, of any length, piece by piece."""
@@ -54,7 +53,12 @@ class StoredPacks:
         first, last = group[0], group[-1]
         if last.end - first.offset > READ:
             return None
-        return asyncio.create_task(self.read(first, ByteRange(0, last.end - first.offset)))
+        return asyncio.create_task(self._get(first, ByteRange(first.offset, last.end - first.offset)))
+
+    async def _get(self, stored: Stored, cut: ByteRange) -> bytes:
+        """A cut of the pack that the instance lies in."""
+        with _named(stored):
+            return await self._store(stored.bucket).get_range(stored.pack, cut)
 
     async def _pieces(
         self, group: Sequence[Stored], reading: asyncio.Task[bytes] | None
@@ -73,6 +77,9 @@ class StoredPacks:
 
 
 def _moved(stored: Stored, cut: ByteRange) -> ByteRange:
+    """The cut of a file as one of its pack. What a damaged file claims to hold must not reach into its neighbour."""
+    if cut.offset + cut.length > stored.length:
+        raise Unreadable(f"the instance ends before {cut.offset + cut.length} bytes")
     return ByteRange(stored.offset + cut.offset, cut.length)
 
 

@@ -104,7 +104,7 @@ class AnyOf:
     """The attribute has one of these values."""
 
     attribute: Attribute
-    values: tuple[str, ...] | tuple[int, ...]
+    values: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ class Overview:
     number_of_instances: int
     conflicting_instances: int
     """With the UID of a current one and other bytes: kept, not shown."""
+    described_series: int
+    """Series whose metadata is made and kept."""
     accession_number: Identifier | None
     patient: PatientPhi
     received_at: datetime

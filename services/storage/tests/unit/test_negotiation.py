@@ -1,0 +1,104 @@
+"""What a client accepts, and in which form it is given."""
+
+import pytest
+from fj_runtime import Problem
+from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
+from storage_service.entrypoints.dicomweb.negotiation import BadAccept, alternatives
+
+EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+JPEG = "1.2.840.10008.1.2.4.50"
+
+
+def test_the_preferred_comes_first_and_the_query_counts_before_the_header() -> None:
+    found = alternatives('application/json;q=0.5, multipart/related; type="application/dicom"; transfer-syntax=*')
+    assert [(one.type, one.part, one.transfer_syntax) for one in found] == [
+        ("multipart/related", "application/dicom", "*"),
+        ("application/json", None, None),
+    ]
+    assert alternatives("text/html", ["application/dicom+json"])[0].type == "application/dicom+json"
+    assert [one.type for one in alternatives(None)] == ["*/*"]
+    assert [one.part for one in alternatives("multipart/related; type=application/dicom")] == ["application/dicom"]
+
+
+@pytest.mark.parametrize("header", ["nonsense", "a/b/c", "application/json; q=high"])
+def test_a_header_that_cannot_be_read(header: str) -> None:
+    with pytest.raises(BadAccept):
+        alternatives(header)
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntaxes", "single", "multipart"),
+    [
+        ("*/*", {EXPLICIT}, True, True),
+        ('multipart/related; type="application/dicom"', {EXPLICIT, JPEG}, False, True),
+        ('multipart/related; type="application/dicom"; transfer-syntax=*', {EXPLICIT, JPEG}, False, True),
+        (f'multipart/related; type="application/dicom"; transfer-syntax={JPEG}', {JPEG}, False, True),
+        ("application/dicom", {EXPLICIT}, True, False),
+        ("application/dicom; transfer-syntax=*", {JPEG}, True, False),
+        ("text/html, application/dicom;q=0.1", {JPEG}, True, False),
+    ],
+)
+def test_files(accept: str, syntaxes: set[str], *, single: bool, multipart: bool) -> None:
+    assert choose_file(alternatives(accept), syntaxes, single=single).multipart is multipart
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntaxes", "single"),
+    [
+        ("text/html", {EXPLICIT}, True),
+        ("application/dicom", {EXPLICIT}, False),
+        (f"application/dicom; transfer-syntax={EXPLICIT}", {JPEG}, True),
+        (f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}', {EXPLICIT, JPEG}, False),
+        ('multipart/related; type="image/jpeg"', {EXPLICIT}, True),
+    ],
+)
+def test_files_in_a_form_that_is_not_offered(accept: str, syntaxes: set[str], *, single: bool) -> None:
+    with pytest.raises(Problem) as problem:
+        choose_file(alternatives(accept), syntaxes, single=single)
+    assert problem.value.status_code == 406
+
+
+OCTETS = "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntax", "single", "form"),
+    [
+        ("*/*", EXPLICIT, True, Form(OCTETS, EXPLICIT, multipart=True)),
+        ("*/*", JPEG, True, Form("image/jpeg", JPEG, multipart=True)),
+        (f'multipart/related; type="{OCTETS}"', IMPLICIT, True, Form(OCTETS, EXPLICIT, multipart=True)),
+        (f'multipart/related; type="{OCTETS}"; transfer-syntax=*', JPEG, True, Form(OCTETS, JPEG, multipart=True)),
+        (f"multipart/related; type={OCTETS}; transfer-syntax=*", BIG, False, Form(OCTETS, BIG, multipart=True)),
+        ('multipart/related; type="image/jpeg"', JPEG, False, Form("image/jpeg", JPEG, multipart=True)),
+        ('multipart/related; type="image/*"', JPEG, False, Form("image/jpeg", JPEG, multipart=True)),
+        ("multipart/related", JPEG, False, Form("image/jpeg", JPEG, multipart=True)),
+        (OCTETS, EXPLICIT, True, Form(OCTETS, EXPLICIT, multipart=False)),
+        ("image/jpeg", JPEG, True, Form("image/jpeg", JPEG, multipart=False)),
+    ],
+)
+def test_frames(accept: str, syntax: str, *, single: bool, form: Form) -> None:
+    assert choose_frames(alternatives(accept), syntax, encapsulated=syntax == JPEG, single=single) == form
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntax", "single"),
+    [
+        (f'multipart/related; type="{OCTETS}"', JPEG, True),  # means Explicit VR Little Endian: would be transcoding
+        (f'multipart/related; type="{OCTETS}"', BIG, True),
+        ('multipart/related; type="image/jpeg"', EXPLICIT, True),
+        (f'multipart/related; type="{OCTETS}"; transfer-syntax={EXPLICIT}', JPEG, True),
+        ("image/jpeg", JPEG, False),
+        ("text/html", EXPLICIT, True),
+    ],
+)
+def test_frames_in_a_form_that_is_not_offered(accept: str, syntax: str, *, single: bool) -> None:
+    with pytest.raises(Problem) as problem:
+        choose_frames(alternatives(accept), syntax, encapsulated=syntax == JPEG, single=single)
+    assert problem.value.status_code == 406
+
+
+def test_bulk_data() -> None:
+    assert choose_octets(alternatives("*/*")).multipart
+    assert not choose_octets(alternatives(OCTETS)).multipart
+    with pytest.raises(Problem):
+        choose_octets(alternatives("image/jpeg"))

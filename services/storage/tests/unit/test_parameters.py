@@ -1,0 +1,146 @@
+"""Query parameters of QIDO-RS."""
+
+from datetime import date
+
+import pytest
+from storage_service.domain.search import ATTRIBUTES, AnyOf, Condition, Dates, Level, Like, Times
+from storage_service.entrypoints.dicomweb.parameters import BadParameter, Request, read
+
+MOST = 100
+STUDY_PATH = AnyOf(ATTRIBUTES["StudyInstanceUID"], ("1.2",))
+
+
+def ask(query: str, level: Level = Level.STUDY, path: tuple[Condition, ...] = ()) -> Request:
+    pairs = [part.partition("=") for part in query.split("&") if part]
+    return read([(name, value) for name, _, value in pairs], level, path, MOST)
+
+
+def any_of(keyword: str, *values: str | int) -> Condition:
+    return AnyOf(ATTRIBUTES[keyword], values)
+
+
+def like(keyword: str, *patterns: str) -> Condition:
+    return Like(ATTRIBUTES[keyword], patterns)
+
+
+@pytest.mark.parametrize(
+    ("query", "level", "condition"),
+    [
+        ("PatientID=P1", Level.STUDY, any_of("PatientID", "P1")),
+        ("00100020=P1", Level.STUDY, any_of("PatientID", "P1")),
+        ("0020000d=1.2.3", Level.STUDY, any_of("StudyInstanceUID", "1.2.3")),
+        ("PatientID=P*", Level.STUDY, like("PatientID", "P*")),
+        ("PatientName=ex?mple*", Level.STUDY, like("PatientName", "ex?mple*")),
+        ("PatientName=Example^Ada", Level.STUDY, like("PatientName", "Example^Ada")),
+        ("StudyDescription=CT", Level.STUDY, like("StudyDescription", "CT")),
+        ("AccessionNumber= A1 ", Level.STUDY, any_of("AccessionNumber", "A1")),
+        ("StudyInstanceUID=1.2,1.3", Level.STUDY, any_of("StudyInstanceUID", "1.2", "1.3")),
+        ("StudyInstanceUID=1.2\\1.3", Level.STUDY, any_of("StudyInstanceUID", "1.2", "1.3")),
+        ("ModalitiesInStudy=CT,MR", Level.STUDY, any_of("ModalitiesInStudy", "CT", "MR")),
+        ("ModalitiesInStudy=C*", Level.STUDY, like("ModalitiesInStudy", "C*")),
+        ("Modality=CT", Level.SERIES, any_of("Modality", "CT")),
+        ("SeriesNumber=3", Level.SERIES, any_of("SeriesNumber", 3)),
+        ("PatientID=P1", Level.INSTANCE, any_of("PatientID", "P1")),
+        (
+            "RequestAttributesSequence.ScheduledProcedureStepID=S1",
+            Level.SERIES,
+            any_of("ScheduledProcedureStepID", "S1"),
+        ),
+        ("00400275.00401001=R1", Level.SERIES, any_of("RequestedProcedureID", "R1")),
+        ("SOPClassUID=1.2.840.10008.5.1.4.1.1.2", Level.INSTANCE, any_of("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2")),
+    ],
+)
+def test_matching(query: str, level: Level, condition: Condition) -> None:
+    assert ask(query, level).search.conditions == (condition,)
+
+
+@pytest.mark.parametrize(
+    ("value", "first", "last"),
+    [
+        ("20260302", date(2026, 3, 2), date(2026, 3, 2)),
+        ("20260301-20260331", date(2026, 3, 1), date(2026, 3, 31)),
+        ("20260301-", date(2026, 3, 1), None),
+        ("-20260331", None, date(2026, 3, 31)),
+    ],
+)
+def test_dates(value: str, first: date | None, last: date | None) -> None:
+    assert ask(f"StudyDate={value}").search.conditions == (Dates(ATTRIBUTES["StudyDate"], first, last),)
+
+
+@pytest.mark.parametrize(
+    ("value", "first", "last"),
+    [("10", "10", "10"), ("0930-1015", "0930", "1015"), ("-101530.5", None, "101530.5"), ("2359-", "2359", None)],
+)
+def test_times(value: str, first: str | None, last: str | None) -> None:
+    assert ask(f"StudyTime={value}").search.conditions == (Times(ATTRIBUTES["StudyTime"], first, last),)
+
+
+@pytest.mark.parametrize("value", ["", "*", "**", " "])
+def test_universal_matching_asks_nothing(value: str) -> None:
+    assert ask(f"PatientName={value}").search.conditions == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "level", "parameter"),
+    [
+        ("Nonsense=1", Level.STUDY, "Nonsense"),
+        ("99999999=1", Level.STUDY, "99999999"),
+        ("<script>=1", Level.STUDY, "a parameter"),
+        ("PatientAge=1", Level.STUDY, "PatientAge"),
+        ("Modality=CT", Level.STUDY, "Modality"),
+        ("SOPInstanceUID=1.2", Level.SERIES, "SOPInstanceUID"),
+        ("NumberOfStudyRelatedSeries=1", Level.STUDY, "NumberOfStudyRelatedSeries"),
+        ("ScheduledProcedureStepID=1", Level.SERIES, "ScheduledProcedureStepID"),
+        ("StudyDate=2026-03-02", Level.STUDY, "StudyDate"),
+        ("StudyDate=20261301", Level.STUDY, "StudyDate"),
+        ("StudyDate=20260302*", Level.STUDY, "StudyDate"),
+        ("StudyDate=-", Level.STUDY, "StudyDate"),
+        ("StudyTime=25", Level.STUDY, "StudyTime"),
+        ("StudyInstanceUID=1.2.*", Level.STUDY, "StudyInstanceUID"),
+        ("StudyInstanceUID=1.2,", Level.STUDY, "StudyInstanceUID"),
+        ("SeriesNumber=two", Level.SERIES, "SeriesNumber"),
+        ("SeriesNumber=99999999999", Level.SERIES, "SeriesNumber"),
+        ("limit=-1", Level.STUDY, "limit"),
+        ("limit=ten", Level.STUDY, "limit"),
+        ("limit=1&limit=2", Level.STUDY, "limit"),
+        ("offset=1.5", Level.STUDY, "offset"),
+        ("fuzzymatching=maybe", Level.STUDY, "fuzzymatching"),
+        ("includefield=Nonsense", Level.STUDY, "Nonsense"),
+        (f"PatientName={'x' * 300}", Level.STUDY, "PatientName"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_its_value_is_not(query: str, level: Level, parameter: str) -> None:
+    with pytest.raises(BadParameter) as error:
+        ask(query, level)
+    assert error.value.parameter == parameter
+
+
+def test_paging_is_bounded() -> None:
+    assert (ask("").search.limit, ask("").search.offset) == (MOST, 0)
+    assert (ask("limit=7&offset=14").search.limit, ask("limit=7&offset=14").search.offset) == (7, 14)
+    assert ask("limit=5000").search.limit == MOST
+
+
+def test_fuzzy_matching_is_declined_in_words() -> None:
+    assert ask("fuzzymatching=false").warnings == ()
+    assert "Only literal matching" in ask("fuzzymatching=true&PatientName=x").warnings[0]
+
+
+def keywords(request: Request) -> set[str]:
+    return {attribute.keyword for attribute in request.search.fields}
+
+
+def test_returned_are_the_levels_that_the_path_leaves_open() -> None:
+    assert {"StudyDate", "PatientName", "NumberOfStudyRelatedInstances"} <= keywords(ask(""))
+    assert {"PatientName", "Modality"} <= keywords(ask("", Level.SERIES))
+    below = keywords(ask("", Level.SERIES, (STUDY_PATH,)))
+    assert {"StudyInstanceUID", "SeriesInstanceUID", "Modality"} <= below
+    assert "PatientName" not in below
+
+
+def test_include_fields_by_keyword_tag_list_and_all() -> None:
+    assert "IssuerOfPatientID" not in keywords(ask(""))
+    assert "IssuerOfPatientID" in keywords(ask("includefield=00081030,00100021"))
+    assert "IssuerOfPatientID" in keywords(ask("includefield=all"))
+    assert "PatientName" in keywords(ask("includefield=PatientName", Level.SERIES, (STUDY_PATH,)))
+    assert ask("includefield=PatientAge").search.fields == ask("").search.fields  # DICOM knows it, the index does not
