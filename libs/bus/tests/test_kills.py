@@ -105,26 +105,56 @@ async def test_replicas_share_and_one_is_killed(world: World, log: Log, tmp_path
     assert len(records) == count
 
 
-async def test_a_relay_sleeps_with_facts_in_hand_and_loses_its_session(world: World, log: Log, tmp_path: Path) -> None:
-    stop = asyncio.Event()
-    async with world.bus("alpha") as bus, worker("alpha", world, tmp_path) as sleeper:
-        loading = asyncio.create_task(load(bus, "z", stop))
-        for _ in range(3):
-            await asyncio.sleep(1.5)
-            sleeper.send_signal(signal.SIGSTOP)
+async def test_a_relay_dies_between_the_log_and_the_outbox(world: World, log: Log, tmp_path: Path) -> None:
+    async with world.bus("alpha") as bus:
+        for n in range(3):
+            await fill(bus, "d", 20 * n)
+            async with worker("dying", world, tmp_path) as dying:
+                await asyncio.wait_for(dying.wait(), 20)
+        await fill(bus, "d", 60)
+        async with relaying(bus):
+            await eventually(lambda: empty(bus), within=20)
+        records = [r for r in await log.read("cup-events") if r.key.startswith("d")]
+    assert_once_and_in_order(records)
+    assert len(records) == 80
+
+
+@pytest.mark.parametrize("asleep_s", [0.5, 3.0])
+async def test_a_relay_sleeps_with_facts_in_hand_and_loses_its_session(
+    asleep_s: float, world: World, log: Log, tmp_path: Path
+) -> None:
+    """Short: it wakes before its deadline and sends. Long: it wakes when they are on the log already."""
+    name = f"z{asleep_s}-"
+    async with world.bus("alpha") as bus:
+        await fill(bus, name, 0)
+        async with worker("sleeping", world, tmp_path) as sleeper:
+            await eventually(lambda: empty(bus), within=20)
+            await fill(bus, name, 20)
+            await eventually(lambda: is_stopped(sleeper.pid), within=20)
             await bus.pool.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
                 "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
             async with relaying(bus):
-                await asyncio.sleep(2.5)  # it takes over and goes on
-            sleeper.send_signal(signal.SIGCONT)
-        stop.set()
-        count = await loading
-        await eventually(lambda: empty(bus), within=30)
-        records = [r for r in await log.read("cup-events") if r.key.startswith("z")]
+                await asyncio.sleep(asleep_s)
+                sleeper.send_signal(signal.SIGCONT)
+                await fill(bus, name, 40)
+                await eventually(lambda: empty(bus), within=20)
+                await asyncio.sleep(1)  # whatever the sleeper may still do, it does within its deadline
+        records = [r for r in await log.read("cup-events") if r.key.startswith(name)]
     assert_once_and_in_order(records)
-    assert len(records) == count
+    assert len(records) == 60
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+async def fill(bus: Bus, prefix: str, start: int) -> None:
+    """Twenty facts of ten keys, in all four partitions."""
+    async with bus.unit() as tx:
+        for n in range(start, start + 20):
+            tx.emit(filled(f"{prefix}{n % 10}", n))
 
 
 async def test_a_lost_database_session_is_replaced(world: World, log: Log) -> None:
