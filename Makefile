@@ -33,7 +33,7 @@ test: packages-test environment ## all tests, each service's in an environment o
 	@UV=$(UV) $(RUN)/python -m fj_testing.suite $(ONLY)
 
 bench: packages-test environment ## benchmarks against a peer in the same run
-	@$(RUN)/python -m fj_bench
+	@for bench in tests/bench/*.py; do echo "== $$bench"; $(RUN)/python $$bench; done
 
 check: environment ## format, lint, types, import rules, schemas, locks, manifests
 	$(RUN)/ruff format --check .

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Credentials:
     """What `secrets.json` holds. `patient_namespace` is the UUID under which patient ids are derived."""
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +34,7 @@ class Server:
     """The address of a running server and the password of its administrator."""
 
     port: int
-    password: str
+    password: str = field(repr=False)
 
     def dsn(self, database: str = ADMIN, role: str = ADMIN, password: str | None = None) -> str:
         """A connection string of this server."""

@@ -48,6 +48,9 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether this very process still runs: same boot, same pid, same start, and not a zombie."""
+        child = _children.get(self.pid)
+        if child is not None and child.poll() is not None:
+            del _children[self.pid]
         return _boot_id() == self.boot and _started(self.pid) == self.started
 
     def kill(self) -> None:

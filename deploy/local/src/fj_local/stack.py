@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import importlib.util
 import os
 import subprocess
 from typing import Self
@@ -37,16 +36,19 @@ class Stack:
     def up(self) -> None:
         """Start what does not run and wait until all is ready. Data stays. Raises StartFailed, MissingPackages."""
         with self.home.locked():
-            servers = Servers(self.home, self.ports, self._say, SERVICES)
+            servers = self.servers()
             servers.start()
             deployment = Deployment(self.home, self.ports, servers.credentials)
             together([functools.partial(self._prepare_databases, servers), self._prepare_topics])
-            processes = [p for p in PROCESSES if importlib.util.find_spec(f"{p.service}_service.main")]
-            asleep = [process for process in processes if self.home.running(process.name) is None]
+            asleep = [process for process in PROCESSES if self.home.running(process.name) is None]
             together([functools.partial(self._migrate, deployment, process) for process in _one_of_each(asleep)])
-            together([functools.partial(self._launch, deployment, process) for process in processes])
+            together([functools.partial(self._launch, deployment, process) for process in PROCESSES])
             if launch(self.home, gateway.program(self.home, self.ports, viewer.installation(self._say))):
                 self._say("gateway is ready")
+
+    def servers(self) -> Servers:
+        """What runs underneath."""
+        return Servers(self.home, self.ports, self._say, SERVICES)
 
     def down(self) -> None:
         """Stop everything; data stays."""

@@ -35,9 +35,10 @@ class Facts:
 
     async def say(self, *facts: Fact, at: datetime | None = None) -> list[Envelope]:
         """State facts in this order, each acknowledged by the broker before the next; their envelopes."""
-        envelopes = [self.envelope(fact, at) for fact in facts]
-        for fact, envelope in zip(facts, envelopes, strict=True):
-            await self.repeat(fact, envelope)
+        envelopes = []
+        for fact in facts:
+            envelopes.append(self.envelope(fact, at))
+            await self.repeat(fact, envelopes[-1])
         return envelopes
 
     async def repeat(self, fact: Fact, envelope: Envelope) -> None:

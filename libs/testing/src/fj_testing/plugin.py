@@ -9,11 +9,12 @@ import pytest
 import pytest_asyncio
 from fj_local.ports import Claim
 from fj_local.postgres import Server
+from fj_local.stack import Stack as WholeStack
 
 from fj_testing.feed import Feed
 from fj_testing.log import Log
 from fj_testing.processes import Services
-from fj_testing.stack import S3, Stack, own_stack
+from fj_testing.stack import S3, Stack, own_stack, own_whole_stack
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,16 @@ def stack() -> Iterator[Stack]:
 def fragile_stack() -> Iterator[Stack]:
     """Servers of this module alone, to be killed and restarted: `fragile_stack.servers.start("kafka")`."""
     with own_stack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def whole_stack() -> Iterator[WholeStack]:
+    """All that `make up` starts, on ports of its own (`whole_stack.ports["ORDER_MLLP_PORT"]`).
+
+    Processes may be killed (`whole_stack.home.running("order").kill()`) if `whole_stack.up()` is called after that.
+    """
+    with own_whole_stack() as stack:
         yield stack
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,11 +14,13 @@ from fj_local import kafka, seaweedfs
 from fj_local.home import Home
 from fj_local.ports import SERVER_PORTS, Claim, Ports
 from fj_local.postgres import Server
-from fj_local.program import halt
 from fj_local.servers import NAMES, Servers
+from fj_local.services import ALL_PORTS
+from fj_local.stack import Stack as WholeStack
 
 _FOLDER: Final = "fj-test-"
 _OWNER: Final = "owner"
+_UNOWNED: Final = "owner.new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class S3:
     endpoint: str
     bucket: str
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
 
 
 class Stack:
@@ -66,9 +68,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop what runs and remove the data."""
-        for name in NAMES:
-            halt(self.servers.home, name)
-        self.servers.home.remove()
+        _end(self.servers.home)
 
     def _need(self, name: str) -> None:
         if name not in self._started:
@@ -85,17 +85,33 @@ def new_folder() -> Path:
 
 @contextlib.contextmanager
 def own_stack() -> Iterator[Stack]:
-    """A stack that ends with the caller. What a killed caller left behind is swept by the next one."""
+    """Servers that end with the caller. What a killed caller left behind is swept by the next one."""
+    with _owned(SERVER_PORTS) as (home, ports):
+        yield Stack(home, ports)
+
+
+@contextlib.contextmanager
+def own_whole_stack() -> Iterator[WholeStack]:
+    """All that `make up` starts, on free ports; it ends with the caller."""
+    with _owned(ALL_PORTS) as (home, ports):
+        stack = WholeStack(home, ports)
+        stack.up()
+        yield stack
+
+
+@contextlib.contextmanager
+def _owned(names: Ports) -> Iterator[tuple[Home, Ports]]:
     sweep()
     claim = Claim()
-    stack = Stack(Home(new_folder()), claim.take_all(SERVER_PORTS))
-    owner = os.open(stack.servers.home.path / _OWNER, os.O_RDONLY | os.O_CREAT, 0o600)
+    home = Home(new_folder())
+    owner = os.open(home.path / _UNOWNED, os.O_RDONLY | os.O_CREAT, 0o600)
     fcntl.flock(owner, fcntl.LOCK_EX)
+    # Under its name only once it is locked: a free lock of this name is what a sweeper looks for.
+    (home.path / _UNOWNED).rename(home.path / _OWNER)
     try:
-        yield stack
+        yield home, claim.take_all(names)
     finally:
-        stack.stop()
-        _forget(stack.servers.home)
+        _end(home)
         os.close(owner)
         claim.close()
 
@@ -105,12 +121,10 @@ def sweep() -> None:
     for owner in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*/{_OWNER}"):
         with contextlib.suppress(OSError), owner.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            home = Home(owner.parent)
-            for name in home.known():
-                halt(home, name)
-            _forget(home)
+            _end(Home(owner.parent))
 
 
-def _forget(home: Home) -> None:
+def _end(home: Home) -> None:
+    WholeStack(home, {}).down()
     (home.path / _OWNER).unlink(missing_ok=True)
     home.remove()
