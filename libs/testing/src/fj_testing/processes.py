@@ -94,8 +94,8 @@ class Services:
             within=_READY_WITHIN,
         )
         process = ServiceProcess(self._home, program, f"http://{LOOPBACK}:{http_port}")
+        self._processes.append(process)  # before it starts: one that does not become ready has to be stopped too
         process.start()
-        self._processes.append(process)
         return process
 
     def create_topics(self) -> None:
