@@ -9,7 +9,7 @@ is sent again with the same bytes: delivery is at least once on the wire, and MS
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -80,6 +80,23 @@ class Backlog(Protocol):
         """A session that can hold destinations until it ends."""
 
 
+class Bell:
+    """Rung when something was written to the ledger: a hint, behind which the poll is the net."""
+
+    def __init__(self) -> None:
+        self._ears: list[asyncio.Event] = []
+
+    def ear(self) -> asyncio.Event:
+        """An event that is set at each ring."""
+        ear = asyncio.Event()
+        self._ears.append(ear)
+        return ear
+
+    def ring(self) -> None:
+        for ear in self._ears:
+            ear.set()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What couriers work with."""
@@ -97,15 +114,11 @@ class Couriers:
 
     name = "couriers"
 
-    def __init__(self, wires: Mapping[str, Wire], tools: Tools) -> None:
+    def __init__(self, wires: Mapping[str, Wire], tools: Tools, bell: Bell) -> None:
         self._tools = tools
-        self._couriers = {name: Courier(name, wire, tools) for name, wire in wires.items()}
+        self._bell = bell
+        self._couriers = {name: Courier(name, wire, tools, bell.ear()) for name, wire in wires.items()}
         self._held: set[str] = set()
-
-    def hint(self) -> None:
-        """Something was written to the ledger."""
-        for courier in self._couriers.values():
-            courier.nudge.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -135,7 +148,7 @@ class Couriers:
         finally:
             self._held = set()
             done.set()
-            self.hint()
+            self._bell.ring()
             await _finish(tasks.values())
 
 
@@ -146,7 +159,7 @@ class Courier:
     name: str
     wire: Wire
     tools: Tools
-    nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    nudge: asyncio.Event
     _away: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
