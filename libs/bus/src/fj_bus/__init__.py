@@ -16,6 +16,7 @@ from fj_bus.errors import (
     Transient,
 )
 from fj_bus.health import Health
+from fj_bus.lag import Lag, lag_of
 from fj_bus.postgres import Connection
 from fj_bus.rebuild import Rebuilt, rebuild
 from fj_bus.relay import Relay
@@ -35,6 +36,7 @@ __all__ = [
     "Consumer",
     "ConsumersRunning",
     "Health",
+    "Lag",
     "NoSuchDeadLetter",
     "NotAConsumer",
     "NotAProducer",
@@ -47,6 +49,7 @@ __all__ = [
     "Tx",
     "bus_commands",
     "create_topics",
+    "lag_of",
     "operator_router",
     "rebuild",
 ]

@@ -54,6 +54,8 @@ class Work:
     studies: Studies
     rules: Rules
     now: datetime
+    silence: bool = False
+    """All that was said until `now` has been heard, so that what is quiet may be closed; a fact alone cannot tell."""
 
 
 async def on_instances_stored(fact: InstancesStored, work: Work) -> Arrival:
@@ -122,7 +124,7 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, namespace: UUID, 
 
 
 async def close_next_due(work: Work) -> bool:
-    """Look at one study whose time has come. False when there is none."""
+    """Look at one study whose time has come, in the silence. False when there is none."""
     uid = await work.studies.next_due(work.now)
     if uid is not None:
         await _settle((uid,), work)
@@ -139,12 +141,14 @@ async def _settle(uids: Iterable[str], work: Work) -> None:
 
 async def _settled(study: Study, work: Work) -> Study:
     study = await _linked(study, work)
-    verdict = assess(study.progress, work.rules.patience, work.now)
+    heard_at = study.progress.heard_at
+    at = work.now if work.silence else heard_at
+    verdict = assess(study.progress, work.rules.patience, at)
     if study.available_at is None and isinstance(verdict, Waiting):
         return replace(study, due_at=verdict.until)
     # An MPPS can be quicker than the order that is on its way here in another topic: only silence ends the search.
-    quiet_at = study.progress.heard_at + work.rules.patience.quiet_time
-    quiet = work.now >= quiet_at
+    quiet_at = heard_at + work.rules.patience.quiet_time
+    quiet = at >= quiet_at
     if quiet:
         study = await _linked(study, work, complete=True)
     if study.available_at is None and isinstance(verdict, Complete):

@@ -1,16 +1,19 @@
 """Where `storage` is put together: settings, index, packs, doors, and the loop."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 from uuid import UUID
 
-from fj_bus import Bus, BusSettings, Consumer, Relay, Tx
+from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_objects import S3Settings, S3Store
-from fj_runtime import Part, Sites, api, command, database, database_watch, serve
+from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.headers import Headers
+from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
 from storage_service.adapters.lists import StoredLists
 from storage_service.adapters.metadata import MadeMetadata
@@ -29,47 +32,62 @@ from storage_service.settings import Settings
 SERVICE: Final = "storage"
 ROLES: Final = ("listener", "consumer", "clock", "relay")
 MIGRATIONS: Final = ("fj_bus", "storage_service")
+PROJECTIONS: Final = ("study", "series", "instance", "pack")
+"""The index. What was said of a study (received, matched, available) is state, not a projection: it stays."""
 
 
-async def run(settings: Settings, roles: frozenset[str]) -> None:
-    """Run the parts that `roles` asks for until stopped."""
-    s3 = S3Settings.model_validate({})
+@asynccontextmanager
+async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
+    """The consumer with its handlers, not running."""
 
-    @cache
-    def store(bucket: str) -> S3Store:
-        return S3Store(s3.model_copy(update={"bucket": bucket}))
+    def work(tx: Tx) -> Work:
+        return Work(PostgresStudies(tx), settings.rules, datetime.now(UTC))
 
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
         namespace = UUID(settings.patient_namespace.get_secret_value())
-
-        def work(tx: Tx) -> Work:
-            return Work(PostgresStudies(tx), settings.rules, datetime.now(UTC))
-
         subscribe(consumer, work, StoredLists(store), Sites.load(settings.sites), namespace)
-        index, packs = PostgresIndex(pool), StoredPacks(store)
+        yield consumer
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Run the parts that `roles` asks for until stopped."""
+
+    def work(tx: Tx, heard_until: datetime) -> Work:
+        return Work(PostgresStudies(tx), settings.rules, heard_until, silence=True)
+
+    async with consuming(settings) as consumer:
+        bus = consumer.bus
+        index, packs, book = PostgresIndex(bus.pool), StoredPacks(store), PostgresStudyBook(bus.pool)
         headers = Headers(packs)
-        metadata = MadeMetadata(index, headers, store(s3.bucket))
-        retrieval = Retrieval(index, packs, StoredPixels(packs, headers), metadata)
+        metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
         parts: dict[str, list[Part]] = {
-            "listener": [database_watch(pool)],
+            "listener": [],
             "consumer": [consumer],
             "clock": [
-                sweep(bus.unit, work, settings.sweep_seconds),
+                sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),
                 describing(metadata.describe_next),
             ],
             "relay": [Relay(bus)],
         }
         app = api(
             SERVICE,
-            studies_router(PostgresStudyBook(pool)),
-            search_router(PostgresSearches(pool), settings.search_limit),
-            retrieval_router(retrieval),
+            studies_router(book),
+            search_router(PostgresSearches(bus.pool), settings.search_limit),
+            retrieval_router(Retrieval(index, packs, StoredPixels(packs, headers), metadata)),
+            operator_router(bus, consumer, Actor),
         )
-        await serve(settings, [part for role in ROLES if role in roles for part in parts[role]], app)
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
+        await serve(settings, [database_watch(bus.pool), *chosen], app)
+
+
+@cache
+def store(bucket: str) -> S3Store:
+    """The object store of a bucket (FJ_S3_…)."""
+    return S3Store(S3Settings.model_validate({}).model_copy(update={"bucket": bucket}))
 
 
 def main() -> None:
     """The program `storage-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS)
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming, PROJECTIONS))

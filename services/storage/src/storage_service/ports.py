@@ -100,6 +100,16 @@ class StudyBook(Protocol):
     async def unmatched(self, limit: int) -> list[Overview]:
         """Complete studies that no order fits, the longest waiting first."""
 
+    async def any_due(self, now: datetime) -> bool:
+        """Whether there is a study whose time has come."""
+
+
+class Hearing(Protocol):
+    """How far this service has listened."""
+
+    async def heard_until(self) -> datetime | None:
+        """Every fact that stood on the log then has been handled; None where that is not known yet."""
+
 
 class Searches(Protocol):
     """Questions to the index."""

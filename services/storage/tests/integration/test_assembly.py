@@ -1,19 +1,40 @@
 """From facts about images, orders and performed steps to facts about studies."""
 
+import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 import pytest
 from fj_events import Fact, Identifier, ObjectRef
-from fj_testing import Feed, Log, Record, ServiceProcess
+from fj_testing import Feed, Log, Record, ServiceProcess, Services
 
 from services.storage.tests.builders import ISSUER, Exam, Packer
 
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
+Rebuild: TypeAlias = Callable[[], Awaitable[None]]
 STRAIGHT = {"study.received.v1", "study.matched.v1", "study.available.v1"}
+
+
+@pytest.fixture
+def rebuild(storage: ServiceProcess, services: Services) -> Rebuild:
+    """`storage-service rebuild`, between a stop and a start."""
+
+    async def act() -> None:
+        storage.stop()
+        command, environment = Path(sys.executable).with_name("storage-service"), services.environment("storage")
+        done = await asyncio.create_subprocess_exec(command, "rebuild", env=environment, stderr=subprocess.PIPE)
+        _, errors = await done.communicate()
+        assert done.returncode == 0, errors.decode()
+        storage.start()
+
+    return act
 
 
 async def told(log: Log, exam: Exam, *types: str) -> list[Record]:
@@ -200,10 +221,32 @@ async def test_a_study_without_an_order_waits_on_the_list_until_the_order_comes(
     assert exam.study_uid not in (await http.get("/api/storage/unmatched")).text
 
 
-async def test_a_killed_storage_goes_on(feed: Feed, log: Log, packer: Packer, storage: ServiceProcess) -> None:
+async def test_what_was_said_while_storage_was_down_counts_before_its_silence(
+    feed: Feed, log: Log, packer: Packer, storage: ServiceProcess
+) -> None:
     exam = Exam()
-    await feed.publish(exam.order(), await packer.ship(exam, exam.images(1)))
+    images = exam.images(2)
+    await feed.publish(exam.order(), await packer.ship(exam, images[:1]))
     await told(log, exam, "study.received.v1", "study.matched.v1")
     storage.kill()
+    await feed.publish(await packer.ship(exam, images[1:]), exam.completed(images))
+    await asyncio.sleep(1.5)  # longer than the quiet time, in which nobody listens
     storage.start()
+    *_, available = await told(log, exam, "study.received.v1", "study.matched.v1", "study.available.v1")
+    assert available.body["reason"] == "mpps lists 2, all here"
+
+
+async def test_the_index_can_be_made_anew_from_the_log(
+    feed: Feed, log: Log, packer: Packer, rebuild: Rebuild, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    images = exam.images(3)
+    await feed.publish(exam.order(), await packer.ship(exam, images), exam.completed(images))
     await told(log, exam, "study.received.v1", "study.matched.v1", "study.available.v1")
+    before = (await http.get(f"/api/storage/studies/{exam.study_uid}")).json()
+    found = (await http.get(f"/dicomweb/studies/{exam.study_uid}/instances")).json()
+    await rebuild()
+    assert (await http.get(f"/dicomweb/studies/{exam.study_uid}/instances")).json() == found
+    after = (await http.get(f"/api/storage/studies/{exam.study_uid}")).json()
+    assert after | {"described_series": 0} == before | {"described_series": 0}
+    await nothing_more(log, exam, 3, feed, packer)

@@ -1,5 +1,6 @@
 """Studies as others see them."""
 
+from datetime import datetime
 from typing import Final
 
 from asyncpg import Record
@@ -58,6 +59,9 @@ class PostgresStudyBook:
 
     async def unmatched(self, limit: int) -> list[Overview]:
         return [_overview(row) for row in await self._pool.fetch(_UNMATCHED, limit)]
+
+    async def any_due(self, now: datetime) -> bool:
+        return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM study_route WHERE due_at <= $1)", now))
 
 
 def _overview(row: Record) -> Overview:

@@ -43,15 +43,13 @@ _SERIES_FIELDS: Final = (
     "requested_procedure_id",
     "scheduled_step_id",
 )
-_NEW_STUDY: Final = f"""
+_MOVE: Final = "UPDATE study SET study_date = $3 WHERE study_instance_uid = $1 AND study_date = $2"
+# What the first instance said stays; what it left out is filled in by a later one.
+_STUDY: Final = f"""
 INSERT INTO study (study_instance_uid, study_date, patient, {", ".join(_STUDY_FIELDS)})
 VALUES ($1, $2, $3, {", ".join(f"${number}" for number in range(4, 4 + len(_STUDY_FIELDS)))})
-"""
-# What the first instance said stays; what it left out is filled in by a later one.
-_FILL_STUDY: Final = f"""
-UPDATE study
-   SET study_date = $3, {", ".join(f"{name} = coalesce({name}, ${n})" for n, name in enumerate(_STUDY_FIELDS, 4))}
- WHERE study_instance_uid = $1 AND study_date = $2
+ON CONFLICT (study_instance_uid, study_date) DO UPDATE
+   SET {", ".join(f"{name} = coalesce(study.{name}, excluded.{name})" for name in _STUDY_FIELDS)}
 """
 _SERIES: Final = f"""
 INSERT INTO series (study_instance_uid, series_instance_uid, {", ".join(_SERIES_FIELDS)})
@@ -131,12 +129,10 @@ async def add_instances(db: Database, fact: InstancesStored, heard_at: datetime)
 
 
 async def _put_study(db: Database, fact: InstancesStored, before: date | None, study_date: date) -> None:
-    values = _study_values(fact)
-    if before is None:
-        patient = fact.patient.model_dump_json(exclude_none=True)
-        await db.execute(_NEW_STUDY, fact.study_instance_uid, study_date, patient, *values)
-    else:
-        await db.execute(_FILL_STUDY, fact.study_instance_uid, before, study_date, *values)
+    if before is not None and before != study_date:
+        await db.execute(_MOVE, fact.study_instance_uid, before, study_date)
+    patient = fact.patient.model_dump_json(exclude_none=True)
+    await db.execute(_STUDY, fact.study_instance_uid, study_date, patient, *_study_values(fact))
 
 
 async def _put_route(db: Database, fact: InstancesStored, study_date: date, heard_at: datetime | None) -> None:

@@ -51,6 +51,8 @@ class MadeMetadata:
         key = f"metadata/{uuid4()}.json.gz"
         await self._store.put(key, await asyncio.to_thread(gzip.compress, made, 6))
         await self._index.described(series, key, len(instances))
+        if series.metadata_key is not None:
+            await self._store.delete(series.metadata_key)
         return True
 
     async def _load(self, key: str) -> bytes | None:

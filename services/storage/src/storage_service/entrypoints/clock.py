@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Final
 
 from fj_bus import Tx
@@ -9,6 +10,7 @@ from fj_runtime import Periodic
 
 from storage_service import handlers
 from storage_service.handlers import Work
+from storage_service.ports import Hearing, StudyBook
 
 AT_ONCE: Final = 100
 """Studies that one sweep closes at most, one transaction each."""
@@ -17,15 +19,22 @@ DESCRIBE_SECONDS: Final = 1.0
 
 def sweep(
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
-    work: Callable[[Tx], Work],
+    work: Callable[[Tx, datetime], Work],
+    book: StudyBook,
+    hearing: Hearing,
     seconds: float,
 ) -> Periodic:
     """A part that closes studies whose quiet time is over. Several processes may do it side by side."""
 
     async def act() -> None:
+        if not await book.any_due(datetime.now(UTC)):
+            return
+        heard = await hearing.heard_until()
+        if heard is None:
+            return
         for _ in range(AT_ONCE):
             async with unit() as tx:
-                if not await handlers.close_next_due(work(tx)):
+                if not await handlers.close_next_due(work(tx, heard)):
                     return
 
     return Periodic("assembly", seconds, act)
