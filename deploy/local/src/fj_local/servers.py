@@ -66,8 +66,8 @@ class Servers:
             seaweedfs.create_bucket(self.ports)
 
 
-def together(works: Sequence[Callable[[], object]]) -> None:
-    """Do all of it at the same time; the first error is raised once all have ended."""
-    with ThreadPoolExecutor(max_workers=max(1, len(works))) as pool:
+def together(works: Sequence[Callable[[], object]], at_once: int | None = None) -> None:
+    """Do all of it at the same time, or so many at once; the first error is raised once all have ended."""
+    with ThreadPoolExecutor(max_workers=at_once or max(1, len(works))) as pool:
         for done in [pool.submit(work) for work in works]:
             done.result()

@@ -41,7 +41,8 @@ class Stack:
             deployment = Deployment(self.home, self.ports, servers.credentials)
             together([functools.partial(self._prepare_databases, servers), self._prepare_topics])
             asleep = [process for process in PROCESSES if self.home.running(process.name) is None]
-            together([functools.partial(self._migrate, deployment, process) for process in _one_of_each(asleep)])
+            migrations = [functools.partial(self._migrate, deployment, process) for process in _one_of_each(asleep)]
+            together(migrations, at_once=os.cpu_count())
             together([functools.partial(self._launch, deployment, process) for process in PROCESSES])
             if launch(self.home, gateway.program(self.home, self.ports, viewer.installation(self._say))):
                 self._say("gateway is ready")
