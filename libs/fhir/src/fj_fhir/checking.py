@@ -17,6 +17,7 @@ from fj_fhir.outcome import InvalidResource, Issue, IssueCode
 from fj_fhir.terms import Json
 
 _MISSING: Final = frozenset({"missing", "model_field_validation.missing"})
+_ID_MAX: Final = 64
 _UNKNOWN: Final = frozenset({"extra_forbidden"})
 
 
@@ -39,7 +40,7 @@ def check(resource_type: str, body: Json) -> Json:
     if given != resource_type:
         wanted = f"resourceType is {given!r}, not {resource_type!r}"
         raise InvalidResource([Issue(IssueCode.STRUCTURE, wanted, "resourceType")])
-    issues = [*_unknown_contained(body), *_empty(body, resource_type)]
+    issues = [*_unknown_contained(body), *_empty(body, resource_type), *_long_id(body, resource_type)]
     if issues:
         raise InvalidResource(issues)
     try:
@@ -72,6 +73,14 @@ def _unknown_contained(body: Json) -> Iterator[Issue]:
         except (KeyError, ValueError):
             where = f"{body['resourceType']}.contained[{index}]"
             yield Issue(IssueCode.STRUCTURE, f"{where}: R4 knows no resource {name!r}", where)
+
+
+def _long_id(body: Json, where: str) -> Iterator[Issue]:
+    given = body.get("id")
+    if isinstance(given, str) and len(given) > _ID_MAX:
+        yield Issue(
+            IssueCode.VALUE, f"{where}.id has {len(given)} characters, at most {_ID_MAX} are allowed", f"{where}.id"
+        )
 
 
 def _empty(value: Any, where: str) -> Iterator[Issue]:

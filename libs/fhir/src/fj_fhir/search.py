@@ -273,7 +273,14 @@ def _only_count(raw: str | None) -> bool:
 
 def split(raw: str, separator: str) -> list[str]:
     """The parts between separators that no backslash escapes; escapes stay."""
-    return re.split(rf"(?<!\\){re.escape(separator)}", raw)
+    parts, escaped = [""], False
+    for character in raw:
+        if character == separator and not escaped:
+            parts.append("")
+        else:
+            parts[-1] += character
+            escaped = character == "\\" and not escaped
+    return parts
 
 
 def unescape(raw: str) -> str:

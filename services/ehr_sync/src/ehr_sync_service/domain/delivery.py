@@ -39,7 +39,7 @@ class Fault(StrEnum):
     REFUSED = "refused"
     """Answered AE or AR (CE, CR)."""
     UNFIT = "unfit"
-    """What must be said cannot be put into a message yet: the patient is not known."""
+    """What must be said cannot be put into a message (yet): the patient is not known."""
 
 
 @dataclass(frozen=True, slots=True)

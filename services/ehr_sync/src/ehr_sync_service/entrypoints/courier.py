@@ -30,6 +30,7 @@ _AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceE
 _CLAIM_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 10.0
+_PATIENCE: Final = 3
 _attempts = Counter("fj_ehr_sync_attempts", "Attempts to deliver a message", ["destination", "outcome"])
 _seconds = Histogram(
     "fj_ehr_sync_delivery_seconds",
@@ -132,6 +133,9 @@ class Couriers:
             await courier.wire.close()
 
     def health(self) -> Health:
+        broken = [name for name, courier in self._couriers.items() if courier.failures >= _PATIENCE]
+        if broken:
+            return Health(ok=False, detail=f"couriers fail again and again: {', '.join(broken)}")
         return Health(ok=True, detail=f"serves {len(self._held)} of {len(self._couriers)} destinations")
 
     async def _serve(self, claims: Claims, stop: asyncio.Event) -> None:
@@ -160,23 +164,33 @@ class Courier:
     wire: Wire
     tools: Tools
     nudge: asyncio.Event
+    failures: int = 0
+    """Looks at the ledger that failed one after the other."""
     _away: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
         tasks: dict[str, asyncio.Task[None]] = {}
         while not stop.is_set():
             self.nudge.clear()
-            try:
-                free = self.wire.connections - len(tasks)
-                now = datetime.now(UTC)
-                for delivery in await self.tools.backlog.due(self.name, now, tasks, free) if free else ():
-                    tasks[delivery.queue] = asyncio.create_task(self._bring(delivery), name=f"delivery {self.name}")
-            except _AWAY as error:
-                _log.warning("the ledger cannot be read", destination=self.name, error=type(error).__name__)
-                await _rest(stop, _RETRY_SECONDS)
+            for delivery in await self._due(tasks, stop):
+                tasks[delivery.queue] = asyncio.create_task(self._bring(delivery), name=f"delivery {self.name}")
             await self._wait(tasks)
             tasks = {queue: task for queue, task in tasks.items() if not task.done()}
         await _finish(tasks.values())
+
+    async def _due(self, tasks: Mapping[str, asyncio.Task[None]], stop: asyncio.Event) -> list[Delivery]:
+        free = self.wire.connections - len(tasks)
+        if not free:
+            return []
+        try:
+            due = await self.tools.backlog.due(self.name, datetime.now(UTC), tasks, free)
+        except Exception:  # noqa: BLE001 - a courier outlives whatever one look meets; its health tells
+            self.failures += 1
+            _log.warning("the ledger cannot be read", destination=self.name, failures=self.failures, exc_info=True)
+            await _rest(stop, _RETRY_SECONDS)
+            return []
+        self.failures = 0
+        return due
 
     async def _wait(self, tasks: Mapping[str, asyncio.Task[None]]) -> None:
         """Until a delivery ends, something new is written, or it is time to look."""
@@ -192,9 +206,8 @@ class Courier:
         try:
             failure = await self._attempt(delivery)
             await self._conclude(delivery, failure)
-        except _AWAY as error:
-            # It stays pending: the same bytes go again.
-            _log.warning("a delivery could not be concluded", destination=self.name, error=type(error).__name__)
+        except Exception:  # noqa: BLE001 - it stays pending: the same bytes go again
+            _log.warning("a delivery could not be concluded", destination=self.name, exc_info=True)
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _attempt(self, delivery: Delivery) -> Failure | None:
@@ -205,6 +218,9 @@ class Courier:
                 built = self.tools.messages.build(delivery, subject)
             except Unfit as error:
                 return Failure(Fault.UNFIT, str(error))
+            except Exception as error:  # noqa: BLE001 - one message that cannot be built is its own problem
+                _log.exception("a message could not be built", exam_key=delivery.exam_key)
+                return Failure(Fault.UNFIT, f"the message could not be built: {type(error).__name__}")
             message = await self.tools.backlog.keep_message(delivery.delivery_id, built)
         return await self.wire.send(message)
 

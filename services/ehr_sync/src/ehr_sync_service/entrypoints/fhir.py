@@ -186,5 +186,5 @@ def _origin(request: Request, public_url: str | None) -> str:
     """How the client reaches us: as it is set, else as the gateway passed the request on."""
     if public_url is not None:
         return public_url.rstrip("/")
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
     return f"{scheme}://{request.headers.get('host', request.url.netloc)}"
