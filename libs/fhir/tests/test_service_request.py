@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fj_fhir import Coding, HumanName, Identifier, InvalidResource, NotProcessable, parse_service_request, read_json
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"

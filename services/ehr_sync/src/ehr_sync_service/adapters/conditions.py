@@ -1,0 +1,158 @@
+"""Search parameters of FHIR as conditions in SQL.
+
+Each is made of constants; what the client sent is always a parameter of the statement. `t` is the row of the resource,
+`o` that of its order.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from fj_fhir import DICOM_UID, Dated, Interval, Match, Pointer, Prefix, Text, Token, scheme_of
+
+from ehr_sync_service.adapters.projection import fold, term
+
+NOTHING: Final = "FALSE"
+_OWN_CODES: Final = "http://hl7.org/fhir/"
+_MODALITIES: Final = "DCM"
+
+
+@dataclass(slots=True)
+class Values:
+    """The parameters of one statement."""
+
+    given: list[Any] = field(default_factory=list)
+
+    def add(self, value: object) -> str:
+        """The place of the value in the statement."""
+        self.given.append(value)
+        return f"${len(self.given)}"
+
+
+Condition: TypeAlias = Callable[[Any, Values], str]
+"""A value of a search parameter as SQL."""
+
+
+def by_id(key: str) -> Condition:
+    def condition(token: Token, values: Values) -> str:
+        wanted = token.code or ""
+        if key == "study_instance_uid":
+            return f"t.{key} = {values.add(wanted)}"
+        return _equals_uuid(f"t.{key}", wanted, values)
+
+    return condition
+
+
+def _equals_uuid(column: str, text: str, values: Values) -> str:
+    try:
+        return f"{column} = {values.add(UUID(text))}"
+    except ValueError:
+        return NOTHING
+
+
+def number(token: Token, values: Values) -> str:
+    return _has_number("t.identifiers", token, values)
+
+
+def _has_number(column: str, token: Token, values: Values) -> str:
+    if token.system == "":
+        return NOTHING  # no number of ours is without an issuer
+    code = (token.code or "").removeprefix("urn:oid:") if token.system in (None, DICOM_UID) else token.code or ""
+    wanted = term(code) if token.system is None else term(code, token.issuer)
+    return f"{column} && ARRAY[{values.add(wanted)}]::text[]"
+
+
+def patient_number(patient_column: str) -> Condition:
+    def condition(token: Token, values: Values) -> str:
+        inner = _has_number("p.identifiers", token, values)
+        return f"{patient_column} IN (SELECT p.patient_id FROM patients p WHERE {inner})"
+
+    return condition
+
+
+def pointer(column: str) -> Condition:
+    return lambda value, values: _equals_uuid(column, value.id, values)
+
+
+def report_patient(pointer: Pointer, values: Values) -> str:
+    """By the report's own patient, or by its order's: each by its index."""
+    own = _equals_uuid("r.patient_id", pointer.id, values)
+    orders = _equals_uuid("o.patient_id", pointer.id, values)
+    return f"""t.report_id IN (SELECT r.report_id FROM reports r WHERE {own} UNION ALL
+        SELECT r.report_id FROM orders o JOIN reports r USING (order_id) WHERE {orders})"""
+
+
+def instant(column: str) -> Condition:
+    return lambda dated, values: _dated(column, dated, dated.span.low, dated.span.high, values)
+
+
+def day(column: str) -> Condition:
+    def condition(dated: Dated, values: Values) -> str:
+        span: Interval = dated.span
+        return _dated(column, dated, span.low.date(), span.high.date(), values)
+
+    return condition
+
+
+def _dated(column: str, dated: Dated, low: object, high: object, values: Values) -> str:
+    """R4 section 3.1.1.4.6, for a resource's moment (or day) against a span from low up to high."""
+    match dated.prefix:
+        case Prefix.EQ:
+            return f"({column} >= {values.add(low)} AND {column} < {values.add(high)})"
+        case Prefix.NE:
+            return f"({column} < {values.add(low)} OR {column} >= {values.add(high)})"
+        case Prefix.GT:
+            return f"{column} >= {values.add(high)}"
+        case Prefix.GE:
+            return f"{column} >= {values.add(low)}"
+        case Prefix.LT:
+            return f"{column} < {values.add(low)}"
+        case Prefix.LE:
+            return f"{column} < {values.add(high)}"
+
+
+def name(*parts: str) -> Condition:
+    def condition(text: Text, values: Values) -> str:
+        places = ", ".join(values.add(part) for part in parts)
+        return f"""t.patient_id IN (SELECT patient_id FROM patient_names
+            WHERE part IN ({places}) AND {_written(text, values)})"""
+
+    return condition
+
+
+def _written(text: Text, values: Values) -> str:
+    if text.match is Match.EXACT:
+        return f"written = {values.add(text.text)}"
+    folded = fold(text.text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"folded LIKE {values.add(f'%{folded}%' if text.match is Match.CONTAINS else f'{folded}%')}"
+
+
+def own_code(column: str, codes: Mapping[str, str] | None = None) -> Condition:
+    """A code of FHIR's own code systems; `codes` are what the column has for them."""
+
+    def condition(token: Token, values: Values) -> str:
+        if token.system is not None and not token.system.startswith(_OWN_CODES):
+            return NOTHING
+        code = token.code or ""
+        return f"{column} = {values.add(codes.get(code, '') if codes else code)}"
+
+    return condition
+
+
+def modality(token: Token, values: Values) -> str:
+    if token.system is not None and scheme_of(token.system) != _MODALITIES:
+        return NOTHING
+    return f"t.modalities && ARRAY[{values.add(token.code or '')}]::text[]"
+
+
+def coded(code: str, scheme: str) -> Condition:
+    def condition(token: Token, values: Values) -> str:
+        wanted = []
+        if token.code is not None:
+            wanted.append(f"{code} = {values.add(token.code)}")
+        if token.system is not None:
+            wanted.append(f"{scheme} IS NOT DISTINCT FROM {values.add(scheme_of(token.system))}")
+        return "(" + " AND ".join(wanted) + ")"
+
+    return condition
