@@ -57,6 +57,10 @@ class Home:
     def secrets(self) -> Path:
         return self.path / "secrets.json"
 
+    @property
+    def ports(self) -> Path:
+        return self.conf / "ports.json"
+
     def pid_file(self, name: str) -> Path:
         return self.run / f"{name}.json"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import os
 import subprocess
 from typing import Self
@@ -33,9 +34,16 @@ class Stack:
             raise BadOffset(f"FJ_PORT_OFFSET is {offset!r}, not a number")
         return cls(Home.from_environment(), shifted(ALL_PORTS, int(offset)), say)
 
+    @classmethod
+    def as_started(cls) -> Self:
+        """The stack of `FJ_HOME` with the ports that it was started with, whatever `FJ_PORT_OFFSET` is now."""
+        home = Home.from_environment()
+        return cls(home, json.loads(home.ports.read_text())) if home.ports.exists() else cls.from_environment()
+
     def up(self) -> None:
         """Start what does not run and wait until all is ready. Data stays. Raises StartFailed, MissingPackages."""
         with self.home.locked():
+            self.home.ports.write_text(json.dumps(dict(self.ports)))
             servers = self.servers()
             servers.start()
             deployment = Deployment(self.home, self.ports, servers.credentials)

@@ -38,7 +38,7 @@ def _ask(service: str, *arguments: str) -> int:
     """The service's own command knows; it needs only the service's settings, not a running process."""
     if service not in SERVICES:
         raise NoSuchThing(f"no service {service!r}; there are: {', '.join(SERVICES)}")
-    stack = Stack.from_environment()
+    stack = Stack.as_started()
     process = next(process for process in PROCESSES if process.service == service)
     deployment = Deployment(stack.home, stack.ports, load_credentials(stack.home.secrets, SERVICES))
     command = [script(service), *arguments]

@@ -1,6 +1,6 @@
 """`filmjacket exam`, the answer to "where is this exam?" in the terminal."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -8,9 +8,8 @@ from fj_local.stack import Stack
 from rich.table import Table
 
 from filmjacket.errors import NoSuchThing, NotReachable
+from filmjacket.masking import MASK
 from filmjacket.terminal import console
-
-_HIDDEN: Final = "•••"
 
 
 def exam(
@@ -39,7 +38,7 @@ def exam(
 
 
 def _find(given: dict[str, str]) -> list[dict[str, Any]]:
-    address = f"http://127.0.0.1:{Stack.from_environment().ports['gateway']}/api/portal/exams"
+    address = f"http://127.0.0.1:{Stack.as_started().ports['gateway']}/api/portal/exams"
     try:
         answer = httpx.get(address, params=given, timeout=10).raise_for_status()
     except httpx.HTTPError as error:
@@ -50,7 +49,7 @@ def _find(given: dict[str, str]) -> list[dict[str, Any]]:
 
 def _show(exam: dict[str, Any], *, phi: bool) -> None:
     patient = exam.get("patient") or {}
-    who = f"{patient.get('family_name') or ''} ({patient.get('id')} of {patient.get('issuer')})" if phi else _HIDDEN
+    who = f"{patient.get('family_name') or ''} ({patient.get('id')} of {patient.get('issuer')})" if phi else MASK
     procedure = exam.get("procedure") or {}
     report = exam.get("report") or {}
     console.print(

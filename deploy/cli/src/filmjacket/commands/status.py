@@ -15,7 +15,7 @@ _TITLES: Final = ("process", "running", "ready", "memory", "lag", "dead", "addre
 
 def status() -> None:
     """One line per process: running, ready, memory, lag, dead letters, address."""
-    stack = Stack.from_environment()
+    stack = Stack.as_started()
     states = list(inspect(stack.home, stack.ports))
     _line(_TITLES, "dim")
     for state in states:

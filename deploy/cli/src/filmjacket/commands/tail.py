@@ -1,22 +1,19 @@
 """`filmjacket tail TOPIC`: facts in readable form."""
 
 import asyncio
-import json
 import logging
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
-from fj_events import TOPICS, BadEvent, Phi, from_body
+from fj_events import TOPICS
 from fj_local.kafka import bootstrap
 from fj_local.stack import Stack
-from pydantic import BaseModel
 
 from filmjacket.errors import NoSuchThing, NotReachable
+from filmjacket.masking import readable
 from filmjacket.terminal import console
-
-_MASK: Final = "•••"
 
 
 def tail(
@@ -29,7 +26,7 @@ def tail(
     """Write the facts of a topic, one per line."""
     if topic not in TOPICS:
         raise NoSuchThing(f"no topic {topic!r}; there are: {', '.join(sorted(TOPICS))}")
-    servers = bootstrap(Stack.from_environment().ports)
+    servers = bootstrap(Stack.as_started().ports)
     try:
         asyncio.run(_tail(topic, servers, from_start=all_, follow=follow, phi=phi))
     except KeyboardInterrupt:
@@ -57,25 +54,4 @@ def _line(record: ConsumerRecord, *, phi: bool) -> str:
     headers = {name: value.decode(errors="replace") for name, value in record.headers}
     kind, key = headers.get("ce_type", "?"), (record.key or b"").decode(errors="replace")
     start = f"{headers.get('ce_time', '')} {kind} #{headers.get('ce_sequence', '?')} {headers.get('ce_site', '')} {key}"
-    return f"{start} {_body(kind, record.value or b'', phi=phi)}"
-
-
-def _body(kind: str, value: bytes, *, phi: bool) -> str:
-    """The body as JSON. What cannot be read is not shown either: nobody knows what is in it."""
-    if phi:
-        return value.decode(errors="replace")
-    try:
-        return json.dumps(_masked(from_body(kind, value)), ensure_ascii=False, default=str)
-    except BadEvent as error:
-        return f"(not readable: {type(error).__name__}, {len(value)} bytes)"
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, Phi):
-        return _MASK
-    if isinstance(value, BaseModel):
-        fields = {name: getattr(value, name) for name in type(value).model_fields}
-        return {name: _masked(field) for name, field in fields.items() if field is not None}
-    if isinstance(value, (list, tuple)):
-        return [_masked(item) for item in value]
-    return value
+    return f"{start} {readable(kind, record.value or b'', phi=phi)}"

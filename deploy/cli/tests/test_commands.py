@@ -1,0 +1,71 @@
+"""What an operator sees."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fj_events import SERVICES
+from fj_local.commands import installed
+from fj_local.stack import Stack
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def filmjacket(tmp_path: Path) -> Run:
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "FJ_HOME": str(tmp_path), "COLUMNS": "200", **environment}
+        command = [installed("filmjacket", "filmjacket"), *arguments]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=100)
+
+    return run
+
+
+def test_a_mistake_is_told_in_words_not_by_a_traceback(filmjacket: Run) -> None:
+    done = filmjacket("status", FJ_PORT_OFFSET="99999")
+    assert done.returncode == 1
+    assert "FJ_PORT_OFFSET is 99999" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("tail", "rumours"), "order-events"),
+        (("logs", "nobody"), "there are: none"),
+        (("dlq", "list", "nobody"), "there are: patient"),
+        (("exam",), "--accession"),
+    ],
+)
+def test_what_is_not_there_is_answered_by_what_is(filmjacket: Run, arguments: tuple[str, ...], told: str) -> None:
+    done = filmjacket(*arguments)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
+def test_status_of_nothing_says_so(filmjacket: Run) -> None:
+    lines = filmjacket("status").stdout.splitlines()
+    assert {tuple(line.split()[1:3]) for line in lines[1:-1]} == {("no", "no")}
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(400)
+def test_status_has_one_line_per_process(filmjacket: Run, whole_stack: Stack) -> None:
+    done = filmjacket("status", FJ_HOME=str(whole_stack.home.path))
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:-1]}
+    assert set(rows) >= {*SERVICES, "ingest-2", "kafka", "postgres", "seaweedfs", "gateway"}
+    assert {(row[1], row[2]) for row in rows.values()} == {("yes", "yes")}
+    assert rows["order"][5:7] == ["0", "0"], done.stdout
+    assert rows["order"][-1] == f"mllp://127.0.0.1:{whole_stack.ports['ORDER_MLLP_PORT']}"
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(400)
+def test_no_dead_letters_and_an_empty_topic_are_no_error(filmjacket: Run, whole_stack: Stack) -> None:
+    home = str(whole_stack.home.path)
+    assert filmjacket("dlq", "list", "order", FJ_HOME=home).returncode == 0
+    assert filmjacket("tail", "order-events", "--all", "--no-follow", FJ_HOME=home).returncode == 0
+    assert "no exam with accession A-NONE" in filmjacket("exam", "--accession", "A-NONE", FJ_HOME=home).stderr
+    assert filmjacket("logs", "gateway", "-n", "1", FJ_HOME=home).stdout.strip()
