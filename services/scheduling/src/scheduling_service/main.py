@@ -1,20 +1,24 @@
 """Where `scheduling` is put together: settings, stores, doors, and the loop."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fj_bus import Bus, BusSettings, Consumer, Relay, Tx
+from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_dicom import Peers, Scp, ScpSettings
 from fj_objects import S3Settings, S3Store
-from fj_runtime import Part, Sites, api, command, database, database_watch, serve
+from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
 from scheduling_service.adapters.book import PostgresExamBook
 from scheduling_service.adapters.catalogue import load_catalogue
 from scheduling_service.adapters.instance_lists import StoredInstanceLists
 from scheduling_service.adapters.postgres import PostgresSchedule
 from scheduling_service.adapters.worklist import PostgresWorklist
+from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.entrypoints.http import scheduling_router
 from scheduling_service.entrypoints.kafka import subscribe
 from scheduling_service.entrypoints.mpps import performed_service
@@ -28,33 +32,61 @@ ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "scheduling_service")
 
 
-async def run(settings: Settings, roles: frozenset[str]) -> None:
-    """Run the parts that `roles` asks for until stopped."""
-    sites = Sites.load(settings.sites)
-    zones = {site.name: ZoneInfo(site.time_zone) for site in sites}
-    catalogue = load_catalogue(settings.catalogue)
-    objects = S3Settings()
-    lists = StoredInstanceLists(S3Store(objects), objects.bucket)
+@dataclass(frozen=True, slots=True)
+class _Equipment:
+    """What does not depend on the database."""
 
-    def schedule(tx: Tx) -> PostgresSchedule:
-        return PostgresSchedule(tx, lambda site: zones.get(site, zones[sites.main.name]))
+    sites: Sites
+    catalogue: Catalogue
+    lists: StoredInstanceLists
 
+    @classmethod
+    def of(cls, settings: Settings) -> "_Equipment":
+        objects = S3Settings.model_validate({})
+        lists = StoredInstanceLists(S3Store(objects), objects.bucket)
+        return cls(Sites.load(settings.sites), load_catalogue(settings.catalogue), lists)
+
+    def schedule(self, tx: Tx) -> PostgresSchedule:
+        return PostgresSchedule(tx, self._zone_of)
+
+    def _zone_of(self, name: str) -> ZoneInfo:
+        site = next((site for site in self.sites if site.name == name), self.sites.main)
+        return ZoneInfo(site.time_zone)
+
+
+@asynccontextmanager
+async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
+    """The consumer with its handlers, not running."""
+    with_ = _Equipment.of(settings)
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
-        subscribe(consumer, schedule, Planner(catalogue, lambda: datetime.now(UTC)), lists)
-        translator = Translator(sites, UUID(settings.patient_namespace.get_secret_value()))
+        subscribe(consumer, with_.schedule, Planner(with_.catalogue, lambda: datetime.now(UTC)), with_.lists)
+        yield consumer
+
+
+async def run(settings: Settings, roles: frozenset[str]) -> None:
+    """Run the parts that `roles` asks for until stopped."""
+    with_ = _Equipment.of(settings)
+    translator = Translator(with_.sites, UUID(settings.patient_namespace.get_secret_value()))
+    async with consuming(settings) as consumer:
+        bus = consumer.bus
         services = [
-            worklist_service(PostgresWorklist(pool), settings.worklist_max),
-            performed_service(translator, bus.unit, schedule, lists),
+            worklist_service(PostgresWorklist(bus.pool), settings.worklist_max),
+            performed_service(translator, bus.unit, with_.schedule, with_.lists),
         ]
         parts: dict[str, Part] = {
             "listener": Scp("worklist", _scp(settings), services, Peers.load(settings.peers)),
             "consumer": consumer,
             "relay": Relay(bus),
         }
-        app = api(SERVICE, scheduling_router(PostgresExamBook(pool), catalogue))
-        await serve(settings, [database_watch(pool), *(parts[role] for role in ROLES if role in roles)], app)
+        app = api(
+            SERVICE,
+            scheduling_router(PostgresExamBook(bus.pool), with_.catalogue),
+            operator_router(bus, consumer, Actor),
+        )
+        chosen = [parts[role] for role in ROLES if role in roles]
+        await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 
 def _scp(settings: Settings) -> ScpSettings:
@@ -70,4 +102,4 @@ def _scp(settings: Settings) -> ScpSettings:
 
 def main() -> None:
     """The program `scheduling-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS)
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))

@@ -82,8 +82,8 @@ class InstanceLists(Protocol):
 class Worklist(Protocol):
     """The open steps, read outside of any transaction."""
 
-    async def find(self, query: Query, limit: int) -> list[Item]:
-        """At most `limit` matches: the most urgent first, then by start."""
+    async def find(self, query: Query, limit: int) -> Collection[Item]:
+        """At most `limit` matches: the most urgent first, then by start. Each is read when its turn comes."""
 
 
 class ExamBook(Protocol):

@@ -1,7 +1,10 @@
 """The open steps, as modalities ask for them. PostgreSQL does the matching."""
 
 import re
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
+
+from asyncpg import Record
 
 from scheduling_service.domain.worklist import Item, Query, folded
 
@@ -18,14 +21,30 @@ class PostgresWorklist:
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
 
-    async def find(self, query: Query, limit: int) -> list[Item]:
+    async def find(self, query: Query, limit: int) -> Collection[Item]:
         conditions, arguments = _where(query)
         rows = await self._pool.fetch(
             f"SELECT item FROM worklist WHERE {' AND '.join(conditions)}"
             f" ORDER BY urgency, starts_local, exam_key, number LIMIT {limit:d}",
             *arguments,
         )
-        return [Item.model_validate_json(row["item"], extra="ignore") for row in rows]
+        return _Found(rows)
+
+
+class _Found(Collection[Item]):
+    """Rows that become items one by one: in the thread that sends them, not all at once on the event loop."""
+
+    def __init__(self, rows: list[Record]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (Item.model_validate_json(row["item"], extra="ignore") for row in self._rows)
+
+    def __contains__(self, item: object) -> bool:
+        return any(each == item for each in self)
 
 
 def _where(query: Query) -> tuple[list[str], list[object]]:

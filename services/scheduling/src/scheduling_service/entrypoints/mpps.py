@@ -1,11 +1,12 @@
 """Modality Performed Procedure Step N-CREATE and N-SET (PS3.4 section F.7, IHE RAD-6 and RAD-7)."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
 
+from asyncpg import DeadlockDetectedError
 from fj_bus import Transient, Tx
 from fj_dicom import Answer, CommandField, ErrorId, General, NormalizedService, Refused, Request, Status
 
@@ -21,6 +22,7 @@ from scheduling_service.entrypoints.performed import Translator
 from scheduling_service.ports import InstanceLists, Schedule
 
 MPPS: Final = "1.2.840.10008.3.1.2.3.3"
+TRIES: Final = 5
 
 STATUSES: Final[Mapping[type[SchedulingError], General]] = MappingProxyType(
     {
@@ -65,10 +67,20 @@ def performed_service(
     return NormalizedService(MPPS, {CommandField.N_CREATE: create, CommandField.N_SET: change})
 
 
+async def _patiently(unit: Callable[[], AbstractAsyncContextManager[Tx]], act: Callable[[Tx], Awaitable[None]]) -> None:
+    """Again, where the database has given up this of two transactions that waited for each other."""
+    for _ in range(TRIES - 1):
+        with suppress(DeadlockDetectedError):
+            async with unit() as tx:
+                await act(tx)
+            return
+    async with unit() as tx:
+        await act(tx)
+
+
 async def _commit(unit: Callable[[], AbstractAsyncContextManager[Tx]], act: Callable[[Tx], Awaitable[None]]) -> None:
     try:
-        async with unit() as tx:
-            await act(tx)
+        await _patiently(unit, act)
     except SchedulingError as error:
         kind = type(error)
         raise Refused(Status(STATUSES[kind], str(error), error_id=ERROR_IDS.get(kind))) from None

@@ -58,7 +58,7 @@ def _handler(worklist: Worklist, limit: int) -> FindHandler:
             raise Refused(Status(Find.IDENTIFIER_MISMATCH, "the identifier asks for nothing"))
         with _seconds.time():
             query = _query(request.caller.site, identifier, step)
-            found = [] if _asks_for_physician(step) else await worklist.find(query, limit + 1)
+            found = () if _asks_for_physician(step) else await worklist.find(query, limit + 1)
         if len(found) > limit:
             raise Refused(Status(Find.OUT_OF_RESOURCES, f"more than {limit} steps match"))
         _items.inc(len(found))
