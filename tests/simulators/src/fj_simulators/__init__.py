@@ -1,9 +1,24 @@
 """The world around Filmjacket: an EHR, a modality, a dictation system. They speak the protocols and know no more."""
 
+from fj_simulators.clinic import Answer, Clinic, TooLate
 from fj_simulators.dictation import Dictation
 from fj_simulators.doors import Doors
 from fj_simulators.ehr import Ehr, Received
 from fj_simulators.exam import Exam, a_patient, an_exam
-from fj_simulators.modality import Modality, WorklistEntry
+from fj_simulators.modality import Modality, Performed, WorklistEntry
 
-__all__ = ["Dictation", "Doors", "Ehr", "Exam", "Modality", "Received", "WorklistEntry", "a_patient", "an_exam"]
+__all__ = [
+    "Answer",
+    "Clinic",
+    "Dictation",
+    "Doors",
+    "Ehr",
+    "Exam",
+    "Modality",
+    "Performed",
+    "Received",
+    "TooLate",
+    "WorklistEntry",
+    "a_patient",
+    "an_exam",
+]

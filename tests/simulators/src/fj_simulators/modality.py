@@ -2,12 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
@@ -24,8 +24,23 @@ SUCCESS: Final = 0x0000
 PENDING: Final = (0xFF00, 0xFF01)
 
 
+DUPLICATE: Final = 0x0111
+"""SOP Instance already there (PS3.7 C.4.2): to a second try it says that the first one had arrived."""
+NO_LONGER: Final = 0x0110
+"""May no longer be updated (PS3.4 F.7.2.2): the same of a final N-SET."""
+TRIES: Final = 3
+T = TypeVar("T")
+
+
 class Unexpected(Exception):
-    """The SCP answered with another status than success, or not at all."""
+    """The SCP answered with another status than success."""
+
+
+class NoAnswer(Unexpected):
+    """The SCP did not answer, or the answer was lost on the way to us: try again, as scanners do.
+
+    (pynetdicom's reactor can take the answer away from a requestor that is slow to wait for it.)
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +73,19 @@ class Modality:
 
     async def worklist(self, *, accession: str = "") -> list[WorklistEntry]:
         """The open steps of this station, or the one with this accession number (IHE RAD-5)."""
-        return await asyncio.to_thread(self._find, accession)
+        return await asyncio.to_thread(_trying, lambda _: self._find(accession))
 
     async def starts(self, made: Performed, entry: WorklistEntry | None) -> None:
         """MPPS N-CREATE, IN PROGRESS (IHE RAD-6); without a worklist entry it is an unscheduled step."""
-        await asyncio.to_thread(self._create, made, entry)
+        await asyncio.to_thread(_trying, lambda again: self._create(made, entry, again=again))
 
     async def sends(self, made: Performed) -> None:
         """C-STORE of every image over one association (IHE RAD-8)."""
-        await asyncio.to_thread(self._store, made.images)
+        await asyncio.to_thread(_trying, lambda _: self._store(made.images))
 
     async def completes(self, made: Performed, status: str = "COMPLETED") -> None:
         """MPPS N-SET with the list of what was made (IHE RAD-7)."""
-        await asyncio.to_thread(self._set, made, status)
+        await asyncio.to_thread(_trying, lambda again: self._set(made, status, again=again))
 
     async def performs(self, exam: Exam, slices: int = 4, size: int = 128) -> Performed:
         """The whole exam: worklist, start, images, end."""
@@ -136,23 +151,22 @@ class Modality:
         found = []
         with self._associated(self._doors.worklist, "FJ_MWL", [ModalityWorklistInformationFind]) as association:
             for status, item in association.send_c_find(query, ModalityWorklistInformationFind):
-                if not status or status.Status not in (SUCCESS, *PENDING):
-                    raise Unexpected(f"C-FIND: {_shown(status)}")
+                _expect(status, "C-FIND", *PENDING)
                 if item is not None:
                     found.append(WorklistEntry(item))
         return found
 
-    def _create(self, made: Performed, entry: WorklistEntry | None) -> None:
+    def _create(self, made: Performed, entry: WorklistEntry | None, *, again: bool) -> None:
         with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
             content = _in_progress(made, entry, self._ae_title)
             status, _ = association.send_n_create(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
-            _expect(status, "N-CREATE")
+            _expect(status, "N-CREATE", DUPLICATE if again else SUCCESS)
 
-    def _set(self, made: Performed, status: str) -> None:
+    def _set(self, made: Performed, status: str, *, again: bool) -> None:
         with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
             content = _final(made, status, self._ae_title)
             answer, _ = association.send_n_set(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
-            _expect(answer, "N-SET")
+            _expect(answer, "N-SET", NO_LONGER if again else SUCCESS)
 
     def _store(self, images: Sequence[Dataset]) -> None:
         with self._associated(self._doors.images, "FJ_STORE", [CTImageStorage]) as association:
@@ -162,7 +176,7 @@ class Modality:
     @contextmanager
     def _associated(self, port: int, called: str, classes: Iterable[str]) -> Iterator[Association]:
         scanner = AE(ae_title=self._ae_title)
-        scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 30
+        scanner.acse_timeout = scanner.dimse_timeout = scanner.network_timeout = 15
         for uid in classes:
             scanner.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         handlers: Any = [(evt.EVT_CONN_OPEN, _without_delay)]
@@ -179,13 +193,21 @@ def _without_delay(event: Any) -> None:
     event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _expect(status: Any, what: str) -> None:
-    if not status or status.Status != SUCCESS:
-        raise Unexpected(f"{what}: {_shown(status)}")
+def _trying(act: Callable[[bool], T]) -> T:
+    """What `act(again)` returns; without an answer it is tried again, three times at most."""
+    for attempt in range(TRIES - 1):
+        try:
+            return act(attempt > 0)
+        except NoAnswer:
+            continue
+    return act(True)
 
 
-def _shown(status: Any) -> str:
-    return f"{status.Status:04X} {status.get('ErrorComment', '')}" if status else "no answer"
+def _expect(status: Any, what: str, *also: int) -> None:
+    if not status:
+        raise NoAnswer(f"{what}: no answer")
+    if status.Status not in (SUCCESS, *also):
+        raise Unexpected(f"{what}: {status.Status:04X} {status.get('ErrorComment', '')}")
 
 
 @lru_cache(maxsize=8)
