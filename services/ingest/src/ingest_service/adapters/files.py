@@ -68,6 +68,12 @@ def lock(path: Path) -> int | None:
     return None
 
 
+def unlock(descriptor: int) -> None:
+    """Let another process have the file. Closing alone would not: a memory map holds a duplicate of the descriptor."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Make creations, renames and removals in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

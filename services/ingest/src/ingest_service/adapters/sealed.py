@@ -88,7 +88,7 @@ class SealedSegment:
         """Let go of the lock; allowed twice."""
         file, self._file = self._file, None
         if file is not None:
-            os.close(file)
+            files.unlock(file)
 
     @cached_property
     def _found(self) -> list[tar.Found]:

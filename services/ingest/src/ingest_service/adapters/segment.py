@@ -14,7 +14,7 @@ from uuid import UUID
 from fj_events import Source
 
 from ingest_service.adapters import tar
-from ingest_service.adapters.files import State, new_segment_id, path_of, sync_folder
+from ingest_service.adapters.files import State, new_segment_id, path_of, sync_folder, unlock
 from ingest_service.domain.pack import Place
 from ingest_service.domain.reception import Identity, Origin
 
@@ -87,7 +87,7 @@ class OpenSegment:
             self._path.rename(path_of(self._folder, self.id, State.SEALED))
             return True
         finally:
-            os.close(self._file)
+            unlock(self._file)
 
 
 class OpenEntry:

@@ -46,8 +46,8 @@ class Intake:
         """The data set is complete: check it, make it durable, say what it was."""
         entry = self._entry or self._begin(self._head)
         if not self._tags.ends_at(self._size):
-            with _understood():
-                self._tags.finish(entry.view() if self._size else memoryview(b""))
+            with _understood(), entry.view() as data:
+                self._tags.finish(data)
         entry.commit()
         return self.identity()
 

@@ -1,0 +1,161 @@
+"""STOW-RS (PS3.18 section 10.5) over HTTP."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from fj_testing import Log, Services
+from fj_testing.stack import S3
+from pydicom import Dataset
+
+from services.ingest.tests.builders import an_instance, encoded, part10
+from services.ingest.tests.doors import World, store_of
+
+pytestmark = pytest.mark.servers
+BOUNDARY = "fj-boundary"
+MULTIPART = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+BYTES_MAX = 4 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def world(
+    services: Services, log: Log, s3: S3, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> World:
+    services.create_topics()
+    process = services.start(
+        "ingest",
+        INGEST_DIMSE_PORT=free_port(),
+        INGEST_JOURNAL=str(tmp_path_factory.mktemp("journal")),
+        INGEST_STOW_BYTES_MAX=BYTES_MAX,
+    )
+    return World(process, log, store_of(s3))
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=world.process.http, timeout=30) as client:
+        yield client
+
+
+def body(*files: bytes, end: bool = True, kind: str = "application/dicom") -> bytes:
+    parts = b"".join(b"--%b\r\nContent-Type: %b\r\n\r\n%b\r\n" % (BOUNDARY.encode(), kind.encode(), f) for f in files)
+    return parts + (b"--%b--\r\n" % BOUNDARY.encode() if end else b"")
+
+
+async def stow(
+    http: httpx.AsyncClient, content: bytes, path: str = "/dicomweb/studies", **headers: str
+) -> httpx.Response:
+    return await http.post(path, content=content, headers={"Content-Type": MULTIPART} | headers)
+
+
+def uids(answer: dict[str, Any], sequence: str) -> list[str]:
+    return [item["00081155"]["Value"][0] for item in answer.get(sequence, {"Value": []})["Value"]]
+
+
+def reasons(answer: dict[str, Any], sequence: str) -> list[int]:
+    return [item["00081197"]["Value"][0] for item in answer.get(sequence, {"Value": []})["Value"]]
+
+
+STORED, FAILED, OTHER = "00081199", "00081198", "0008119A"
+
+
+async def test_all_stored_is_200_and_bit_for_bit(world: World, http: httpx.AsyncClient) -> None:
+    sent = [an_instance("1.2.4.1", "1.2.4.1.1", pixels=700_000) for _ in range(3)]
+    answer = await stow(http, body(*map(part10, sent)), **{"X-FJ-User": "Tess"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/dicom+json"
+    assert uids(answer.json(), STORED) == [dataset.SOPInstanceUID for dataset in sent]
+    assert answer.json()["00081190"]["Value"] == [f"{world.process.http}/dicomweb/studies/1.2.4.1"]
+    (fact,) = await world.facts("1.2.4.1")
+    assert (fact["source"], fact["actor"], fact.get("calling_ae_title")) == ("DICOMWEB", "Tess", None)
+    assert [await world.file_of(fact, nth) for nth in range(3)] == [part10(dataset) for dataset in sent]
+    assert await world.data_of(fact) == encoded(sent[0])
+
+
+async def test_stored_in_part_is_202_and_says_which(world: World, http: httpx.AsyncClient) -> None:
+    good, cut, foreign = an_instance("1.2.4.2"), an_instance("1.2.4.2"), an_instance("1.2.4.3")
+    files = [part10(good), part10(cut)[:-100], part10(foreign), b"no DICOM at all" * 100]
+    answer = await stow(http, body(*files), "/dicomweb/studies/1.2.4.2")
+    assert answer.status_code == 202
+    assert uids(answer.json(), STORED) == [good.SOPInstanceUID]
+    assert uids(answer.json(), FAILED) == [cut.SOPInstanceUID, foreign.SOPInstanceUID]
+    assert reasons(answer.json(), FAILED) == [0xC000, 0xA900]
+    assert reasons(answer.json(), OTHER) == [0xC000]
+    (fact,) = await world.facts("1.2.4.2")
+    assert len(fact["instances"]) == 1
+
+
+def an_unknown_class() -> Dataset:
+    return an_instance(SOPClassUID="1.2.840.10008.1.1")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (part10(an_unknown_class()), 0x0122),
+        (part10(an_instance()).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.7\0"), 0xC122),
+        (part10(an_instance(SOPInstanceUID="1.2.3"))[:300], 0xC000),
+    ],
+)
+async def test_nothing_stored_is_409_with_the_reason(
+    world: World, http: httpx.AsyncClient, file: bytes, reason: int
+) -> None:
+    answer = await stow(http, body(file))
+    assert answer.status_code == 409
+    assert reasons(answer.json(), FAILED) + reasons(answer.json(), OTHER) == [reason]
+    assert answer.headers["warning"].startswith("299 ")
+
+
+async def test_a_body_that_ends_early_costs_its_last_part(world: World, http: httpx.AsyncClient) -> None:
+    whole, cut = an_instance("1.2.4.4"), an_instance("1.2.4.4")
+    answer = await stow(http, body(part10(whole), part10(cut), end=False)[:-500])
+    assert answer.status_code == 202
+    assert uids(answer.json(), STORED) == [whole.SOPInstanceUID]
+    assert uids(answer.json(), FAILED) == [cut.SOPInstanceUID]
+    (fact,) = await world.facts("1.2.4.4")
+    assert len(fact["instances"]) == 1
+
+
+async def test_a_body_without_length_is_bounded_too(world: World, http: httpx.AsyncClient) -> None:
+    small, large = an_instance("1.2.4.5"), an_instance("1.2.4.5", pixels=BYTES_MAX)
+
+    async def streamed() -> AsyncIterator[bytes]:
+        yield body(part10(small), part10(large))
+
+    answer = await http.post("/dicomweb/studies", content=streamed(), headers={"Content-Type": MULTIPART})
+    assert answer.status_code == 202
+    assert uids(answer.json(), STORED) == [small.SOPInstanceUID]
+    assert reasons(answer.json(), FAILED) == [0xA700]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{}", {"Content-Type": "application/json"}, 415),
+        (b"", {"Content-Type": 'multipart/related; type="application/dicom+json"; boundary=x'}, 415),
+        (b"", {"Content-Type": 'multipart/related; type="application/dicom"'}, 400),
+        (b"", {}, 400),
+        (b"this is no multipart body", {}, 400),
+        (body(b"x" * (BYTES_MAX + 1)), {}, 413),
+        (body(b"x"), {"Accept": "application/dicom+xml"}, 406),
+    ],
+)
+async def test_what_is_no_request_is_a_problem(
+    world: World, http: httpx.AsyncClient, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = await stow(http, content, **headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+
+
+async def test_a_study_that_is_no_uid_is_a_problem(world: World, http: httpx.AsyncClient) -> None:
+    answer = await stow(http, body(part10(an_instance())), "/dicomweb/studies/1.2.x")
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_part_of_another_kind_is_not_stored(world: World, http: httpx.AsyncClient) -> None:
+    answer = await stow(http, body(part10(an_instance()), kind="application/octet-stream"))
+    assert answer.status_code == 409
