@@ -34,10 +34,10 @@ class Process:
         return self.request("POST", path, **options)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with httpx.Client(base_url=self.address, timeout=10) as client:
+        with httpx.Client(base_url=self.address, timeout=30) as client:
             return client.request(method, path, **options)
 
-    def stop(self, number: int = signal.SIGTERM, within: float = 10) -> int:
+    def stop(self, number: int = signal.SIGTERM, within: float = 40) -> int:
         self.popen.send_signal(number)
         return self.popen.wait(within)
 
@@ -83,7 +83,7 @@ def start(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
         process = spawn(tmp_path_factory.mktemp("demo") / "log", port, given)
         running.append(process)
         if ready:
-            await eventually(lambda: _answers(process), within=20)
+            await eventually(lambda: _answers(process), within=45)
         return process
 
     yield begin
@@ -98,7 +98,7 @@ def run_demo() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, str(DEMO), *arguments]
-        return subprocess.run(line, env=environment(**given), capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(line, env=environment(**given), capture_output=True, text=True, timeout=50, check=False)
 
     return run
 

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from fj_runtime import (
     Actor,
     Health,
+    MachineActor,
     OperatorError,
     Part,
     Periodic,
@@ -96,6 +97,11 @@ async def place(order_id: int, order: Order, actor: Actor) -> dict[str, Any]:
 @routes.get("/orders")
 async def find(limit: int) -> dict[str, int]:
     return {"limit": limit}
+
+
+@routes.post("/instances")
+async def store(actor: MachineActor) -> dict[str, str | None]:
+    return {"actor": actor}
 
 
 @routes.get("/missing")

@@ -70,6 +70,17 @@ def test_a_page_of_another_name_that_resolves_to_this_machine_may_not_act(demo: 
     assert place(demo, X_FJ_User="me", Host="[::1]:8080").status_code == 201
 
 
+def test_a_machine_needs_no_name_but_the_same_place(demo: "Process") -> None:
+    def store(**headers: str) -> "httpx.Response":
+        return demo.post("/api/demo/instances", headers=headers)
+
+    assert store().json() == {"actor": None}
+    assert store(Authorization="Bearer of-nobody").json() == {"actor": None}
+    assert store(**{"X-FJ-User": "CT1"}).json() == {"actor": "CT1"}
+    refused(store(**{"X-Forwarded-For": "10.0.0.9"}))
+    refused(store(Host="rebound.example.org"))
+
+
 def test_a_read_needs_no_user(demo: "Process") -> None:
     assert demo.get("/api/demo/orders?limit=3").json() == {"limit": 3}
 

@@ -14,7 +14,7 @@ Lines = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def run() -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(LOUD), "DEBUG"], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([sys.executable, str(LOUD), "DEBUG"], capture_output=True, text=True, timeout=50, check=False)
 
 
 @pytest.fixture(scope="module")

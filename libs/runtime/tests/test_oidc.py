@@ -199,6 +199,8 @@ async def test_a_service_with_an_issuer_takes_tokens_and_nothing_else(local: Loc
     for headers in ({"X-FJ-User": "me"}, {}, {"Authorization": "Basic bWU6bWU="}, {"Authorization": "Bearer"}):
         answer = await asyncio.to_thread(place, **headers)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    nameless = await asyncio.to_thread(demo.post, "/api/demo/instances")
+    assert nameless.status_code == 401
     expired = await asyncio.to_thread(place, Authorization=f"Bearer {local.token(exp=1)}")
     assert expired.status_code == 401
     assert expired.headers["www-authenticate"] == 'Bearer error="invalid_token"'

@@ -22,7 +22,7 @@ async def test_a_signal_drains_the_parts_and_ends_with_0(start: "Start", number:
 
 async def test_a_failing_part_stops_the_others_in_order_and_ends_with_1(start: "Start") -> None:
     demo = await start(ready=False, DEMO_PARTS="first,failing")
-    assert demo.popen.wait(10) == 1
+    assert demo.popen.wait(40) == 1
     failure = demo.said("part failed")[0]
     assert failure["part"] == "failing"
     assert [error["class"] for error in failure["raised"]] == ["fj_runtime.errors.PartFailed", "ValueError"]
@@ -33,7 +33,7 @@ async def test_a_failing_part_stops_the_others_in_order_and_ends_with_1(start: "
 
 async def test_a_part_that_ends_by_itself_is_a_failure(start: "Start") -> None:
     demo = await start(ready=False, DEMO_PARTS="returning,first")
-    assert demo.popen.wait(10) == 1
+    assert demo.popen.wait(40) == 1
     assert "ended before it was told to" in demo.text
 
 
@@ -45,7 +45,9 @@ async def test_a_deaf_part_is_cancelled_after_the_grace(start: "Start") -> None:
 
 async def test_a_blocked_thread_does_not_keep_a_stopped_process_alive(start: "Start") -> None:
     demo = await start(DEMO_PARTS="blocked", DEMO_GRACE="0.5")
-    assert demo.stop(within=15) == 1
+    assert demo.stop() == 0
+    assert demo.said("threads did not end")
+    assert ", line " in demo.text
 
 
 async def test_a_stream_that_watches_the_stop_does_not_hold_it_up(start: "Start") -> None:
@@ -53,22 +55,23 @@ async def test_a_stream_that_watches_the_stop_does_not_hold_it_up(start: "Start"
     seen = threading.Event()
 
     def listen() -> None:
-        with httpx.stream("GET", f"{demo.address}/api/demo/stream", timeout=20) as answer:
+        with httpx.stream("GET", f"{demo.address}/api/demo/stream", timeout=40) as answer:
             for _ in answer.iter_lines():
                 seen.set()
 
     listener = threading.Thread(target=listen)
     listener.start()
-    assert seen.wait(5)
-    assert demo.stop(within=3) == 0
-    listener.join(5)
+    assert seen.wait(20)
+    assert demo.stop() == 0
+    listener.join(10)
+    assert not any("timeout graceful shutdown exceeded" in line["event"] for line in demo.lines)
 
 
 async def test_a_taken_port_is_named(start: "Start") -> None:
     first = await start(DEMO_PARTS="first")
     port = first.address.rpartition(":")[2]
     second = await start(ready=False, DEMO_HTTP_PORT=port)
-    assert second.popen.wait(10) == 1
+    assert second.popen.wait(40) == 1
     told = second.said("giving up")[0]["raised"][0]["text"]
     assert told == f"cannot listen on 127.0.0.1:{port}: Address already in use"
 

@@ -90,7 +90,7 @@ async def test_a_collector_that_is_away_does_not_hold_up_the_end(start: "Start",
     demo.get("/api/demo/orders?limit=3")
     began = time.monotonic()
     assert await asyncio.to_thread(demo.stop) == 0
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20
 
 
 async def test_without_a_collector_trace_ids_still_stand_in_the_log(start: "Start") -> None:

@@ -68,7 +68,7 @@ async def _acting_machine(
 ) -> str | None:
     keeper: Doorkeeper = request.app.state.doorkeeper
     user = await keeper.identify(request, bearer.credentials if bearer else None, name or _NAMELESS)
-    return user if bearer or name else None
+    return None if user == _NAMELESS else user
 
 
 MachineActor = Annotated[str | None, Depends(_acting_machine)]

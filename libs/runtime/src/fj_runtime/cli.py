@@ -2,9 +2,11 @@
 
 import asyncio
 import faulthandler
+import os
 import sys
+import threading
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final, NoReturn
 
 import structlog
@@ -25,7 +27,7 @@ FAILED: Final = 1
 MISUSED: Final = 2
 SCHEMA_TOO_OLD: Final = 3
 _MIGRATE: Final = "migrate"
-_THREADS_SECONDS: Final = 15
+_THREADS_SECONDS: Final = 5
 _log = structlog.get_logger("fj_runtime.cli")
 
 
@@ -53,7 +55,9 @@ def command(  # noqa: PLR0913, PLR0917 - one call per service, where all of it m
         raise SystemExit(DONE)
     configure_logs(service, settings.log_level, settings.log_format)
     configure_tracing(service, settings.otlp_endpoint)
-    code = _outcome(lambda: _act(settings, arguments, run, migrations, subcommands or {}))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        code = runner.run(_outcome(_act(settings, arguments, run, migrations, subcommands or {})))
+        _leave_within(_THREADS_SECONDS, code)
     end_tracing()
     raise SystemExit(code)
 
@@ -80,10 +84,10 @@ async def _migrate(settings: ServiceSettings, packages: Sequence[str]) -> None:
     _log.info("the schema is up to date", count=len(applied))
 
 
-def _outcome(act: Callable[[], Awaitable[int]]) -> int:
+async def _outcome(acting: Coroutine[None, None, int]) -> int:
+    """The exit code of what was done; errors are logged as class and place, never printed as a traceback."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(_bounded(act))
+        return await acting
     except SettingsError as error:
         _log.critical("a setting does not fit", exc_info=error)
         return MISUSED
@@ -93,19 +97,22 @@ def _outcome(act: Callable[[], Awaitable[int]]) -> int:
     except OperatorError as error:
         _log.critical("giving up", exc_info=error)
         return FAILED
-    except Exception as error:  # noqa: BLE001 - the last line of defence: log it as class and place, not as a traceback
+    except Exception as error:  # noqa: BLE001 - the last line of defence
         _log.critical("failed", exc_info=error)
         return FAILED
-    else:
-        return code
 
 
-async def _bounded(act: Callable[[], Awaitable[int]]) -> int:
-    try:
-        return await act()
-    finally:
-        # What is left is the end of worker threads; one that hangs must not keep a stopped process alive.
-        faulthandler.dump_traceback_later(_THREADS_SECONDS, exit=True)
+def _leave_within(seconds: float, code: int) -> None:
+    """All is done but the end of worker threads: one that hangs must not keep the process, nor change its exit code."""
+
+    def leave() -> None:
+        _log.error("threads did not end", seconds=seconds)
+        faulthandler.dump_traceback(sys.stderr)
+        os._exit(code)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _parser(service: str, roles: Sequence[str], subcommands: Mapping[str, Subcommand[S]]) -> ArgumentParser:
