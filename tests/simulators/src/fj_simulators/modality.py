@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,10 +38,7 @@ class Unexpected(Exception):
 
 
 class NoAnswer(Unexpected):
-    """The SCP did not answer, or the answer was lost on the way to us: try again, as scanners do.
-
-    (pynetdicom's reactor can take the answer away from a requestor that is slow to wait for it.)
-    """
+    """The SCP did not answer, or the answer was lost on the way to us: try again, as scanners do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +169,7 @@ class Modality:
     def _store(self, images: Sequence[Dataset]) -> None:
         with self._associated(self._doors.images, "FJ_STORE", [CTImageStorage]) as association:
             for image in images:
+                _settle(association)
                 _expect(association.send_c_store(image), "C-STORE")
 
     @contextmanager
@@ -191,6 +190,13 @@ class Modality:
 
 def _without_delay(event: Any) -> None:
     event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _settle(association: Association) -> None:
+    """Wait until pynetdicom's reactor runs again after the last exchange: else it may take the next answer from us."""
+    deadline = time.monotonic() + 1
+    while association._is_paused and time.monotonic() < deadline:
+        time.sleep(0.0005)
 
 
 def _trying(act: Callable[[bool], T]) -> T:
