@@ -69,7 +69,9 @@ class SealedSegment:
         members, end = 0, 0
         content = self._content() if self._found else memoryview(b"")
         for found in self._found:
-            if not tar.matches(found, content[found.offset : found.offset + found.length]):
+            # Only the first member is no instance: any other without a digest has lost its extended header.
+            whole = end == 0 if found.place is None else tar.matches(found.place, found.header_sha256, content)
+            if not whole:
                 break
             members += found.place is not None
             end = found.end

@@ -79,13 +79,11 @@ def walk(file: BinaryIO) -> Iterator[Found]:
         return  # what follows was never completed
 
 
-def matches(found: Found, content: memoryview) -> bool:
+def matches(place: Place, header_sha256: str, archive: memoryview) -> bool:
     """Whether a member's bytes are those that its headers describe."""
-    place = found.place
-    if place is None:
-        return True
-    header, data = content[: place.data_offset], content[place.data_offset :]
-    return (hashlib.sha256(header).hexdigest(), hashlib.sha256(data).hexdigest()) == (found.header_sha256, place.sha256)
+    data = place.offset + place.data_offset
+    found = hashlib.sha256(archive[place.offset : data]), hashlib.sha256(archive[data : place.end])
+    return [digest.hexdigest() for digest in found] == [header_sha256, place.sha256]
 
 
 def _found(info: tarfile.TarInfo, end: int) -> Found:
