@@ -11,7 +11,7 @@ from fj_testing import Facts, Log, Services, eventually
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure]
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(240)]  # processes start several times
 EXAMS = 10
 
 

@@ -12,7 +12,7 @@ from fj_testing import Facts, Services, eventually
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]  # processes start several times
 TABLES = ("patients", "patient_names", "orders", "studies", "reports")
 
 

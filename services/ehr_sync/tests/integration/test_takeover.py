@@ -8,7 +8,7 @@ from fj_testing import Facts, Services, eventually
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure]
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(240)]  # processes start several times
 
 
 async def test_two_processes_share_the_destinations_and_take_over(
