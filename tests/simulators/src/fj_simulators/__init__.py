@@ -6,6 +6,7 @@ from fj_simulators.doors import Doors
 from fj_simulators.ehr import Ehr, Received
 from fj_simulators.exam import Exam, a_patient, an_exam
 from fj_simulators.modality import Modality, Performed, WorklistEntry
+from fj_simulators.stubborn import plays_on
 
 __all__ = [
     "Answer",
@@ -21,4 +22,5 @@ __all__ = [
     "WorklistEntry",
     "a_patient",
     "an_exam",
+    "plays_on",
 ]

@@ -73,17 +73,20 @@ class Modality:
         """The open steps of this station, or the one with this accession number (IHE RAD-5)."""
         return await asyncio.to_thread(_trying, lambda _: self._find(accession))
 
-    async def starts(self, made: Performed, entry: WorklistEntry | None) -> None:
-        """MPPS N-CREATE, IN PROGRESS (IHE RAD-6); without a worklist entry it is an unscheduled step."""
-        await asyncio.to_thread(_trying, lambda again: self._create(made, entry, again=again))
+    async def starts(self, made: Performed, entry: WorklistEntry | None, *, again: bool = False) -> None:
+        """MPPS N-CREATE, IN PROGRESS (IHE RAD-6); without a worklist entry it is an unscheduled step.
+
+        `again`: the same may have arrived before, so that "it is there already" is as good as success.
+        """
+        await asyncio.to_thread(_trying, lambda retry: self._create(made, entry, again=again or retry))
 
     async def sends(self, made: Performed) -> None:
         """C-STORE of every image over one association (IHE RAD-8)."""
         await asyncio.to_thread(_trying, lambda _: self._store(made.images))
 
-    async def completes(self, made: Performed, status: str = "COMPLETED") -> None:
-        """MPPS N-SET with the list of what was made (IHE RAD-7)."""
-        await asyncio.to_thread(_trying, lambda again: self._set(made, status, again=again))
+    async def completes(self, made: Performed, status: str = "COMPLETED", *, again: bool = False) -> None:
+        """MPPS N-SET with the list of what was made (IHE RAD-7); `again` as in `starts`."""
+        await asyncio.to_thread(_trying, lambda retry: self._set(made, status, again=again or retry))
 
     async def performs(self, exam: Exam, slices: int = 4, size: int = 128) -> Performed:
         """The whole exam: worklist, start, images, end."""
