@@ -98,6 +98,10 @@ class Services:
         process.start()
         return process
 
+    def run(self, service: str, *arguments: str) -> None:
+        """Run `<service>-service <arguments>` to its end. Raises RuntimeError with its output when it fails."""
+        _run([script(service), *arguments], self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"})
+
     def create_topics(self) -> None:
         """Create this module's topics, once."""
         if not self._topics_are_there:
@@ -133,8 +137,7 @@ class Services:
             halt(self._home, process.program.name)
 
     def _migrate(self, service: str) -> None:
-        settings = self.environment(service) | {f"{service.upper()}_HTTP_PORT": "1"}
-        _run([script(service), "--role", "migrate"], settings)
+        self.run(service, "--role", "migrate")
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:
