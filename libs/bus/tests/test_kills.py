@@ -16,6 +16,7 @@ import pytest
 from fj_bus import Bus
 from fj_testing import eventually
 from fj_testing.log import Log, Record
+
 from libs.bus.tests.world import World, filled, relaying
 
 pytestmark = [pytest.mark.servers, pytest.mark.failure]
@@ -77,7 +78,7 @@ async def test_relays_are_killed_under_load(world: World, log: Log, tmp_path: Pa
         loading = asyncio.create_task(load(bus, "k", stop))
         for _ in range(8):
             async with worker("alpha", world, tmp_path):
-                await asyncio.sleep(random.uniform(1.5, 3.5))  # how long a relay lives is the experiment
+                await asyncio.sleep(random.uniform(1.5, 3.5))  # noqa: S311 - how long it lives is the experiment
         stop.set()
         count = await loading
         async with relaying(bus):

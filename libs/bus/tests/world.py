@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import asyncpg
-from fj_bus import Bus, BusSettings, Consumer, Relay
+from fj_bus import Bus, BusSettings, Consumer, Relay, Stranger, Tx
 from fj_bus.handlers import F, Handler
 from fj_events import BadBody, Fact, Topic, UnknownType
 from fj_runtime import Part, migrate
@@ -37,9 +37,10 @@ class CupSpilled(Fact, type="cup.spilled.v1", topic="cup-events", key="cup"):
     cup: str
 
 
-class GuestSeated(Fact, type="guest.seated.v1", topic="guest-events", key="cup"):
-    """Alpha seated whom the cup is for."""
+class GuestSeated(Fact, type="guest.seated.v1", topic="guest-events", key="chair"):
+    """Alpha seated whom the cup is for. Another key, so that cup and guest may be handled side by side."""
 
+    chair: str
     cup: str
 
 
@@ -166,6 +167,20 @@ def handling(fact: type[F], handler: Handler[F]) -> Callable[[Consumer], None]:
         consumer.on(fact)(handler)
 
     return subscribe
+
+
+async def drink(fact: CupFilled, tx: Tx) -> None:
+    """Needs the guest: parks without."""
+    if await tx.connection.fetchval("SELECT true FROM guest WHERE cup = $1", fact.cup) is None:
+        raise Stranger("guest", fact.cup)
+    await tx.connection.execute("INSERT INTO effect (cup, n) VALUES ($1, $2)", fact.cup, fact.n)
+    tx.emit(CupDrunk(site=fact.site, cup=fact.cup, n=fact.n))
+
+
+async def seat(fact: GuestSeated, tx: Tx) -> None:
+    """What the cups wait for."""
+    await tx.connection.execute("INSERT INTO guest VALUES ($1) ON CONFLICT DO NOTHING", fact.cup)
+    tx.wake("guest", fact.cup)
 
 
 async def effects(bus: Bus) -> list[tuple[str, int]]:
