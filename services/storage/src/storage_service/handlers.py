@@ -1,6 +1,6 @@
 """When this happens, do that: one function per fact, and the clock."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -31,7 +31,7 @@ from fj_events import (
 )
 
 from storage_service.domain.assembly import Complete, Patience, StepState, Waiting, assess
-from storage_service.domain.matching import NoMatch, match
+from storage_service.domain.matching import Match, match
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 from storage_service.ports import InstanceLists, Studies
 
@@ -58,16 +58,17 @@ class Work:
     """All that was said until `now` has been heard, so that what is quiet may be closed; a fact alone cannot tell."""
 
 
-async def on_instances_stored(fact: InstancesStored, work: Work) -> Arrival:
-    """Images came: index them, see where they belong and whether their study is complete now."""
-    arrival = await work.studies.add_instances(fact, work.now)
-    if arrival.first:
-        work.studies.emit(_received(fact))
-    if arrival.added:
-        await _settle((fact.study_instance_uid,), work)
-    if arrival.added and arrival.late:
-        await _tell_late_images(fact, arrival, work.studies)
-    return arrival
+async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> Mapping[str, Arrival]:
+    """Images came: index them, see where they belong and whether their studies are complete now."""
+    arrivals = await work.studies.add_instances(facts, work.now)
+    for uid, fact in {fact.study_instance_uid: fact for fact in reversed(facts)}.items():
+        if arrivals[uid].first:
+            work.studies.emit(_received(fact))
+    await _settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
+    late = {uid: arrival.added for uid, arrival in arrivals.items() if arrival.late and arrival.added}
+    if late:
+        await _tell_late_images(late, work.studies)
+    return arrivals
 
 
 async def on_order_known(fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date, work: Work) -> None:
@@ -123,84 +124,116 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, namespace: UUID, 
     await _settle(await work.studies.waiting_for_patient(fact.patient_id), work)
 
 
-async def close_next_due(work: Work) -> bool:
-    """Look at one study whose time has come, in the silence. False when there is none."""
-    uid = await work.studies.next_due(work.now)
-    if uid is not None:
-        await _settle((uid,), work)
-    return uid is not None
+async def close_due(work: Work, most: int) -> int:
+    """Look at studies whose time has come, in the silence; how many there were, at most `most`."""
+    uids = await work.studies.due(work.now, most)
+    await _settle(uids, work)
+    return len(uids)
 
 
-async def _settle(uids: Iterable[str], work: Work) -> None:
+async def _settle(uids: Collection[str], work: Work) -> None:
     """See where studies belong and whether they are complete, with all that is known now."""
-    for uid in sorted(uids):
-        study = await work.studies.get(uid)
-        if study is not None:
-            await work.studies.save(await _settled(study, work))
-
-
-async def _settled(study: Study, work: Work) -> Study:
-    study = await _linked(study, work)
-    heard_at = study.progress.heard_at
-    at = work.now if work.silence else heard_at
-    verdict = assess(study.progress, work.rules.patience, at)
-    if study.available_at is None and isinstance(verdict, Waiting):
-        return replace(study, due_at=verdict.until)
-    # An MPPS can be quicker than the order that is on its way here in another topic: only silence ends the search.
-    quiet_at = heard_at + work.rules.patience.quiet_time
-    quiet = at >= quiet_at
-    if quiet:
-        study = await _linked(study, work, complete=True)
-    if study.available_at is None and isinstance(verdict, Complete):
-        study = study.closed_by(verdict, work.now)
-        work.studies.emit(await _available(study, verdict, work.studies))
-    return replace(study, due_at=None if quiet or study.order_id else quiet_at)
-
-
-async def _linked(study: Study, work: Work, *, complete: bool = False) -> Study:
-    if study.order_id is not None:
-        return study
-    candidates = await work.studies.candidates(study.keys)
-    found = match(study.keys, candidates, complete=complete, window=work.rules.window)
-    if isinstance(found, NoMatch):
-        if not complete:
-            return study
-        if study.unmatched_reason is None:
-            work.studies.emit(_unmatched(study, found.reason))
-        return replace(study, unmatched_reason=found.reason)
-    study = study.linked_to(found)
-    work.studies.emit(
-        StudyMatched(
-            site=study.site,
-            study_instance_uid=study.study_instance_uid,
-            order_id=found.order.order_id,
-            patient_id=found.order.patient_id,
-            accession_number=found.order.accession_number,
-            matched_by=found.matched_by,
-            reason=found.reason,
-            ordered_study_instance_uid=found.order.study_instance_uid,
-        )
-    )
-    # The order's own performed steps may say more about it than its UID did.
-    return replace(study, progress=await work.studies.progress(study))
-
-
-async def _tell_late_images(fact: InstancesStored, arrival: Arrival, studies: Studies) -> None:
-    study = await studies.get(fact.study_instance_uid)
-    if study is None:
+    if not uids:
         return
-    series = await studies.series(study.study_instance_uid)
-    reason = f"{arrival.added} came after the study was available"
-    studies.emit(StudyUpdated(added_instances=arrival.added, reason=reason, **_counted(study, series)))
+    studies = await _linked(await work.studies.get(uids), work)
+    verdicts = {study.study_instance_uid: _verdict(study, work) for study in studies}
+    # An MPPS can be quicker than the order that is on its way here in another topic: only silence ends the search.
+    lonely = [s for s in studies if _is_quiet(s, work) and _is_complete(s, verdicts)]
+    linked = {s.study_instance_uid: s for s in await _linked(lonely, work, complete=True)}
+    studies = [linked.get(study.study_instance_uid, study) for study in studies]
+    await work.studies.save(await _closed(studies, verdicts, work))
 
 
-async def _available(study: Study, verdict: Complete, studies: Studies) -> StudyAvailable:
+async def _closed(studies: Sequence[Study], verdicts: Mapping[str, Complete | Waiting], work: Work) -> list[Study]:
+    closing = {s.study_instance_uid for s in studies if s.available_at is None and _is_complete(s, verdicts)}
+    series = await work.studies.series(closing) if closing else {}
+
+    def closed(study: Study) -> Study:
+        verdict = verdicts[study.study_instance_uid]
+        if study.available_at is None and isinstance(verdict, Complete):
+            work.studies.emit(_available(study, verdict, series[study.study_instance_uid]))
+            study = study.closed_by(verdict, work.now)
+        return replace(study, due_at=_due(study, verdict, work))
+
+    return [closed(study) for study in studies]
+
+
+def _due(study: Study, verdict: Complete | Waiting, work: Work) -> datetime | None:
+    if study.available_at is None and isinstance(verdict, Waiting):
+        return verdict.until
+    searching = study.order_id is None and not _is_quiet(study, work)
+    return study.progress.heard_at + work.rules.patience.quiet_time if searching else None
+
+
+def _verdict(study: Study, work: Work) -> Complete | Waiting:
+    return assess(study.progress, work.rules.patience, _moment(study, work))
+
+
+def _is_complete(study: Study, verdicts: Mapping[str, Complete | Waiting]) -> bool:
+    return study.available_at is not None or isinstance(verdicts[study.study_instance_uid], Complete)
+
+
+def _is_quiet(study: Study, work: Work) -> bool:
+    return _moment(study, work) >= study.progress.heard_at + work.rules.patience.quiet_time
+
+
+def _moment(study: Study, work: Work) -> datetime:
+    return work.now if work.silence else study.progress.heard_at
+
+
+async def _linked(studies: Sequence[Study], work: Work, *, complete: bool = False) -> list[Study]:
+    """The studies, those that an order fits matched to it. `complete`: the patient may decide, and the search ends."""
+    lost = [study.keys for study in studies if study.order_id is None]
+    candidates = await work.studies.candidates(lost) if lost else {}
+    matched: dict[str, Study] = {}
+    others: dict[str, Study] = {}
+    for study in studies:
+        uid = study.study_instance_uid
+        if study.order_id is not None:
+            continue
+        found = match(study.keys, candidates.get(uid, []), complete=complete, window=work.rules.window)
+        if isinstance(found, Match):
+            matched[uid] = study.linked_to(found)
+            work.studies.emit(_matched(study, found))
+        elif complete:
+            if study.unmatched_reason is None:
+                work.studies.emit(_unmatched(study, found.reason))
+            others[uid] = replace(study, unmatched_reason=found.reason)
+    if matched:  # the order's own performed steps may say more about a study than its UID did
+        matched = {s.study_instance_uid: s for s in await work.studies.with_progress(list(matched.values()))}
+    return [{**others, **matched}.get(study.study_instance_uid, study) for study in studies]
+
+
+async def _tell_late_images(late: Mapping[str, int], studies: Studies) -> None:
+    series = await studies.series(late.keys())
+    for study in await studies.get(late.keys()):
+        added = late[study.study_instance_uid]
+        reason = f"{added} came after the study was available"
+        fields = _counted(study, series[study.study_instance_uid])
+        studies.emit(StudyUpdated(added_instances=added, reason=reason, **fields))
+
+
+def _available(study: Study, verdict: Complete, series: list[SeriesSummary]) -> StudyAvailable:
     return StudyAvailable(
         completeness=verdict.completeness,
         reason=verdict.reason,
         expected_instances=verdict.expected_instances,
         last_evidence_at=verdict.last_evidence_at,
-        **_counted(study, await studies.series(study.study_instance_uid)),
+        **_counted(study, series),
+    )
+
+
+def _matched(study: Study, found: Match) -> StudyMatched:
+    order = found.order
+    return StudyMatched(
+        site=study.site,
+        study_instance_uid=study.study_instance_uid,
+        order_id=order.order_id,
+        patient_id=order.patient_id,
+        accession_number=order.accession_number,
+        matched_by=found.matched_by,
+        reason=found.reason,
+        ordered_study_instance_uid=order.study_instance_uid,
     )
 
 

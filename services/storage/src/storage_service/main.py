@@ -1,13 +1,14 @@
 """Where `storage` is put together: settings, index, packs, doors, and the loop."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 from uuid import UUID
 
-from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
+from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, bus_commands, operator_router
+from fj_events import Fact
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
@@ -40,8 +41,8 @@ PROJECTIONS: Final = ("study", "series", "instance", "pack")
 async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     """The consumer with its handlers, not running."""
 
-    def work(tx: Tx) -> Work:
-        return Work(PostgresStudies(tx), settings.rules, datetime.now(UTC))
+    def work(connection: Connection, emit: Callable[[Fact], object]) -> Work:
+        return Work(PostgresStudies(connection, emit), settings.rules, datetime.now(UTC))
 
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
@@ -55,7 +56,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
 
     def work(tx: Tx, heard_until: datetime) -> Work:
-        return Work(PostgresStudies(tx), settings.rules, heard_until, silence=True)
+        return Work(PostgresStudies(tx.connection, tx.emit), settings.rules, heard_until, silence=True)
 
     async with consuming(settings) as consumer:
         bus = consumer.bus

@@ -1,6 +1,6 @@
 """What the handlers need."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -19,7 +19,6 @@ from fj_events import (
     SeriesSummary,
 )
 
-from storage_service.domain.assembly import Progress
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.retrieval import FrameSet, Series, Stored
 from storage_service.domain.search import Found, Search
@@ -32,26 +31,26 @@ class Studies(Protocol):
     Every method that names a study locks it until the end, be it known already or not.
     """
 
-    async def add_instances(self, fact: InstancesStored, heard_at: datetime) -> Arrival:
-        """Fold instances into the index. Those that are here already change nothing."""
+    async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> Mapping[str, Arrival]:
+        """Fold instances into the index; by study. Those that are here already change nothing."""
 
-    async def get(self, study_instance_uid: str) -> Study | None:
-        """A study; None while no image of it is here."""
+    async def get(self, study_instance_uids: Collection[str]) -> list[Study]:
+        """The studies of which an image is here, in order of their UIDs."""
 
-    async def save(self, study: Study) -> None:
-        """Keep to what it was matched, whether it is complete, and when to look again."""
+    async def save(self, studies: Sequence[Study]) -> None:
+        """Keep to what they were matched, whether they are complete, and when to look again."""
 
-    async def progress(self, study: Study) -> Progress:
-        """What is known of its making, by its UID and its order."""
+    async def with_progress(self, studies: Sequence[Study]) -> list[Study]:
+        """The same studies with what is known now of their making, by their UIDs and their orders."""
 
-    async def series(self, study_instance_uid: str) -> list[SeriesSummary]:
-        """Its series, counted, in order of their numbers."""
+    async def series(self, study_instance_uids: Collection[str]) -> Mapping[str, list[SeriesSummary]]:
+        """Their series, counted, in order of their numbers."""
 
-    async def candidates(self, keys: StudyKeys) -> list[OrderKeys]:
-        """Orders that share the UID, the accession number or, where there is no accession number, the patient."""
+    async def candidates(self, keys: Sequence[StudyKeys]) -> Mapping[str, list[OrderKeys]]:
+        """Orders that share the UID, the accession number or, where there is none, the patient; by Study UID."""
 
-    async def next_due(self, now: datetime) -> str | None:
-        """A study whose time has come and that nobody else is looking at."""
+    async def due(self, now: datetime, most: int) -> list[str]:
+        """Studies whose time has come and that nobody else is looking at."""
 
     async def put_order(self, fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date) -> None:
         """Keep by what an order can be matched."""

@@ -1,216 +1,236 @@
-"""Folding instance facts into the index: sets of rows, never one by one."""
+"""Folding instance facts into the index: the facts of a slice in one statement per table."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
-from fj_events import InstancesStored, PatientPhi
+from fj_events import InstancesStored
 
-from storage_service.adapters.sql import UNDATED, Database, lock_study
+from storage_service.adapters.rows import instance_values, merged, route_values, series_values, study_values
+from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_studies
 from storage_service.domain.study import Arrival
 
-_ROUTE: Final = """
-UPDATE study_route
-   SET study_date = $2, site = coalesce(site, $3), accession_number = coalesce(accession_number, $4),
-       accession_issuer = coalesce(accession_issuer, $5), patient_id = coalesce(patient_id, $6),
-       received_at = coalesce(received_at, $7), last_instance_at = greatest(last_instance_at, $7),
-       heard_at = greatest(heard_at, $8)
- WHERE study_instance_uid = $1
+SeriesUid: TypeAlias = tuple[str, str]
+"""Study and series."""
+
+_STUDY_FIELDS: Final = {
+    "study_time": "text",
+    "accession_number": "text",
+    "accession_issuer": "text",
+    "study_id": "text",
+    "study_description": "text",
+    "referring_physician_name": "text",
+    "patient_number": "text",
+    "patient_issuer": "text",
+    "patient_name": "text",
+    "patient_ideographic": "text",
+    "patient_phonetic": "text",
+    "patient_birth_date": "date",
+    "patient_sex": "text",
+}
+_SERIES_FIELDS: Final = {
+    "series_number": "int",
+    "modality": "text",
+    "series_description": "text",
+    "body_part_examined": "text",
+    "laterality": "text",
+    "protocol_name": "text",
+    "station_name": "text",
+    "performed_step_uid": "text",
+    "requested_procedure_id": "text",
+    "scheduled_step_id": "text",
+}
+
+
+def _arrays(types: Iterable[str], first: int = 1) -> str:
+    return ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, first))
+
+
+_MOVE: Final = """
+UPDATE study SET study_date = moved.to_date FROM unnest($1::text[], $2::date[]) AS moved (uid, to_date)
+ WHERE study_instance_uid = moved.uid AND study_date = $3
 """
-_STUDY_FIELDS: Final = (
-    "study_time",
-    "accession_number",
-    "accession_issuer",
-    "study_id",
-    "study_description",
-    "referring_physician_name",
-    "patient_number",
-    "patient_issuer",
-    "patient_name",
-    "patient_ideographic",
-    "patient_phonetic",
-    "patient_birth_date",
-    "patient_sex",
-)
-_SERIES_FIELDS: Final = (
-    "series_number",
-    "modality",
-    "series_description",
-    "body_part_examined",
-    "laterality",
-    "protocol_name",
-    "station_name",
-    "performed_step_uid",
-    "requested_procedure_id",
-    "scheduled_step_id",
-)
-_MOVE: Final = "UPDATE study SET study_date = $3 WHERE study_instance_uid = $1 AND study_date = $2"
 # What the first instance said stays; what it left out is filled in by a later one.
 _STUDY: Final = f"""
 INSERT INTO study (study_instance_uid, study_date, patient, {", ".join(_STUDY_FIELDS)})
-VALUES ($1, $2, $3, {", ".join(f"${number}" for number in range(4, 4 + len(_STUDY_FIELDS)))})
+SELECT * FROM unnest({_arrays(("text", "date", "jsonb", *_STUDY_FIELDS.values()))})
 ON CONFLICT (study_instance_uid, study_date) DO UPDATE
    SET {", ".join(f"{name} = coalesce(study.{name}, excluded.{name})" for name in _STUDY_FIELDS)}
 """
 _SERIES: Final = f"""
 INSERT INTO series (study_instance_uid, series_instance_uid, {", ".join(_SERIES_FIELDS)})
-VALUES ($1, $2, {", ".join(f"${number}" for number in range(3, 3 + len(_SERIES_FIELDS)))})
+SELECT * FROM unnest({_arrays(("text", "text", *_SERIES_FIELDS.values()))})
 ON CONFLICT (study_instance_uid, series_instance_uid) DO UPDATE
    SET {", ".join(f"{name} = coalesce(series.{name}, excluded.{name})" for name in _SERIES_FIELDS)}
-RETURNING series_key, number_of_instances
+RETURNING study_instance_uid, series_instance_uid, series_key, number_of_instances
 """
 _PACK: Final = """
-WITH made AS (
-    INSERT INTO pack (bucket, key, size, sha256) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING pack_key
+WITH given AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS p (bucket, key, size, sha256)
+), made AS (
+    INSERT INTO pack (bucket, key, size, sha256) SELECT * FROM given ORDER BY 1, 2 ON CONFLICT DO NOTHING
+    RETURNING bucket, key, pack_key
 )
-SELECT pack_key FROM made UNION ALL SELECT pack_key FROM pack WHERE bucket = $1 AND key = $2
+SELECT * FROM made UNION ALL SELECT bucket, key, pack_key FROM pack JOIN given USING (bucket, key)
 """
 _INSTANCES: Final = """
 WITH given AS (
-    SELECT DISTINCT ON (sop_instance_uid, sha256) *
-      FROM unnest($3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[], $10::bigint[],
-                  $11::bigint[], $12::int[], $13::bytea[])
-           WITH ORDINALITY AS row (sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, rows, columns,
-                                   number_of_frames, pack_offset, length, data_offset, sha256, ordinal)
-     ORDER BY sop_instance_uid, sha256, ordinal
+    SELECT DISTINCT ON (series_key, sop_instance_uid, sha256) *
+      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
+                  $9::int[], $10::bigint[], $11::bigint[], $12::int[], $13::bytea[])
+           WITH ORDINALITY AS row (series_key, pack_key, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
+                                   instance_number, rows, columns, number_of_frames, pack_offset, length, data_offset,
+                                   sha256, ordinal)
+     ORDER BY series_key, sop_instance_uid, sha256, ordinal
 ), known AS (
-    SELECT i.sop_instance_uid, i.sha256, i.revision FROM instance i
-     WHERE i.series_key = $1 AND i.sop_instance_uid = ANY($3::text[] COLLATE "C")
+    SELECT i.series_key, i.sop_instance_uid, i.sha256, i.revision FROM instance i
+     WHERE i.sop_instance_uid = ANY($3::text[] COLLATE "C") AND i.series_key = ANY($1::bigint[])
 ), fresh AS (
     SELECT given.*,
-           coalesce((SELECT max(k.revision) + 1 FROM known k WHERE k.sop_instance_uid = given.sop_instance_uid), 0)
-           + row_number() OVER (PARTITION BY sop_instance_uid ORDER BY ordinal) - 1 AS revision
+           coalesce((SELECT max(k.revision) + 1 FROM known k
+                      WHERE k.series_key = given.series_key AND k.sop_instance_uid = given.sop_instance_uid), 0)
+           + row_number() OVER (PARTITION BY series_key, sop_instance_uid ORDER BY ordinal) - 1 AS revision
       FROM given
-     WHERE NOT EXISTS (SELECT FROM known k
-                        WHERE k.sop_instance_uid = given.sop_instance_uid AND k.sha256 = given.sha256)
+     WHERE NOT EXISTS (SELECT FROM known k WHERE k.series_key = given.series_key
+                          AND k.sop_instance_uid = given.sop_instance_uid AND k.sha256 = given.sha256)
 ), added AS (
     INSERT INTO instance (sop_instance_uid, series_key, revision, sop_class_uid, transfer_syntax_uid, instance_number,
                           rows, columns, number_of_frames, pack_key, pack_offset, length, data_offset, sha256)
-    SELECT sop_instance_uid, $1, revision, sop_class_uid, transfer_syntax_uid, instance_number, rows, columns,
-           number_of_frames, $2, pack_offset, length, data_offset, sha256
+    SELECT sop_instance_uid, series_key, revision, sop_class_uid, transfer_syntax_uid, instance_number, rows, columns,
+           number_of_frames, pack_key, pack_offset, length, data_offset, sha256
       FROM fresh
-    RETURNING revision
+    RETURNING series_key, revision
 )
-SELECT count(*) FILTER (WHERE revision = 0) AS added, count(*) FILTER (WHERE revision > 0) AS conflicting FROM added
+SELECT series_key, count(*) FILTER (WHERE revision = 0) AS added, count(*) FILTER (WHERE revision > 0) AS conflicting
+  FROM added GROUP BY series_key
 """
-_COUNT: Final = """
-WITH counted AS (
-    UPDATE series SET number_of_instances = number_of_instances + $3 WHERE series_key = $4
-)
+_COUNT_SERIES: Final = """
+UPDATE series SET number_of_instances = number_of_instances + more.added
+  FROM unnest($1::bigint[], $2::int[]) AS more (series_key, added) WHERE series.series_key = more.series_key
+"""
+_COUNT_STUDY: Final = """
 UPDATE study
-   SET number_of_instances = number_of_instances + $3, number_of_series = number_of_series + $5,
-       modalities = CASE WHEN $6::text IS NULL OR $6 = ANY(modalities) THEN modalities
-                         ELSE (SELECT array_agg(m ORDER BY m) FROM unnest(modalities || $6::text) AS m) END
- WHERE study_instance_uid = $1 AND study_date = $2
+   SET number_of_instances = study.number_of_instances + more.added,
+       number_of_series = study.number_of_series + more.series,
+       modalities = ARRAY(SELECT DISTINCT m FROM unnest(study.modalities || string_to_array(more.modalities, E'\\\\')) AS m
+                           ORDER BY m)
+  FROM unnest($1::text[], $2::date[], $3::int[], $4::int[], $5::text[]) AS more (uid, day, added, series, modalities)
+ WHERE study_instance_uid = more.uid AND study_date = more.day
+"""
+_ROUTE: Final = """
+UPDATE study_route r
+   SET study_date = n.study_date, site = coalesce(r.site, n.site),
+       accession_number = coalesce(r.accession_number, n.accession_number),
+       accession_issuer = coalesce(r.accession_issuer, n.accession_issuer),
+       patient_id = coalesce(r.patient_id, n.patient_id), received_at = coalesce(r.received_at, n.first_at),
+       last_instance_at = greatest(r.last_instance_at, n.last_at), heard_at = greatest(r.heard_at, n.heard_at)
+  FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[],
+              $8::timestamptz[], $9::timestamptz[])
+       AS n (uid, study_date, site, accession_number, accession_issuer, patient_id, first_at, last_at, heard_at)
+ WHERE r.study_instance_uid = n.uid
 """
 
 
-async def add_instances(db: Database, fact: InstancesStored, heard_at: datetime) -> Arrival:
-    """Fold one fact. The study is locked; what is here already changes nothing."""
-    route = await lock_study(db, fact.study_instance_uid)
-    before = route["study_date"]
-    study_date = before if before not in {None, UNDATED} else fact.study.study_date or UNDATED
-    await _put_study(db, fact, before, study_date)
-    series = await db.fetchrow(_SERIES, fact.study_instance_uid, fact.series_instance_uid, *_series_values(fact))
-    if series is None:
-        raise LookupError(fact.series_instance_uid)  # an upsert always returns its row
-    added, conflicting = await _put_instances(db, fact, series["series_key"])
-    if added:
-        new_series = int(series["number_of_instances"] == 0)
-        modality = fact.series.modality
-        key = series["series_key"]
-        await db.execute(_COUNT, fact.study_instance_uid, study_date, added, key, new_series, modality)
-    await _put_route(db, fact, study_date, heard_at if added else None)
-    return Arrival(
-        first=route["received_at"] is None,
-        late=route["available_at"] is not None,
-        added=added,
-        conflicting=conflicting,
-    )
-
-
-async def _put_study(db: Database, fact: InstancesStored, before: date | None, study_date: date) -> None:
-    if before is not None and before != study_date:
-        await db.execute(_MOVE, fact.study_instance_uid, before, study_date)
-    patient = fact.patient.model_dump_json(exclude_none=True)
-    await db.execute(_STUDY, fact.study_instance_uid, study_date, patient, *_study_values(fact))
-
-
-async def _put_route(db: Database, fact: InstancesStored, study_date: date, heard_at: datetime | None) -> None:
-    accession = fact.accession_number
-    await db.execute(
-        _ROUTE,
-        fact.study_instance_uid,
-        study_date,
-        fact.site,
-        accession.value if accession else None,
-        accession.issuer if accession else None,
-        fact.patient_id,
-        fact.received_at if heard_at else None,
-        heard_at,
-    )
-
-
-async def _put_instances(db: Database, fact: InstancesStored, series_key: int) -> tuple[int, int]:
-    pack = fact.pack
-    pack_key = await db.fetchval(_PACK, pack.bucket, pack.key, pack.size, pack.sha256)
-    rows = [
-        (
-            stored.sop_instance_uid,
-            stored.sop_class_uid,
-            stored.transfer_syntax_uid,
-            stored.number,
-            stored.rows,
-            stored.columns,
-            stored.frames,
-            stored.offset,
-            stored.length,
-            stored.data_offset,
-            bytes.fromhex(stored.sha256),
+async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
+    """Fold the facts of a slice; by study. The studies are locked; what is here already changes nothing."""
+    routes = await lock_studies(db, (fact.study_instance_uid for fact in facts))
+    dates = {uid: _date(row, facts) for uid, row in routes.items()}
+    await _put_studies(db, facts, routes, dates)
+    series = await _put_series(db, facts)
+    counted = await _put_instances(db, facts, series)
+    added: dict[str, int] = defaultdict(int)
+    conflicting: dict[str, int] = defaultdict(int)
+    for (study, _), row in series.items():
+        count = counted.get(row["series_key"])
+        added[study] += count["added"] if count else 0
+        conflicting[study] += count["conflicting"] if count else 0
+    await _count(db, facts, series, counted, dates)
+    await _put_routes(db, facts, dates, {study: heard_at for study, count in added.items() if count})
+    return {
+        uid: Arrival(
+            first=row["received_at"] is None,
+            late=row["available_at"] is not None,
+            added=added[uid],
+            conflicting=conflicting[uid],
         )
+        for uid, row in routes.items()
+    }
+
+
+def _date(route: Row, facts: Iterable[InstancesStored]) -> date:
+    """The study date: the first that is known stays."""
+    own = (fact.study.study_date for fact in facts if fact.study_instance_uid == route["study_instance_uid"])
+    known = next((day for day in own if day), UNDATED)
+    return known if route["study_date"] in {None, UNDATED} else route["study_date"]
+
+
+async def _put_studies(
+    db: Database, facts: Sequence[InstancesStored], routes: Mapping[str, Row], dates: Mapping[str, date]
+) -> None:
+    moved = [(uid, dates[uid]) for uid, row in routes.items() if row["study_date"] not in {None, dates[uid]}]
+    if moved:
+        await db.execute(_MOVE, *columns(moved, 2), UNDATED)
+    patients = {fact.study_instance_uid: fact.patient for fact in reversed(facts)}
+    values = merged((fact.study_instance_uid, study_values(fact)) for fact in facts)
+    rows = [(uid, dates[uid], patients[uid].model_dump_json(exclude_none=True), *row) for uid, row in values.items()]
+    await db.execute(_STUDY, *columns(rows, 3 + len(_STUDY_FIELDS)))
+
+
+async def _put_series(db: Database, facts: Sequence[InstancesStored]) -> dict[SeriesUid, Row]:
+    values = merged((_series_of(fact), series_values(fact)) for fact in facts)
+    rows = [(*uids, *row) for uids, row in sorted(values.items(), key=lambda item: item[0])]
+    put = await db.fetch(_SERIES, *columns(rows, 2 + len(_SERIES_FIELDS)))
+    return {(row["study_instance_uid"], row["series_instance_uid"]): row for row in put}
+
+
+async def _put_instances(
+    db: Database, facts: Sequence[InstancesStored], series: Mapping[SeriesUid, Row]
+) -> dict[int, Row]:
+    packs = {(fact.pack.bucket, fact.pack.key): (fact.pack.size, fact.pack.sha256) for fact in facts}
+    known = await db.fetch(_PACK, *columns([(*names, *values) for names, values in packs.items()], 4))
+    pack_keys = {(row["bucket"], row["key"]): row["pack_key"] for row in known}
+    rows = [
+        (series[_series_of(fact)]["series_key"], pack_keys[fact.pack.bucket, fact.pack.key], *instance_values(stored))
+        for fact in facts
         for stored in fact.instances
     ]
-    counted = await db.fetchrow(_INSTANCES, series_key, pack_key, *(list(column) for column in zip(*rows, strict=True)))
-    return (counted["added"], counted["conflicting"]) if counted else (0, 0)
+    return {row["series_key"]: row for row in await db.fetch(_INSTANCES, *columns(rows, 13))}
 
 
-def _study_values(fact: InstancesStored) -> tuple[object, ...]:
-    """In the order of `_STUDY_FIELDS`."""
-    accession, number, patient, study = fact.accession_number, fact.patient.id, fact.patient, fact.study
-    return (
-        study.study_time,
-        accession.value if accession else None,
-        accession.issuer if accession else None,
-        study.study_id,
-        study.description,
-        study.referring_physician,
-        number.value if number else None,
-        number.issuer if number else None,
-        alphabetic(patient),
-        patient.ideographic_name,
-        patient.phonetic_name,
-        patient.birth_date,
-        patient.sex,
-    )
+async def _count(
+    db: Database,
+    facts: Sequence[InstancesStored],
+    series: Mapping[SeriesUid, Row],
+    counted: Mapping[int, Row],
+    dates: Mapping[str, date],
+) -> None:
+    grown = {uids: counted[row["series_key"]]["added"] for uids, row in series.items() if row["series_key"] in counted}
+    if not any(grown.values()):
+        return
+    await db.execute(_COUNT_SERIES, *columns([(series[uids]["series_key"], n) for uids, n in grown.items()], 2))
+    modalities = {_series_of(fact): fact.series.modality for fact in facts if fact.series.modality}
+    rows = []
+    for study in {study for study, _ in grown}:
+        own = [uids for uids in grown if uids[0] == study and grown[uids]]
+        new = sum(series[uids]["number_of_instances"] == 0 for uids in own)
+        shown = "\\".join(sorted({modalities[uids] for uids in own if uids in modalities}))
+        rows.append((study, dates[study], sum(grown[uids] for uids in own), new, shown or None))
+    await db.execute(_COUNT_STUDY, *columns(rows, 5))
 
 
-def _series_values(fact: InstancesStored) -> tuple[object, ...]:
-    """In the order of `_SERIES_FIELDS`."""
-    series = fact.series
-    return (
-        series.number,
-        series.modality,
-        series.description,
-        series.body_part,
-        series.laterality,
-        series.protocol_name,
-        series.station_name,
-        series.performed_step_uid,
-        series.requested_procedure_id,
-        series.scheduled_step_id,
-    )
+async def _put_routes(
+    db: Database, facts: Sequence[InstancesStored], dates: Mapping[str, date], heard: Mapping[str, datetime]
+) -> None:
+    """`heard`: the studies that have grown; only they have had a sign of life."""
+    values = merged((fact.study_instance_uid, route_values(fact)) for fact in facts)
+    rows = []
+    for uid, row in values.items():
+        times = [fact.received_at for fact in facts if fact.study_instance_uid == uid]
+        signs = (min(times), max(times), heard[uid]) if uid in heard else (None, None, None)
+        rows.append((uid, dates[uid], *row, *signs))
+    await db.execute(_ROUTE, *columns(rows, 9))
 
 
-def alphabetic(patient: PatientPhi) -> str | None:
-    """The alphabetic component group of a person name (PS3.5 section 6.2.1.1)."""
-    parts = (patient.family_name, patient.given_name, patient.middle_name, patient.prefix, patient.suffix)
-    return "^".join(part or "" for part in parts).rstrip("^") or None
+def _series_of(fact: InstancesStored) -> SeriesUid:
+    return fact.study_instance_uid, fact.series_instance_uid

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import uuid4
 
+import structlog
 from fj_objects import NoSuchObject, ObjectStore
+from prometheus_client import Counter
 
 from storage_service.adapters.dicom_json import to_json
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.index import PostgresIndex
-from storage_service.domain.errors import Unreadable
+from storage_service.domain.errors import Gone, Unreadable
 from storage_service.domain.metadata import BASE
 from storage_service.domain.retrieval import Series, Stored
 
+_gone: Final = Counter("storage_packs_gone", "Packs that the index knows and the object store does not")
+_log: Final = structlog.get_logger(__name__)
 AT_ONCE: Final = 8
 """Headers that are read side by side."""
 REMEMBERED: Final = 64 * 1024 * 1024
@@ -47,7 +51,12 @@ class MadeMetadata:
         if series is None:
             return False
         instances = await self._index.instances_of(series)
-        made = await self._make(instances)
+        try:
+            made = await self._make(instances)
+        except Gone as error:
+            _gone.inc()
+            _log.error("a pack is not there", kind="metadata", error=str(error))
+            return True  # its lease keeps it back for a while; others go on
         key = f"metadata/{uuid4()}.json.gz"
         await self._store.put(key, await asyncio.to_thread(gzip.compress, made, 6))
         await self._index.described(series, key, len(instances))

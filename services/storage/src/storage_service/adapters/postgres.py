@@ -1,12 +1,12 @@
 """Assembly and matching in PostgreSQL, inside the transaction of a message or of the clock."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from asyncpg import Record
-from fj_bus import Tx
 from fj_events import (
     ExamRescheduled,
     ExamScheduled,
@@ -23,7 +23,7 @@ from fj_events import (
 )
 
 from storage_service.adapters import folding
-from storage_service.adapters.sql import UNDATED, lock_study
+from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.study import Arrival, PerformedEnd, Study
@@ -32,38 +32,59 @@ _GET: Final = """
 SELECT r.*, s.study_description, s.modalities, s.number_of_series, s.number_of_instances, s.patient,
        ARRAY(SELECT same_patient(r.patient_id)) AS patient_ids
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)
- WHERE r.study_instance_uid = $1
+ WHERE r.study_instance_uid = ANY($1::text[]) ORDER BY r.study_instance_uid
 """
-_SAVE: Final = """
-UPDATE study_route
-   SET order_id = $2, order_patient_id = $3, matched_by = $4, match_reason = $5, unmatched_reason = $6,
-       available_at = $7, completeness = $8, completeness_reason = $9, due_at = $10
- WHERE study_instance_uid = $1
+_KEPT: Final = {
+    "order_id": "uuid",
+    "order_patient_id": "uuid",
+    "matched_by": "text",
+    "match_reason": "text",
+    "unmatched_reason": "text",
+    "available_at": "timestamptz",
+    "completeness": "text",
+    "completeness_reason": "text",
+    "due_at": "timestamptz",
+}
+_SAVE: Final = f"""
+UPDATE study_route r SET {", ".join(f"{name} = n.{name}" for name in _KEPT)}
+  FROM unnest($1::text[], {", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_KEPT.values(), 2))})
+       AS n (uid, {", ".join(_KEPT)})
+ WHERE r.study_instance_uid = n.uid
 """
 _STEPS: Final = """
-SELECT state, ended_at, listed FROM exam
- WHERE (study_instance_uid = $1 OR order_id = $2) AND state <> 'SCHEDULED'
+WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS a (uid, order_id))
+SELECT a.uid, e.exam_key, e.state, e.ended_at, e.listed FROM asked a JOIN exam e ON e.study_instance_uid = a.uid
+ WHERE e.state <> 'SCHEDULED'
+UNION
+SELECT a.uid, e.exam_key, e.state, e.ended_at, e.listed FROM asked a JOIN exam e ON e.order_id = a.order_id
+ WHERE e.state <> 'SCHEDULED'
 """
 _HERE: Final = """
-SELECT count(*) FROM unnest($1::text[]) AS wanted
+SELECT wanted FROM unnest($1::text[]) AS wanted
  WHERE EXISTS (SELECT FROM instance WHERE sop_instance_uid = wanted COLLATE "C")
 """
 _SERIES: Final = """
-SELECT series_instance_uid, modality, series_number, series_description, body_part_examined, number_of_instances
-  FROM series WHERE study_instance_uid = $1 ORDER BY series_number NULLS LAST, series_instance_uid
+SELECT study_instance_uid, series_instance_uid, modality, series_number, series_description, body_part_examined,
+       number_of_instances
+  FROM series WHERE study_instance_uid = ANY($1::text[]) ORDER BY series_number NULLS LAST, series_instance_uid
 """
 _CANDIDATES: Final = """
-WITH found AS (
-    SELECT * FROM known_order WHERE study_instance_uid = $1
-     UNION SELECT * FROM known_order WHERE accession_number = $2 AND accession_issuer = $3
-     UNION SELECT * FROM known_order WHERE open AND $2::text IS NULL AND patient_id = ANY($4::uuid[])
+WITH asked AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS a (uid, accession, issuer)
+), bare AS (
+    SELECT * FROM unnest($4::text[], $5::uuid[]) AS b (uid, patient)
+), found AS (
+    SELECT a.uid, o.* FROM asked a JOIN known_order o ON o.study_instance_uid = a.uid
+     UNION SELECT a.uid, o.* FROM asked a
+             JOIN known_order o ON o.accession_number = a.accession AND o.accession_issuer = a.issuer
+     UNION SELECT b.uid, o.* FROM bare b JOIN known_order o ON o.open AND o.patient_id = b.patient
 )
 SELECT found.*, coalesce(exam.modalities, '{}') AS planned,
        open AND NOT EXISTS (SELECT FROM study_route r WHERE r.order_id = found.order_id) AS free
   FROM found LEFT JOIN exam ON exam.order_id = found.order_id
 """
-_NEXT_DUE: Final = """
-SELECT study_instance_uid FROM study_route WHERE due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+_DUE: Final = """
+SELECT study_instance_uid FROM study_route WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _PUT_ORDER: Final = """
 INSERT INTO known_order (order_id, patient_id, accession_number, accession_issuer, study_instance_uid, modality, day,
@@ -104,69 +125,75 @@ RETURNING study_instance_uid
 
 
 class PostgresStudies:
-    """See `storage_service.ports.Studies`."""
+    """See `storage_service.ports.Studies`. `emit` states a fact about a study of the transaction at hand."""
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
-        self._db = tx.connection
+    def __init__(self, db: Database, emit: Callable[[Fact], object]) -> None:
+        self._db = db
+        self._emit = emit
 
-    async def add_instances(self, fact: InstancesStored, heard_at: datetime) -> Arrival:
-        return await folding.add_instances(self._db, fact, heard_at)
+    def emit(self, fact: Fact) -> None:
+        self._emit(fact)
 
-    async def get(self, study_instance_uid: str) -> Study | None:
-        await lock_study(self._db, study_instance_uid)
-        row = await self._db.fetchrow(_GET, study_instance_uid)
-        return None if row is None else await self._study(row)
+    async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
+        return await folding.add_instances(self._db, facts, heard_at)
 
-    async def save(self, study: Study) -> None:
-        await self._db.execute(
-            _SAVE,
-            study.study_instance_uid,
-            study.order_id,
-            study.order_patient_id,
-            study.matched_by,
-            study.match_reason,
-            study.unmatched_reason,
-            study.available_at,
-            study.completeness,
-            study.completeness_reason,
-            study.due_at,
-        )
+    async def get(self, study_instance_uids: Collection[str]) -> list[Study]:
+        uids = list(study_instance_uids)
+        await lock_studies(self._db, uids)
+        return await self.with_progress([_study(row) for row in await self._db.fetch(_GET, uids)])
 
-    async def progress(self, study: Study) -> Progress:
-        known = study.progress
-        return await self._progress(study.study_instance_uid, study.order_id, known.last_instance_at, known.heard_at)
+    async def save(self, studies: Sequence[Study]) -> None:
+        rows = [(study.study_instance_uid, *(getattr(study, name) for name in _KEPT)) for study in studies]
+        await self._db.execute(_SAVE, *columns(rows, 1 + len(_KEPT)))
 
-    async def series(self, study_instance_uid: str) -> list[SeriesSummary]:
+    async def with_progress(self, studies: Sequence[Study]) -> list[Study]:
+        asked = [(study.study_instance_uid, study.order_id) for study in studies]
+        steps: dict[str, list[Row]] = defaultdict(list)
+        for row in await self._db.fetch(_STEPS, *columns(asked, 2)):
+            steps[row["uid"]].append(row)
+        listed = sorted({uid for rows in steps.values() for row in rows for uid in row["listed"]})
+        here = {row["wanted"] for row in await self._db.fetch(_HERE, listed)} if listed else set[str]()
         return [
-            SeriesSummary(
-                series_instance_uid=row["series_instance_uid"],
-                modality=row["modality"],
-                number=row["series_number"],
-                description=row["series_description"],
-                body_part=row["body_part_examined"],
-                number_of_instances=row["number_of_instances"],
-            )
-            for row in await self._db.fetch(_SERIES, study_instance_uid)
+            replace(study, progress=_progress(study.progress, steps[study.study_instance_uid], here))
+            for study in studies
         ]
 
-    async def candidates(self, keys: StudyKeys) -> list[OrderKeys]:
-        accession = keys.accession_number
-        rows = await self._db.fetch(
-            _CANDIDATES,
-            keys.study_instance_uid,
-            accession.value if accession else None,
-            accession.issuer if accession else None,
-            list(keys.patient_ids),
-        )
-        return [_order_keys(row) for row in rows]
+    async def series(self, study_instance_uids: Collection[str]) -> dict[str, list[SeriesSummary]]:
+        found: dict[str, list[SeriesSummary]] = {uid: [] for uid in study_instance_uids}
+        for row in await self._db.fetch(_SERIES, list(study_instance_uids)):
+            found[row["study_instance_uid"]].append(
+                SeriesSummary(
+                    series_instance_uid=row["series_instance_uid"],
+                    modality=row["modality"],
+                    number=row["series_number"],
+                    description=row["series_description"],
+                    body_part=row["body_part_examined"],
+                    number_of_instances=row["number_of_instances"],
+                )
+            )
+        return found
 
-    async def next_due(self, now: datetime) -> str | None:
-        uid: str | None = await self._db.fetchval(_NEXT_DUE, now)
-        return uid
+    async def candidates(self, keys: Sequence[StudyKeys]) -> dict[str, list[OrderKeys]]:
+        asked = [
+            (
+                one.study_instance_uid,
+                *((number.value, number.issuer) if (number := one.accession_number) else (None, None)),
+            )
+            for one in keys
+        ]
+        bare = [
+            (one.study_instance_uid, patient) for one in keys if not one.accession_number for patient in one.patient_ids
+        ]
+        found: dict[str, list[OrderKeys]] = defaultdict(list)
+        for row in await self._db.fetch(_CANDIDATES, *columns(asked, 3), *columns(bare, 2)):
+            found[row["uid"]].append(_order_keys(row))
+        return found
+
+    async def due(self, now: datetime, most: int) -> list[str]:
+        return [row["study_instance_uid"] for row in await self._db.fetch(_DUE, now, most)]
 
     async def put_order(self, fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date) -> None:
-        await lock_study(self._db, fact.study_instance_uid)
+        await lock_studies(self._db, [fact.study_instance_uid])
         await self._db.execute(
             _PUT_ORDER,
             fact.order_id,
@@ -193,14 +220,14 @@ class PostgresStudies:
         await self._db.execute(_PLAN, fact.exam_key, fact.order_id, fact.study_instance_uid, modalities)
 
     async def start_exam(self, fact: ExamStarted, heard_at: datetime) -> list[str]:
-        await lock_study(self._db, fact.study_instance_uid)
+        await lock_studies(self._db, [fact.study_instance_uid])
         await self._db.execute(
             _STEP, fact.exam_key, fact.order_id, fact.study_instance_uid, StepState.IN_PROGRESS, None, []
         )
         return await self._about(fact.study_instance_uid, fact.order_id, heard_at)
 
     async def end_exam(self, end: PerformedEnd, heard_at: datetime) -> list[str]:
-        await lock_study(self._db, end.study_instance_uid)
+        await lock_studies(self._db, [end.study_instance_uid])
         await self._db.execute(
             _STEP, end.exam_key, end.order_id, end.study_instance_uid, end.state, end.ended_at, list(end.listed)
         )
@@ -215,68 +242,47 @@ class PostgresStudies:
             aliases,
         )
 
-    def emit(self, fact: Fact) -> None:
-        self._tx.emit(fact)
-
     async def _about(self, study_instance_uid: str, order_id: UUID | None, heard_at: datetime) -> list[str]:
         rows = await self._db.fetch(_ABOUT, study_instance_uid, order_id, heard_at)
         return [row["study_instance_uid"] for row in rows]
 
-    async def _progress(
-        self, study_instance_uid: str, order_id: UUID | None, last_instance_at: datetime, heard_at: datetime
-    ) -> Progress:
-        steps = await self._db.fetch(_STEPS, study_instance_uid, order_id)
-        listed = sorted({uid for step in steps for uid in step["listed"]})
-        ends = [step["ended_at"] for step in steps if step["ended_at"] is not None]
-        return Progress(
-            last_instance_at=last_instance_at,
-            heard_at=heard_at,
-            steps=tuple(StepState(step["state"]) for step in steps),
-            ended_at=max(ends, default=None),
-            listed=len(listed),
-            listed_here=await self._db.fetchval(_HERE, listed) if listed else 0,
-        )
 
-    async def _study(self, row: Record) -> Study:
-        progress = await self._progress(
-            row["study_instance_uid"], row["order_id"], row["last_instance_at"], row["heard_at"]
-        )
-        return Study(
-            study_instance_uid=row["study_instance_uid"],
-            site=row["site"],
-            study_date=None if row["study_date"] == UNDATED else row["study_date"],
-            description=row["study_description"],
-            modalities=tuple(row["modalities"]),
-            number_of_series=row["number_of_series"],
-            number_of_instances=row["number_of_instances"],
-            accession_number=_identifier(row["accession_number"], row["accession_issuer"]),
-            patient_id=row["patient_id"],
-            patient_ids=frozenset(row["patient_ids"]),
-            patient=PatientPhi.model_validate_json(row["patient"], extra="ignore"),
-            progress=progress,
-            **{name: row[name] for name in _KEPT},
-        )
+def _progress(known: Progress, steps: Sequence[Row], here: Collection[str]) -> Progress:
+    listed = {uid for step in steps for uid in step["listed"]}
+    ends = [step["ended_at"] for step in steps if step["ended_at"] is not None]
+    return replace(
+        known,
+        steps=tuple(StepState(step["state"]) for step in steps),
+        ended_at=max(ends, default=None),
+        listed=len(listed),
+        listed_here=len(listed.intersection(here)),
+    )
 
 
-_KEPT: Final = (
-    "received_at",
-    "order_id",
-    "order_patient_id",
-    "matched_by",
-    "match_reason",
-    "unmatched_reason",
-    "available_at",
-    "completeness",
-    "completeness_reason",
-    "due_at",
-)
+def _study(row: Row) -> Study:
+    return Study(
+        study_instance_uid=row["study_instance_uid"],
+        site=row["site"],
+        study_date=None if row["study_date"] == UNDATED else row["study_date"],
+        description=row["study_description"],
+        modalities=tuple(row["modalities"]),
+        number_of_series=row["number_of_series"],
+        number_of_instances=row["number_of_instances"],
+        accession_number=_identifier(row["accession_number"], row["accession_issuer"]),
+        patient_id=row["patient_id"],
+        patient_ids=frozenset(row["patient_ids"]),
+        patient=PatientPhi.model_validate_json(row["patient"], extra="ignore"),
+        received_at=row["received_at"],
+        progress=Progress(last_instance_at=row["last_instance_at"], heard_at=row["heard_at"]),
+        **{name: row[name] for name in _KEPT},
+    )
 
 
 def _identifier(value: str | None, issuer: str | None) -> Identifier | None:
     return Identifier(value=value, issuer=issuer or "") if value else None
 
 
-def _order_keys(row: Record) -> OrderKeys:
+def _order_keys(row: Row) -> OrderKeys:
     return OrderKeys(
         order_id=row["order_id"],
         patient_id=row["patient_id"],

@@ -1,5 +1,6 @@
 """What several adapters write alike."""
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -10,23 +11,31 @@ if TYPE_CHECKING:
 # Quoted: the classes of asyncpg are generic in their stubs alone.
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Row: TypeAlias = "asyncpg.Record"
 
 UNDATED: Final = date.min
 """The study date of a study that has none: a partition key cannot be absent."""
 
-_KNOW: Final = "INSERT INTO study_route (study_instance_uid) VALUES ($1) ON CONFLICT DO NOTHING"
-_LOCK: Final = "SELECT * FROM study_route WHERE study_instance_uid = $1 FOR UPDATE"
+_LOCK: Final = "SELECT * FROM study_route WHERE study_instance_uid = ANY($1::text[]) ORDER BY 1 FOR UPDATE"
+_KNOW: Final = """
+INSERT INTO study_route (study_instance_uid) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
+"""
 
 
-async def lock_study(db: Database, study_instance_uid: str) -> "asyncpg.Record":
-    """Lock the routing row of a study, made now if nobody has named it before.
+async def lock_studies(db: Database, study_instance_uids: Iterable[str]) -> dict[str, Row]:
+    """Lock the routing rows of studies, made now where nobody has named the study before; by UID.
 
     A row that is there before its first image lets the first order and the first image of a study wait for each other.
     """
-    row = await db.fetchrow(_LOCK, study_instance_uid)
-    if row is None:
-        await db.execute(_KNOW, study_instance_uid)
-        row = await db.fetchrow(_LOCK, study_instance_uid)
-    if row is None:  # nothing deletes routing rows
-        raise LookupError(study_instance_uid)
-    return row
+    uids = sorted(set(study_instance_uids))
+    rows = await db.fetch(_LOCK, uids)
+    if len(rows) < len(uids):
+        await db.execute(_KNOW, sorted(set(uids) - {row["study_instance_uid"] for row in rows}))
+        rows = await db.fetch(_LOCK, uids)
+    return {row["study_instance_uid"]: row for row in rows}
+
+
+def columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows as parameters for `unnest`: one list per column."""
+    turned = [list(column) for column in zip(*rows, strict=True)]
+    return turned or [[] for _ in range(width)]

@@ -12,8 +12,10 @@ from storage_service import handlers
 from storage_service.handlers import Work
 from storage_service.ports import Hearing, StudyBook
 
-AT_ONCE: Final = 100
-"""Studies that one sweep closes at most, one transaction each."""
+AT_ONCE: Final = 50
+"""Studies that are looked at in one transaction."""
+ROUNDS: Final = 20
+"""Transactions of one sweep at most."""
 DESCRIBE_SECONDS: Final = 1.0
 
 
@@ -32,9 +34,9 @@ def sweep(
         heard = await hearing.heard_until()
         if heard is None:
             return
-        for _ in range(AT_ONCE):
+        for _ in range(ROUNDS):
             async with unit() as tx:
-                if not await handlers.close_next_due(work(tx, heard)):
+                if await handlers.close_due(work(tx, heard), AT_ONCE) < AT_ONCE:
                     return
 
     return Periodic("assembly", seconds, act)

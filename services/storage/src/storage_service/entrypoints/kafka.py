@@ -6,13 +6,14 @@ from typing import Final, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fj_bus import Consumer, Tx
+from fj_bus import Connection, Consumer, Tx
 from fj_events import (
     ExamCompleted,
     ExamDiscontinued,
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
+    Fact,
     InstancesStored,
     OrderCancelled,
     OrderChanged,
@@ -34,24 +35,52 @@ _instances: Final = Counter(
 )
 
 
+Emit: TypeAlias = Callable[[Fact], object]
+BeginSlice: TypeAlias = Callable[[Connection, Emit], Work]
 Begin: TypeAlias = Callable[[Tx], Work]
 
 
-def subscribe(consumer: Consumer, work: Begin, lists: InstanceLists, sites: Sites, namespace: UUID) -> None:
-    """Bind every fact. `work` begins the handling of one; `namespace` is that of patient ids."""
+def subscribe(consumer: Consumer, work: BeginSlice, lists: InstanceLists, sites: Sites, namespace: UUID) -> None:
+    """Bind every fact. `work` begins the handling of one or several; `namespace` is that of patient ids."""
+
+    def one(tx: Tx) -> Work:
+        return work(tx.connection, tx.emit)
+
     _images(consumer, work)
-    _orders(consumer, work, sites)
-    _exams(consumer, work, lists)
-    _patients(consumer, work, namespace)
+    _orders(consumer, one, sites)
+    _exams(consumer, one, lists)
+    _patients(consumer, one, namespace)
 
 
-def _images(consumer: Consumer, work: Begin) -> None:
+class _Slice:
+    """The instance facts of one transaction: many arrive together, and are indexed together."""
+
+    def __init__(self, work: BeginSlice) -> None:
+        self._work = work
+        self._facts: list[InstancesStored] = []
+        self._txs: dict[str, Tx] = {}
+
+    def add(self, fact: InstancesStored, tx: Tx) -> None:
+        self._facts.append(fact)
+        self._txs[fact.study_instance_uid] = tx
+
+    async def flush(self, connection: Connection) -> None:
+        # What is told of a study was caused by the last fact about it.
+        work = self._work(connection, lambda told: self._txs[told.key].emit(told))
+        arrivals = (await handlers.on_instances_stored(self._facts, work)).values()
+        added, conflicting = sum(a.added for a in arrivals), sum(a.conflicting for a in arrivals)
+        _instances.labels("indexed").inc(added)
+        _instances.labels("conflicting").inc(conflicting)
+        _instances.labels("known").inc(sum(len(fact.instances) for fact in self._facts) - added - conflicting)
+
+
+def _images(consumer: Consumer, work: BeginSlice) -> None:
+    def begin() -> _Slice:
+        return _Slice(work)
+
     @consumer.on(InstancesStored)
     async def _(fact: InstancesStored, tx: Tx) -> None:
-        arrival = await handlers.on_instances_stored(fact, work(tx))
-        _instances.labels("indexed").inc(arrival.added)
-        _instances.labels("conflicting").inc(arrival.conflicting)
-        _instances.labels("known").inc(len(fact.instances) - arrival.added - arrival.conflicting)
+        tx.batch(begin).add(fact, tx)
 
 
 def _orders(consumer: Consumer, work: Begin, sites: Sites) -> None:

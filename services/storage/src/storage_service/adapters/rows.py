@@ -1,0 +1,85 @@
+"""Facts about instances as rows of the index."""
+
+from collections.abc import Iterable
+from typing import TypeAlias, TypeVar
+
+from fj_events import InstancesStored, PatientPhi, StoredInstance
+
+K = TypeVar("K")
+Values: TypeAlias = tuple[object, ...]
+
+
+def merged(rows: Iterable[tuple[K, Values]]) -> dict[K, Values]:
+    """One row per key: of each column the first value that is there."""
+    found: dict[K, Values] = {}
+    for key, row in rows:
+        before = found.get(key, row)
+        found[key] = tuple(new if old is None else old for old, new in zip(before, row, strict=True))
+    return found
+
+
+def route_values(fact: InstancesStored) -> Values:
+    """Site, accession number and its issuer, patient id."""
+    accession = fact.accession_number
+    number = (accession.value, accession.issuer) if accession else (None, None)
+    return fact.site, *number, fact.patient_id
+
+
+def study_values(fact: InstancesStored) -> Values:
+    """The columns of `study`, from the time on."""
+    accession, number, patient, study = fact.accession_number, fact.patient.id, fact.patient, fact.study
+    return (
+        study.study_time,
+        accession.value if accession else None,
+        accession.issuer if accession else None,
+        study.study_id,
+        study.description,
+        study.referring_physician,
+        number.value if number else None,
+        number.issuer if number else None,
+        alphabetic(patient),
+        patient.ideographic_name,
+        patient.phonetic_name,
+        patient.birth_date,
+        patient.sex,
+    )
+
+
+def series_values(fact: InstancesStored) -> Values:
+    """The columns of `series`, from the number on."""
+    series = fact.series
+    return (
+        series.number,
+        series.modality,
+        series.description,
+        series.body_part,
+        series.laterality,
+        series.protocol_name,
+        series.station_name,
+        series.performed_step_uid,
+        series.requested_procedure_id,
+        series.scheduled_step_id,
+    )
+
+
+def instance_values(stored: StoredInstance) -> Values:
+    """The columns of `instance`, from the SOP Instance UID on, without the keys of series and pack."""
+    return (
+        stored.sop_instance_uid,
+        stored.sop_class_uid,
+        stored.transfer_syntax_uid,
+        stored.number,
+        stored.rows,
+        stored.columns,
+        stored.frames,
+        stored.offset,
+        stored.length,
+        stored.data_offset,
+        bytes.fromhex(stored.sha256),
+    )
+
+
+def alphabetic(patient: PatientPhi) -> str | None:
+    """The alphabetic component group of a person name (PS3.5 section 6.2.1.1)."""
+    parts = (patient.family_name, patient.given_name, patient.middle_name, patient.prefix, patient.suffix)
+    return "^".join(part or "" for part in parts).rstrip("^") or None
