@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import MllpServer
-from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
+from fj_hl7 import Ledger, MllpServer
+from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from order_service.adapters.postgres import PostgresOrderBook, PostgresOrders
 from order_service.entrypoints.fhir import service_requests
@@ -20,6 +21,7 @@ from order_service.settings import Settings
 SERVICE: Final = "order"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "order_service")
+_RETENTION_SECONDS: Final = 3600.0
 
 
 @asynccontextmanager
@@ -38,11 +40,15 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        door = orders_door(Translator(sites, namespace), bus.unit, PostgresOrders)
-        parts: dict[str, Part] = {
-            "listener": MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
-            "consumer": consumer,
-            "relay": Relay(bus),
+        ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
+        door = orders_door(Translator(sites, namespace), bus.unit, PostgresOrders, ledger)
+        parts: dict[str, tuple[Part, ...]] = {
+            "listener": (
+                MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
+                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+            ),
+            "consumer": (consumer,),
+            "relay": (Relay(bus),),
         }
         app = api(
             SERVICE,
@@ -50,7 +56,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             service_requests(bus.unit, PostgresOrders, sites, namespace),
             operator_router(bus, consumer, Actor),
         )
-        chosen = [parts[role] for role in ROLES if role in roles]
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 

@@ -14,6 +14,8 @@ class Settings(ServiceSettings):
     mllp_host: str = "127.0.0.1"
     mllp_port: int = 2575
     """ORM^O01, OMG^O19, OMI^O23."""
+    mllp_retention_days: int = Field(default=90, ge=1)
+    """How long received messages are kept; after that the same message again would count as new."""
     destinations: str = Field(default="", validation_alias="EHR_SYNC_HL7_DESTINATIONS")
     """Whom `ehr_sync` delivers to: an order completes when all that want results have the newest final report."""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import MllpServer
-from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
+from fj_hl7 import Ledger, MllpServer
+from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
 from patient_service.entrypoints.http import patients_router
@@ -18,6 +19,7 @@ from patient_service.settings import Settings
 SERVICE: Final = "patient"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "patient_service")
+_RETENTION_SECONDS: Final = 3600.0
 
 
 @asynccontextmanager
@@ -35,14 +37,18 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, PostgresPatients)
-        parts: dict[str, Part] = {
-            "listener": MllpServer("patients", settings.mllp_host, settings.mllp_port, door),
-            "consumer": consumer,
-            "relay": Relay(bus),
+        ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
+        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, PostgresPatients, ledger)
+        parts: dict[str, tuple[Part, ...]] = {
+            "listener": (
+                MllpServer("patients", settings.mllp_host, settings.mllp_port, door),
+                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+            ),
+            "consumer": (consumer,),
+            "relay": (Relay(bus),),
         }
         app = api(SERVICE, patients_router(PostgresPatientBook(bus.pool)), operator_router(bus, consumer, Actor))
-        chosen = [parts[role] for role in ROLES if role in roles]
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import MllpServer
-from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
+from fj_hl7 import Ledger, MllpServer
+from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from reporting_service.adapters.postgres import PostgresReports
 from reporting_service.adapters.reading_room import PostgresReadingRoom
@@ -18,6 +19,7 @@ from reporting_service.settings import Settings
 SERVICE: Final = "reporting"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "reporting_service")
+_RETENTION_SECONDS: Final = 3600.0
 
 
 @asynccontextmanager
@@ -37,18 +39,22 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        door = results_door(Sites.load(settings.sites), bus.unit, PostgresReports)
-        parts: dict[str, Part] = {
-            "listener": MllpServer("results", settings.mllp_host, settings.mllp_port, door),
-            "consumer": consumer,
-            "relay": Relay(bus),
+        ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
+        door = results_door(Sites.load(settings.sites), bus.unit, PostgresReports, ledger)
+        parts: dict[str, tuple[Part, ...]] = {
+            "listener": (
+                MllpServer("results", settings.mllp_host, settings.mllp_port, door),
+                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+            ),
+            "consumer": (consumer,),
+            "relay": (Relay(bus),),
         }
         app = api(
             SERVICE,
             reading_router(bus.unit, PostgresReports, PostgresReadingRoom(bus.pool)),
             operator_router(bus, consumer, Actor),
         )
-        chosen = [parts[role] for role in ROLES if role in roles]
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 

@@ -36,7 +36,10 @@ CONTROLS: Final[Mapping[str, Callable[[Wish, Orders], Awaitable[None]]]] = Mappi
 
 
 def orders_door(
-    translator: Translator, unit: Callable[[], AbstractAsyncContextManager[Tx]], orders: Callable[[Tx], Orders]
+    translator: Translator,
+    unit: Callable[[], AbstractAsyncContextManager[Tx]],
+    orders: Callable[[Tx], Orders],
+    ledger: Ledger,
 ) -> Door[Tx]:
     """The door for orders: all groups of a message, or none of them."""
 
@@ -44,7 +47,7 @@ def orders_door(
         for wish in translator.wishes(message):
             await _grant(wish, orders(tx))
 
-    return Door("orders", dict.fromkeys(KINDS, take), unit, Ledger())
+    return Door("orders", dict.fromkeys(KINDS, take), unit, ledger)
 
 
 async def _grant(wish: Wish, orders: Orders) -> None:

@@ -23,6 +23,7 @@ def patients_door(
     namespace: UUID,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     patients: Callable[[Tx], Patients],
+    ledger: Ledger,
 ) -> Door[Tx]:
     """The door for patients. An update of somebody unknown registers them: the feed may have begun before us."""
 
@@ -30,7 +31,7 @@ def patients_door(
         site = sites.of_sender(*message.sender)
         await handlers.announce(news_of(message, site, namespace), patients(tx))
 
-    return Door("patients", dict.fromkeys(KINDS, take), unit, Ledger())
+    return Door("patients", dict.fromkeys(KINDS, take), unit, ledger)
 
 
 def news_of(message: Message, site: Site, namespace: UUID) -> News:

@@ -14,7 +14,10 @@ from reporting_service.ports import Reports
 
 
 def results_door(
-    sites: Sites, unit: Callable[[], AbstractAsyncContextManager[Tx]], reports: Callable[[Tx], Reports]
+    sites: Sites,
+    unit: Callable[[], AbstractAsyncContextManager[Tx]],
+    reports: Callable[[Tx], Reports],
+    ledger: Ledger,
 ) -> Door[Tx]:
     """The door for results: all readings of a message, or none of them."""
 
@@ -25,4 +28,4 @@ def results_door(
 
         return take
 
-    return Door("results", {"ORU^R01": taking(results), "MDM^T02": taking(document)}, unit, Ledger())
+    return Door("results", {"ORU^R01": taking(results), "MDM^T02": taking(document)}, unit, ledger)
