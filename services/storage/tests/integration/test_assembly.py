@@ -221,6 +221,19 @@ async def test_a_study_without_an_order_waits_on_the_list_until_the_order_comes(
     assert exam.study_uid not in (await http.get("/api/storage/unmatched")).text
 
 
+async def test_two_processes_close_each_study_once(feed: Feed, log: Log, packer: Packer, services: Services) -> None:
+    second = services.start("storage", STORAGE_QUIET_TIME=1)
+    exams = [Exam() for _ in range(12)]
+    for exam in exams:
+        await feed.publish(exam.order(), await packer.ship(exam, exam.images(1)))
+    for exam in exams:
+        await told(log, exam, "study.received.v1", "study.matched.v1", "study.available.v1")
+    await nothing_more(log, exams[0], 3, feed, packer)
+    for exam in exams:
+        await told(log, exam, "study.received.v1", "study.matched.v1", "study.available.v1")
+    second.stop()
+
+
 async def test_what_was_said_while_storage_was_down_counts_before_its_silence(
     feed: Feed, log: Log, packer: Packer, storage: ServiceProcess
 ) -> None:

@@ -113,8 +113,8 @@ _COUNT_STUDY: Final = """
 UPDATE study
    SET number_of_instances = study.number_of_instances + more.added,
        number_of_series = study.number_of_series + more.series,
-       modalities = ARRAY(SELECT DISTINCT m FROM unnest(study.modalities || string_to_array(more.modalities, E'\\\\')) AS m
-                           ORDER BY m)
+       modalities = ARRAY(SELECT unnest(study.modalities) UNION SELECT string_to_table(more.modalities, E'\\\\')
+                           ORDER BY 1)
   FROM unnest($1::text[], $2::date[], $3::int[], $4::int[], $5::text[]) AS more (uid, day, added, series, modalities)
  WHERE study_instance_uid = more.uid AND study_date = more.day
 """

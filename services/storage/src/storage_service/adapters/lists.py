@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from fj_bus import Permanent
+from fj_bus import Permanent, Transient
 from fj_events import ObjectRef
-from fj_objects import ObjectStore
+from fj_objects import NoSuchObject, ObjectStore, StoreUnavailable
 
 
 class StoredLists:
@@ -16,7 +16,12 @@ class StoredLists:
         self._store = store
 
     async def read(self, ref: ObjectRef) -> tuple[str, ...]:
-        data = await self._store(ref.bucket).get(ref.key)
+        try:
+            data = await self._store(ref.bucket).get(ref.key)
+        except NoSuchObject:
+            raise Permanent(f"object {ref.key}, which a fact names, is not there") from None
+        except StoreUnavailable as error:
+            raise Transient("the object store does not answer") from error
         if hashlib.sha256(data).hexdigest() != ref.sha256:
             raise Permanent(f"object {ref.key} does not have the hash that its fact says")
         series: dict[str, list[str]] = json.loads(data)

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from fj_objects import ByteRange, NoSuchObject, ObjectStore, StoreUnavailable
+from prometheus_client import Counter
 
 from storage_service.domain.errors import Away, Gone, Unreadable
 from storage_service.domain.retrieval import READ, Stored, in_storage_order, reads
 
+_read: Final = Counter("storage_read_bytes", "Bytes read from packs")
 AHEAD: Final = 2
 """Reads that are on their way while the one before is being sent; with `READ`, what bounds the memory of an answer."""
 
@@ -46,6 +48,7 @@ class StoredPacks:
         """One cut of the file, of any length, piece by piece."""
         with _named(stored):
             async for piece in self._store(stored.bucket).stream(stored.pack, _moved(stored, cut)):
+                _read.inc(len(piece))
                 yield piece
 
     def _begin(self, group: Sequence[Stored]) -> asyncio.Task[bytes] | None:
@@ -58,7 +61,9 @@ class StoredPacks:
     async def _get(self, stored: Stored, cut: ByteRange) -> bytes:
         """A cut of the pack that the instance lies in."""
         with _named(stored):
-            return await self._store(stored.bucket).get_range(stored.pack, cut)
+            data = await self._store(stored.bucket).get_range(stored.pack, cut)
+        _read.inc(len(data))
+        return data
 
     async def _pieces(
         self, group: Sequence[Stored], reading: asyncio.Task[bytes] | None

@@ -20,7 +20,10 @@ from fj_events import (
     PatientRegistered,
     PatientUpdated,
     SeriesSummary,
+    StudyAvailable,
+    StudyMatched,
 )
+from prometheus_client import Counter
 
 from storage_service.adapters import folding
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_studies
@@ -28,6 +31,8 @@ from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 
+_completed: Final = Counter("storage_studies_completed", "Studies that became complete", ["completeness"])
+_matched: Final = Counter("storage_studies_matched", "Studies that were matched to their orders", ["matched_by"])
 _GET: Final = """
 SELECT r.*, s.study_description, s.modalities, s.number_of_series, s.number_of_instances, s.patient,
        ARRAY(SELECT same_patient(r.patient_id)) AS patient_ids
@@ -133,6 +138,10 @@ class PostgresStudies:
 
     def emit(self, fact: Fact) -> None:
         self._emit(fact)
+        if isinstance(fact, StudyAvailable):
+            _completed.labels(fact.completeness).inc()
+        elif isinstance(fact, StudyMatched):
+            _matched.labels(fact.matched_by).inc()
 
     async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
         return await folding.add_instances(self._db, facts, heard_at)
