@@ -42,7 +42,7 @@ check: environment ## format, lint, types, import rules, schemas, locks, manifes
 	$(RUN)/lint-imports
 	@stale=$$($(RUN)/python -m fj_events.schemas); if [ -n "$$stale" ]; then echo "schemas were stale, commit them:"; echo "$$stale"; exit 1; fi
 	$(UV) lock --check
-	if [ -d k8s ]; then find k8s -name '*.yaml' ! -name kustomization.yaml -print0 | xargs -0 $(RUN)/kubernetes-validate --strict; fi
+	if [ -d k8s ]; then find k8s -name '*.yaml' ! -name kustomization.yaml -print0 | xargs -0 $(RUN)/kubernetes-validate --strict --quiet; fi
 
 schemas: environment ## write the contracts of all events: JSON Schemas and the AsyncAPI document
 	$(RUN)/python -m fj_events.schemas
