@@ -50,7 +50,7 @@ async def test_a_server_that_does_not_come_is_named_after_the_wait(free_port: Ca
     with pytest.raises(NotReachable, match=rf"PostgreSQL at 127.0.0.1:{port}/x did not answer for 1 s") as caught:
         async with database(settings(f"postgresql://me:hidden@127.0.0.1:{port}/x"), (), wait_seconds=1):
             pass
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert "hidden" not in str(caught.value)
 
 
@@ -67,7 +67,7 @@ async def test_it_waits_for_a_server_that_comes_late(fragile_stack: Stack, own_d
     await asyncio.sleep(0.5)
     assert not opened.is_set()
     await asyncio.to_thread(fragile_stack.servers.start, "postgres")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         assert await waiting == 7
 
 
@@ -76,13 +76,13 @@ async def test_a_restart_in_the_middle_is_survived(fragile_stack: Stack, own_dat
     async with database(settings(own_database), ()) as pool:
         watch = database_watch(pool, seconds=0.1)
         watching = asyncio.create_task(watch.run(stop))
-        await eventually(lambda: watch.health().detail.startswith("last run"))
+        await eventually(lambda: watch.health().detail.startswith("last run"), within=40)
         await asyncio.to_thread(fragile_stack.servers.stop, "postgres")
-        await eventually(lambda: not watch.health().ok)
+        await eventually(lambda: not watch.health().ok, within=40)
         with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
             await pool.fetchval("SELECT 1")
         await asyncio.to_thread(fragile_stack.servers.start, "postgres")
-        await eventually(lambda: watch.health().ok, within=20)
+        await eventually(lambda: watch.health().ok, within=40)
         assert await pool.fetchval("SELECT 1") == 1
         stop.set()
         await watching

@@ -32,7 +32,7 @@ async def test_a_part_that_cannot_say_how_it_is_is_not_well(start: "Start") -> N
 
 async def test_a_sweep_that_fails_again_and_again_is_counted_logged_and_unhealthy(start: "Start") -> None:
     demo = await start(DEMO_PARTS="sweep")
-    await eventually(lambda: demo.get("/health/ready").status_code == 503)
+    await eventually(lambda: demo.get("/health/ready").status_code == 503, within=40)
     assert 'fj_periodic_errors_total{part="sweep"}' in demo.get("/metrics").text
     assert demo.said("periodic run failed")[0]["raised"][0]["class"] == "LookupError"
     assert "DOE" not in demo.text

@@ -157,7 +157,7 @@ async def test_the_lock_is_free_after_a_failure(dsn: str, package: Package) -> N
         with pytest.raises(MigrationRefused):
             await migrate(db, [name])
         package("mig_free", {"0001_a.sql": "SELECT 1"})
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             assert len(await migrate(other, [name])) == 1
 
 

@@ -74,7 +74,7 @@ async def test_requests_are_exported_as_part_of_the_callers_trace_without_values
     await asyncio.to_thread(demo.get, "/api/demo/broken?name=DOE", headers=headers)
     await asyncio.to_thread(demo.get, "/api/demo/orders?limit=3&name=DOE")
     assert await asyncio.to_thread(demo.stop) == 0
-    spans = await eventually(lambda: {span.name: span for span in collector.spans})
+    spans = await eventually(lambda: {span.name: span for span in collector.spans}, within=40)
     broken = spans["GET /api/demo/broken"]
     assert broken.trace_id.hex() == PARENT
     assert broken.status.code == StatusCode.ERROR.value
