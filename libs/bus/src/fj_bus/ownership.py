@@ -94,6 +94,7 @@ class Ownership:
         with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):  # it may be what was lost
             self._connection.remove_termination_listener(self._on_terminated)
             await self._connection.remove_listener(OUTBOX, self._on_notify)
+            await self._connection.execute("SELECT pg_advisory_unlock_all()")
 
     def wake(self, partitions: Iterable[int]) -> bool:
         """Look now. True if all these partition numbers are owned here."""
