@@ -1,7 +1,7 @@
 """A door: everything between a frame and its answer that is the same in every service."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
@@ -12,8 +12,9 @@ from fj_hl7 import metrics
 from fj_hl7.ack import ack, nack_unreadable
 from fj_hl7.batch import split_batch
 from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, ErrorCode, Hl7Error, Refusal
-from fj_hl7.ledger import Connection, Ledger, Receipt
+from fj_hl7.ledger import Connection, Entry, Ledger, Receipt
 from fj_hl7.message import LineEnds, Message
+from fj_hl7.together import Together
 
 _log = structlog.get_logger("fj_hl7")
 
@@ -44,12 +45,23 @@ class _Answer:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame(Generic[U]):
+    """What a frame holds and who handles it; the receipt has its answer, which is given once it is committed."""
+
+    messages: Sequence[Message]
+    handlers: Sequence[Handler[U]]
+    receipt: Receipt
+
+
 class Door(Generic[U]):
     """Answers frames: read, enter in the ledger, call the handler of the message's kind, acknowledge.
 
-    `handlers` by message code and trigger (`ADT^A04`). `unit` opens the transaction of one frame: the ledger's entry
-    and what the handler does commit together, before AA. A handler refuses by raising `Refusal`; whatever else it
-    raises becomes AE with a general text. Both leave nothing behind but the raw bytes among the refused ones.
+    `handlers` by message code and trigger (`ADT^A04`). `unit` opens a transaction: the ledger's entry and what the
+    handler does commit together, before AA. Frames that come at the same time share one, each in its turn; if a
+    handler raises there, nothing of it stays and each frame is taken again alone, so a handler may be called twice
+    and keeps nothing outside of `unit`. It refuses by raising `Refusal`; whatever else it raises becomes AE with a
+    general text. Both leave nothing behind but the raw bytes among the refused ones.
 
     A batch is one unit: all its messages or none, and one answer, which carries the control id of the first.
     """
@@ -66,6 +78,7 @@ class Door(Generic[U]):
         self._codes = {kind.partition("^")[0] for kind in handlers}
         self._unit = unit
         self._ledger = ledger
+        self._take: Together[_Frame[U], Entry] = Together(self._take_all)
 
     async def __call__(self, raw: bytes, peer: str) -> bytes:
         """The answer to one frame from the address `peer`. Raises nothing but cancellation."""
@@ -99,11 +112,7 @@ class Door(Generic[U]):
     async def _accept(self, first: Message, messages: list[Message], raw: bytes) -> _Answer:
         handlers = [self._handler(message) for message in messages]
         answer = ack(first, AckCode.AA)
-        async with self._unit() as unit:
-            entry = await self._ledger.enter(unit.connection, Receipt.of(first, raw, answer))
-            if entry.stored is None:
-                for message, handler in zip(messages, handlers, strict=True):
-                    await handler(message, unit)
+        entry = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer)))
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
             return _Answer(entry.stored, AckCode.AA, self._label(first))
@@ -111,6 +120,16 @@ class Door(Generic[U]):
             metrics.REUSED_IDS.labels(self.name).inc()
         self._count_irregular(messages)
         return _Answer(answer, AckCode.AA, self._label(first))
+
+    async def _take_all(self, frames: Sequence[_Frame[U]]) -> list[Entry]:
+        """All frames in one transaction, or none of them."""
+        async with self._unit() as unit:
+            entries = await self._ledger.enter(unit.connection, [frame.receipt for frame in frames])
+            for frame, entry in zip(frames, entries, strict=True):
+                if entry.stored is None:
+                    for message, handler in zip(frame.messages, frame.handlers, strict=True):
+                        await handler(message, unit)
+        return entries
 
     def _handler(self, message: Message) -> Handler[U]:
         """The handler of the message, or a Refusal that names the right door."""
