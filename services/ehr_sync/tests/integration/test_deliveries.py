@@ -121,7 +121,7 @@ async def test_facts_that_stand_twice_on_the_log_are_told_once(facts: Facts, ehr
 
 async def test_what_comes_before_its_order_waits_for_it(facts: Facts, ehr: Listener, registry: Listener) -> None:
     exam, other = an_exam(), an_exam()
-    await facts.say(exam.started(), exam.preliminary(), exam.finalized())
+    await facts.say(exam.registered(), exam.started(), exam.preliminary(), exam.finalized())
     await facts.say(other.placed(), other.finalized())
     await told(ehr, other, "ORU F")
     assert ehr.told(exam.placer) == []
