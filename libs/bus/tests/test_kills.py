@@ -9,17 +9,18 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import pytest
-from fj_bus import Bus
+from fj_bus import Bus, Consumer
 from fj_testing import eventually
 from fj_testing.log import Log, Record
 
-from libs.bus.tests.world import World, filled, relaying
+from libs.bus.tests.world import CupFilled, World, drink, effects, filled, relaying, running
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure]
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[3]
 
 
@@ -156,6 +157,42 @@ async def fill(bus: Bus, prefix: str, start: int) -> None:
     async with bus.unit() as tx:
         for n in range(start, start + 20):
             tx.emit(filled(f"{prefix}{n % 10}", n))
+
+
+async def test_consumers_are_killed_under_load(world: World, log: Log, tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    async with world.bus("alpha", slice_size=20) as alpha, world.bus("beta", slice_size=20) as beta, relaying(alpha):
+        await beta.pool.execute("INSERT INTO guest SELECT 'e' || n FROM generate_series(0, 30) AS n")
+        loading = asyncio.create_task(load(alpha, "e", stop))
+        for _ in range(4):
+            before = await beta.pool.fetchval("SELECT count(*) FROM effect")
+            async with worker("consumer", world, tmp_path):
+                await eventually(partial(more_than, beta, before), within=25)
+                await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311 - when it dies is the experiment
+        stop.set()
+        count = await loading
+        consumer = Consumer(beta, "beta")
+        consumer.on(CupFilled)(drink)
+        async with running(consumer), relaying(beta):
+            await eventually(partial(more_than, beta, count - 1), within=40)
+            drunk = await log.wait_for("drunk-events", count=count, within=40)
+        done = await effects(beta)
+        order = {key: [r.body["n"] for r in group] for key, group in by_key(await log.read("cup-events")).items()}
+    assert len(done) == count
+    for cup in {cup for cup, _ in done}:
+        assert [n for name, n in done if name == cup] == order[cup]
+    assert_once_and_in_order(drunk)
+
+
+def by_key(records: list[Record]) -> dict[str, list[Record]]:
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.key].append(record)
+    return groups
+
+
+async def more_than(bus: Bus, count: int) -> bool:
+    return bool(await bus.pool.fetchval("SELECT count(*) > $1 FROM effect", count))
 
 
 async def test_a_lost_database_session_is_replaced(world: World, log: Log) -> None:

@@ -108,7 +108,7 @@ class World:
             "backoff_first_s": 0.02,
             "backoff_max_s": 0.5,
         }
-        return BusSettings(kafka=self.kafka, topic_prefix=self.prefix, **quick | changes)
+        return BusSettings(**{"kafka": self.kafka, "topic_prefix": self.prefix} | quick | changes)
 
     @asynccontextmanager
     async def bus(self, service: str, **changes: Any) -> AsyncIterator[Bus]:
