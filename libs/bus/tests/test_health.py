@@ -76,3 +76,14 @@ async def test_facts_that_cannot_leave_the_outbox_are_reported(world: World) -> 
             async with bus.unit() as tx:
                 tx.emit(filled("o", 1))
             await eventually(lambda: not relay.health().ok and "oldest fact" in relay.health().detail, within=20)
+
+
+async def test_a_consumer_waits_for_a_kafka_that_is_away(world: World) -> None:
+    async def idle(fact: CupFilled, tx: Tx) -> None: ...
+
+    async with world.bus("beta", kafka="127.0.0.1:1") as beta:
+        consumer = Consumer(beta, "beta")
+        handling(CupFilled, idle)(consumer)
+        async with running(consumer):
+            await asyncio.sleep(1)
+            assert not consumer.health().ok

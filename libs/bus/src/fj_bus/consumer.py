@@ -56,7 +56,7 @@ class Consumer:
 
     async def _consume(self, stop: asyncio.Event) -> None:
         failures = 0
-        await self.driver.listening.wait()
+        await self._no_rebuild(stop)
         while not stop.is_set():
             self._session = Session(self.taker, self.group)
             try:
@@ -67,6 +67,12 @@ class Consumer:
                 pause = backoff(failures, self.bus.settings.backoff_first_s, self.bus.settings.backoff_max_s)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause)
+
+    async def _no_rebuild(self, stop: asyncio.Event) -> None:
+        ends = [asyncio.create_task(event.wait()) for event in (self.driver.listening, stop)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in ends:
+            task.cancel()
 
     def health(self) -> Health:
         """Whether facts are flowing: a quiet consumer is well, a stuck one is not."""
@@ -91,7 +97,8 @@ class Consumer:
         client = session.client
         if client is None:
             return "not joined to its group"
-        polled = [at / 1000 for tp in client.assignment() if (at := client.last_poll_timestamp(tp)) is not None]
+        reading = client.assignment() - client.paused()
+        polled = [at / 1000 for tp in reading if (at := client.last_poll_timestamp(tp)) is not None]
         if polled and time.time() - max(polled) > stuck_s:
             return f"no answer from Kafka for {time.time() - max(polled):.0f} s"
         still = [tp for tp, at in session.progress.items() if now - at > stuck_s and session.lag(tp) > 0]

@@ -74,8 +74,8 @@ class Ownership:
         stopping = asyncio.create_task(self._nudge_at(stop))
         try:
             while not stop.is_set():
-                await self._share()
                 await self._settle()
+                await self._share()
                 await self._dispatch()
                 await self._rest(self._settings.relay_poll_s)
                 if self._bug is not None:
@@ -171,11 +171,12 @@ class Ownership:
     async def _dispatch(self) -> None:
         now = self._loop.time()
         ready = [stream for stream in self._streams.values() if stream.after <= now]
-        unsure: dict[tuple[bool, float], list[Stream]] = {}
+        # Apart by topic: one that is missing on the broker must not keep the others.
+        unsure: dict[tuple[str, bool, float], list[Stream]] = {}
         for stream in ready:
             if stream.state is State.UNSURE:
-                unsure.setdefault((stream.next is None, stream.patience_s), []).append(stream)
-        for (_, patience), streams in unsure.items():
+                unsure.setdefault((stream.place[0], stream.next is None, stream.patience_s), []).append(stream)
+        for (_, _, patience), streams in unsure.items():
             self._start(State.LOOKING, streams, self._look(streams, patience))
         free = [stream.place for stream in ready if stream.state is State.FREE]
         if not free:

@@ -21,7 +21,8 @@ from fj_bus.taker import Taker
 Batch = tuple["ConsumerRecord[bytes, bytes]", ...]
 _QUEUE_SLICES: Final = 5  # a partition with so many slices in its queue is not fetched from
 _WATCH_S: Final = 1.0
-_PATIENCE_SHARE: Final = 0.5
+_PATIENCE_SHARE: Final = 0.5  # of the session's timeout
+_DRAIN_S: Final = 8.0  # of the fifteen seconds that a process has to stop
 _FRAMEWORK_LOG: Final = logging.getLogger("fj_bus.faststream")
 
 
@@ -38,11 +39,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self.progress: dict[TopicPartition, float] = {}
         """When each assigned partition last moved on or had nothing to do."""
         self._settings = settings
-        self._prefix = settings.topic_prefix
         self._topics = [bus.kafka_name(topic) for topic in taker.handlers.topics]
-        self.lanes = Lanes(
-            taker, settings, lambda r: read(bus, taker.handlers, r.topic[len(self._prefix) :], r), self._on_done
-        )
+        self.lanes = Lanes(taker, settings, lambda r: read(bus, taker.handlers, self._plain(r.topic), r), self._on_done)
         self._consumer_name = taker.consumer
         self._group = bus.kafka_name(group)
         self._paused: set[TopicPartition] = set()
@@ -75,7 +73,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     async def _drain(self, client: AIOKafkaConsumer) -> None:
         client.pause(*client.assignment())
-        await self.lanes.close(self._settings.slice_seconds_max * _PATIENCE_SHARE)
+        await self.lanes.close(_DRAIN_S)
         await self.offsets.flush(client)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -88,7 +86,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         for tp in revoked:
             self.progress.pop(tp, None)
             with suppress(KeyError):
-                metrics.LAG.remove(self._consumer_name, tp.topic, str(tp.partition))
+                metrics.LAG.remove(self._consumer_name, self._plain(tp.topic), str(tp.partition))
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin to watch them."""
@@ -101,6 +99,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         end = client.highwater(tp) if client is not None and tp in client.assignment() else None
         start = self.offsets.next.get(tp)
         return max(end - start, 0) if end is not None and start is not None else self.lanes.waiting(tp)
+
+    def _plain(self, name: str) -> str:
+        """A topic as services call it."""
+        return name.removeprefix(self._settings.topic_prefix)
 
     def _make_broker(self) -> KafkaBroker:
         return KafkaBroker(
@@ -131,8 +133,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             parser=_whole_batch,
             decoder=_as_received,
         )
-        return_of_subscriber = subscriber(self._receive)
-        del return_of_subscriber
+        subscriber(self._receive)
         return subscriber
 
     async def _receive(self, batch: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
@@ -160,7 +161,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 lag = self.lag(tp)
                 if lag == 0:
                     self.progress[tp] = now
-                metrics.LAG.labels(self._consumer_name, tp.topic[len(self._prefix) :], str(tp.partition)).set(lag)
+                metrics.LAG.labels(self._consumer_name, self._plain(tp.topic), str(tp.partition)).set(lag)
             await asyncio.sleep(_WATCH_S)
 
 
