@@ -1,6 +1,7 @@
 """What belongs together comes at the same instant, over and over: nothing is lost between two transactions."""
 
 import asyncio
+from functools import partial
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ async def test_an_order_and_its_modality_at_the_same_instant(
 
     await asyncio.gather(feed.publish(*orders), *(performs(number) for number in range(ROUNDS)))
     for order in orders:
-        await eventually(lambda order=order: _is(http, str(order.order_id), "COMPLETED"))  # type: ignore[misc]
+        await eventually(partial(_is, http, str(order.order_id), "COMPLETED"), within=30, what="the exam is completed")
 
 
 async def _is(http: httpx.AsyncClient, key: str, wanted: str) -> bool:
@@ -65,13 +66,13 @@ async def test_facts_of_three_topics_at_the_same_instant(
     waiting = [an_order(patient_id=order.patient_id, patient=order.patient) for order in orders]
     await asyncio.gather(feed.publish(*orders), feed.publish(*waiting), feed.publish(*images), feed.publish(*names))
     for order in orders:
-        await eventually(lambda order=order: _is(http, str(order.order_id), "COMPLETED"))  # type: ignore[misc]
+        await eventually(partial(_is, http, str(order.order_id), "COMPLETED"), within=30, what="the exam is completed")
 
     async def renamed() -> bool:
         shown = [item.PatientName for order in waiting for item in await modality.sees(order)]
         return shown == ["Lovelace^Ada"] * len(waiting)
 
-    await eventually(renamed, every=0.5)
+    await eventually(renamed, within=30, every=0.5)
 
 
 async def test_the_same_n_create_from_two_sides_is_taken_once(modality: Modality) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from fj_events import Identifier
@@ -69,7 +70,7 @@ async def test_the_load_of_a_day_is_shared_between_the_stations_of_a_site(port: 
     stations = []
     for order in orders:
         await feed.publish(order)
-        (item,) = await eventually(lambda order=order: Modality(port, "NORTH_CT").sees(order))  # type: ignore[misc]
+        (item,) = await eventually(partial(Modality(port, "NORTH_CT").sees, order))
         stations.append(item.ScheduledProcedureStepSequence[0].ScheduledStationAETitle)
     assert stations == ["NORTH_CT", "NORTH_CT2", "NORTH_CT", "NORTH_CT2"]
 

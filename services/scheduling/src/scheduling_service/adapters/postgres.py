@@ -19,20 +19,26 @@ from scheduling_service.domain.worklist import Item, items
 from scheduling_service.ports import Surroundings
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(h) FROM unnest($1::bigint[]) AS h"
-_EXAM: Final = f"{EXAMS} WHERE e.exam_key = $1 FOR UPDATE OF e"
-_LIKE: Final = f"""{EXAMS}
- WHERE e.ordered IS NOT NULL
-   AND (e.study_instance_uid = ANY($1) OR e.ordered_study_uid = ANY($1) OR e.accession_number = ANY($2)
-        OR e.exam_key IN (SELECT exam_key FROM step WHERE step_id = ANY($3)))
- ORDER BY e.exam_key FOR UPDATE OF e
+# Locked first and read by the next statement: one that waits for a row and reads in one go sees the row as it is now,
+# but what its subqueries find as it was when it began to wait.
+_EXAM: Final = "SELECT exam_key FROM exam WHERE exam_key = $1 FOR UPDATE"
+_LIKE: Final = """
+SELECT exam_key FROM exam
+ WHERE ordered IS NOT NULL
+   AND (study_instance_uid = ANY($1) OR ordered_study_uid = ANY($1) OR accession_number = ANY($2)
+        OR exam_key IN (SELECT exam_key FROM step WHERE step_id = ANY($3)))
+ ORDER BY exam_key FOR UPDATE
 """
-_OPEN_OF: Final = f"""{EXAMS}
- WHERE e.exam_key IN (SELECT exam_key FROM worklist WHERE patient_id = $1) ORDER BY e.exam_key FOR UPDATE OF e
+_OPEN_OF: Final = """
+SELECT exam_key FROM exam
+ WHERE exam_key IN (SELECT exam_key FROM worklist WHERE patient_id = $1) ORDER BY exam_key FOR UPDATE
 """
-_OF_PERFORMED: Final = f"""{EXAMS}
- WHERE e.linked_to IS NULL AND e.exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
- ORDER BY e.exam_key FOR UPDATE OF e
+_OF_PERFORMED: Final = """
+SELECT exam_key FROM exam
+ WHERE linked_to IS NULL AND exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
+ ORDER BY exam_key FOR UPDATE
 """
+_READ: Final = f"{EXAMS} WHERE e.exam_key = ANY($1) ORDER BY e.exam_key"
 _SURROUNDINGS: Final = """
 WITH mine AS (SELECT study_instance_uid, study FROM study WHERE order_id = $1)
 SELECT 'study' AS kind, study::text AS text, NULL AS created_at, study_instance_uid AS uid FROM mine
@@ -119,8 +125,7 @@ class PostgresSchedule:
         await self._tx.connection.execute(_LOCK, sorted(map(_hash, set(names))))
 
     async def exam(self, key: str) -> Exam | None:
-        row = await self._tx.connection.fetchrow(_EXAM, key)
-        return None if row is None else exam_of(row)
+        return next(iter(await self._exams(_EXAM, key)), None)
 
     async def exams_like(self, performed: PerformedStep) -> list[Exam]:
         return await self._exams(_LIKE, *_names_of(performed))
@@ -190,8 +195,9 @@ class PostgresSchedule:
     def emit(self, fact: Fact) -> None:
         self._tx.emit(fact)
 
-    async def _exams(self, query: str, *arguments: object) -> list[Exam]:
-        return [exam_of(row) for row in await self._tx.connection.fetch(query, *arguments)]
+    async def _exams(self, lock: str, *arguments: object) -> list[Exam]:
+        keys = [row["exam_key"] for row in await self._tx.connection.fetch(lock, *arguments)]
+        return [exam_of(row) for row in await self._tx.connection.fetch(_READ, keys)] if keys else []
 
     async def _waiting(self, exam: Exam) -> list[Item]:
         """What the exam has on the worklist."""
