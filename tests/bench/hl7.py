@@ -112,8 +112,8 @@ class Unit:
 class NoLedger(Ledger):
     """What the ledger costs is the difference to this one."""
 
-    async def enter(self, connection: Connection, receipt: Receipt) -> Entry:  # noqa: ARG002 - it keeps nothing
-        return Entry(None, reused=False)
+    async def enter(self, connection: Connection, receipts: Sequence[Receipt]) -> list[Entry]:  # noqa: ARG002 - it keeps nothing
+        return [Entry(None, reused=False) for _ in receipts]
 
 
 class Intake:
