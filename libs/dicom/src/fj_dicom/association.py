@@ -97,6 +97,7 @@ class Association:
                 self._message(exchange, caller)
         except Released:
             self._connection.send(pdu.A_RELEASE_RP)
+            self._connection.finish()
             return Outcome.RELEASED
         return self._abort(0)
 
@@ -110,11 +111,13 @@ class Association:
     def _reject(self, proposal: Proposal, refusal: Rejection) -> Outcome:
         self._log.warning("association rejected", caller=proposal.calling_ae_title, reason=refusal.words)
         self._connection.send(refusal.encode())
+        self._connection.finish()
         return Outcome.REJECTED
 
     def _abort(self, reason: int) -> Outcome:
         try:
             self._connection.send(pdu.a_abort(2, reason))
+            self._connection.finish()
         except AssociationLost:
             self._log.info("the peer was gone before it could be told of the abort")
         return Outcome.ABORTED

@@ -2,6 +2,7 @@
 
 import select
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final
@@ -23,6 +24,7 @@ LAST: Final = 0x02
 _HEADER: Final = Struct(">BxI")
 _PDV: Final = Struct(">IBB")
 _TIMEVAL: Final = Struct("@ll")
+FINISH_S: Final = 1.0
 REQUEST_LENGTH_MAX: Final = 512 * 1024
 """128 presentation contexts with every known transfer syntax are 240 KiB."""
 
@@ -83,8 +85,19 @@ class PduSocket:
             return  # the peer was quicker
 
     def close(self) -> None:
-        """Close the connection; what was sent is still delivered."""
+        """Close the connection. What was sent is still delivered, unless the peer has sent what was not read."""
         self._socket.close()
+
+    def finish(self) -> None:
+        """Our last PDU is sent: let the peer close, for a moment, lest what it still sends destroys that PDU."""
+        deadline = time.monotonic() + FINISH_S
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            self.silence(FINISH_S)
+            while self._socket.recv_into(self._buffer) and time.monotonic() < deadline:
+                pass
+        except OSError:
+            return  # closed or silent: both will do
 
     def _fill(self, needed: int, wanted: int | None = None) -> None:
         limit = wanted or needed

@@ -1,0 +1,109 @@
+"""Peers for the tests: pynetdicom as it comes, and one that sends any bytes."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Self
+
+from fj_dicom import Peers, Scp, ScpSettings, Service
+from fj_testing import eventually
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context
+
+TITLE = "FJ_TEST"
+
+
+def a_listener(port: int, *services: Service, **settings: float | frozenset[str]) -> Scp:
+    return Scp("test", ScpSettings(ae_title=TITLE, port=port, **settings), services, Peers.load(None))  # type: ignore[arg-type]  # each setting checks its own
+
+
+@asynccontextmanager
+async def listening(port: int, *services: Service, **settings: float | frozenset[str]) -> AsyncIterator[Scp]:
+    """A listener with these services, stopped in order at the end."""
+    scp = a_listener(port, *services, **settings)
+    stop = asyncio.Event()
+    running = asyncio.create_task(scp.run(stop))
+    try:
+        await eventually(lambda: scp.health().ok)
+        yield scp
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 20)
+
+
+def associate(
+    port: int, *contexts: tuple[str, Sequence[str]], calling: str = "SCU", called: str = TITLE
+) -> Association:
+    """An association request by pynetdicom."""
+    ae = AE(calling)
+    for abstract_syntax, transfer_syntaxes in contexts:
+        ae.add_requested_context(abstract_syntax, list(transfer_syntaxes))
+    return ae.associate("127.0.0.1", port, ae_title=called)
+
+
+async def in_association(
+    port: int, act: Callable[[Association], object], *contexts: tuple[str, Sequence[str]], calling: str = "SCU"
+) -> object:
+    """What `act` makes of an accepted association."""
+
+    def run() -> object:
+        link = associate(port, *contexts, calling=calling)
+        assert link.is_established
+        try:
+            return act(link)
+        finally:
+            link.release()
+
+    return await asyncio.to_thread(run)
+
+
+def a_request(abstract_syntax: str, *transfer_syntaxes: str, called: str = TITLE) -> bytes:
+    """An A-ASSOCIATE-RQ."""
+    request = A_ASSOCIATE()
+    request.application_context_name = "1.2.840.10008.3.1.1.1"
+    request.calling_ae_title, request.called_ae_title = "RAW", called
+    context = build_context(abstract_syntax, list(transfer_syntaxes))
+    context.context_id = 1
+    request.presentation_context_definition_list = [context]
+    length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
+    length.maximum_length_received = 16384
+    implementation.implementation_class_uid = "1.2.3"
+    request.user_information = [length, implementation]
+    return bytes(A_ASSOCIATE_RQ(request).encode())
+
+
+class Raw:
+    """A connection on which anything can be sent."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=15)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def read(self) -> tuple[int, bytes]:
+        """Type and body of the next PDU; type 0 at the end of the connection."""
+        header = self._exactly(6)
+        if len(header) < 6:
+            return 0, b""
+        return header[0], self._exactly(int.from_bytes(header[2:], "big"))
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (piece := self._socket.recv(size - len(data))):
+            data += piece
+        return data

@@ -1,0 +1,389 @@
+"""The SCP base over real sockets, with pynetdicom and dcmtk at the other end."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from fj_dicom import (
+    UNCOMPRESSED,
+    VERIFICATION,
+    Answer,
+    Command,
+    CommandField,
+    ErrorId,
+    FindService,
+    General,
+    NormalizedService,
+    Peers,
+    Refused,
+    Request,
+    Status,
+    Store,
+)
+from fj_testing import eventually
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.association import Association
+
+from libs.dicom.tests.scu import Raw, a_listener, a_request, associate, in_association, listening
+
+MWL = "1.2.840.10008.5.1.4.31"
+MPPS = "1.2.840.10008.3.1.2.3.3"
+ECHO = (VERIFICATION, UNCOMPRESSED)
+
+
+@pytest.fixture
+def port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+def entries(count: int) -> list[Dataset]:
+    found = []
+    for number in range(count):
+        entry = Dataset()
+        entry.SpecificCharacterSet = "ISO_IR 192"
+        entry.PatientName = f"Müller^{number}"
+        entry.PatientID = str(number)
+        found.append(entry)
+    return found
+
+
+def a_query(**keys: str) -> Dataset:
+    query = Dataset()
+    query.PatientName = ""
+    for keyword, value in keys.items():
+        setattr(query, keyword, value)
+    return query
+
+
+async def dcmtk(*command: str) -> tuple[int, str]:
+    """Exit code and output of a tool with untouched settings."""
+    tool = await asyncio.create_subprocess_exec(
+        *command,
+        env={"PATH": os.environ["PATH"]},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await tool.communicate()
+    return tool.returncode or 0, output.decode(errors="replace")
+
+
+async def test_echo_by_pynetdicom_and_dcmtk(port: int) -> None:
+    async with listening(port):
+        status = await in_association(port, lambda link: link.send_c_echo().Status, ECHO)
+        assert status == 0x0000
+        assert (await dcmtk("echoscu", "-aec", "FJ_TEST", "127.0.0.1", str(port)))[0] == 0
+
+
+async def test_a_query_is_answered_with_every_match(port: int) -> None:
+    seen: list[Request] = []
+
+    async def find(request: Request) -> Iterable[Dataset]:
+        seen.append(request)
+        assert request.dataset().PatientID == "P1"
+        return entries(300)
+
+    async with listening(port, FindService(MWL, find)):
+
+        def act(link: Association) -> list[tuple[int, str]]:
+            return [
+                (status.Status, str(match.PatientName) if match else "")
+                for status, match in link.send_c_find(a_query(PatientID="P1"), MWL)
+            ]
+
+        answers = await in_association(port, act, (MWL, UNCOMPRESSED), calling="CT1")
+        assert answers == [(0xFF00, f"Müller^{number}") for number in range(300)] + [(0x0000, "")]
+        assert (seen[0].caller.ae_title, seen[0].caller.called_ae_title, seen[0].caller.site) == (
+            "CT1",
+            "FJ_TEST",
+            "MAIN",
+        )
+        code, output = await dcmtk(
+            "findscu", "-W", "-aec", "FJ_TEST", "-k", "PatientID=P1", "-k", "PatientName", "127.0.0.1", str(port)
+        )
+        assert code == 0
+        assert output.count("Find Response:") == 300 or "299" in output
+
+
+async def test_matches_may_be_encoded_already(port: int) -> None:
+    async def find(request: Request) -> Iterable[bytes]:
+        assert request.transfer_syntax == ImplicitVRLittleEndian
+        return [b"\x10\x00\x20\x00\x02\x00\x00\x00P7"]
+
+    async with listening(port, FindService(MWL, find)):
+
+        def act(link: Association) -> list[str]:
+            return [match.PatientID for _, match in link.send_c_find(a_query(), MWL) if match]
+
+        assert await in_association(port, act, (MWL, [ImplicitVRLittleEndian])) == ["P7"]
+
+
+async def test_a_query_stops_when_it_is_cancelled(port: int) -> None:
+    sent = itertools.count()
+
+    def endless() -> Iterable[bytes]:
+        while True:
+            next(sent)
+            yield b"\x10\x00\x20\x00\x02\x00\x00\x00P7"
+
+    async def find(_: Request) -> Iterable[bytes]:
+        return endless()
+
+    async with listening(port, FindService(MWL, find)):
+
+        def act(link: Association) -> int:
+            last = 0
+            for number, (status, _) in enumerate(link.send_c_find(a_query(), MWL, msg_id=5)):
+                last = int(status.Status)
+                if number == 3:
+                    link.send_c_cancel(5, query_model=MWL)
+            return last
+
+        assert await in_association(port, act, (MWL, UNCOMPRESSED)) == 0xFE00
+
+
+async def test_normalized_services_answer_what_their_handlers_say(port: int) -> None:
+    async def create(request: Request) -> Answer:
+        if "Modality" not in request.dataset():
+            raise Refused(Status(General.MISSING_ATTRIBUTE, "Modality (0008,0060) is missing", offending=(0x00080060,)))
+        return Answer(sop_instance_uid=request.command.sop_instance_uid or "1.2.3.4")
+
+    async def update(_: Request) -> Answer:
+        raise Refused(Status(General.PROCESSING_FAILURE, "is completed", error_id=ErrorId.NO_LONGER_UPDATABLE))
+
+    service = NormalizedService(MPPS, {CommandField.N_CREATE: create, CommandField.N_SET: update})
+    step = Dataset()
+    step.Modality = "CT"
+    async with listening(port, service):
+
+        def act(link: Association) -> list[Dataset]:
+            return [
+                link.send_n_create(step, MPPS, "1.2.9")[0],
+                link.send_n_create(step, MPPS)[0],
+                link.send_n_create(a_query(), MPPS, "1.2.9")[0],
+                link.send_n_set(step, MPPS, "1.2.9")[0],
+                link.send_n_delete(MPPS, "1.2.9"),
+            ]
+
+        answers = await in_association(port, act, (MPPS, UNCOMPRESSED))
+        assert isinstance(answers, list)
+        assert [answer.Status for answer in answers] == [0, 0, 0x0120, 0x0110, 0x0211]
+        assert answers[2].ErrorComment == "Modality (0008,0060) is missing"
+        assert answers[3].ErrorID == 0xA710
+
+
+async def test_a_handler_that_breaks_or_is_late_is_a_failure_without_its_secrets(port: int) -> None:
+    async def create(request: Request) -> Answer:
+        if request.command.sop_instance_uid == "1.2":
+            raise ValueError("patient Doe")
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create}), answer_timeout_s=0.2):
+
+        def act(link: Association) -> list[Dataset]:
+            return [link.send_n_create(a_query(), MPPS, uid)[0] for uid in ("1.2", "1.3")] + [link.send_c_echo()]
+
+        answers = await in_association(port, act, (MPPS, UNCOMPRESSED), ECHO)
+        assert isinstance(answers, list)
+        assert [answer.Status for answer in answers] == [0x0110, 0x0110, 0]
+        assert [answer.ErrorComment for answer in answers[:2]] == ["internal error", "no result within 0.2 s"]
+
+
+async def test_a_data_set_that_cannot_be_decoded_is_a_failure(port: int) -> None:
+    async def create(request: Request) -> Answer:
+        request.dataset()
+        return Answer()
+
+    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create})):
+        with Raw(port) as peer:
+            peer.send(a_request(MPPS, str(ExplicitVRLittleEndian)))
+            assert (await asyncio.to_thread(peer.read))[0] == 0x02
+            peer.send(message(1, n_create(), data=b"\x08\x00\x60\x00CS\x0a\x00CT"))
+            kind, body = await asyncio.to_thread(peer.read)
+            assert kind == 0x04
+            assert b"the data set cannot be decoded" in body
+
+
+@pytest.mark.parametrize(
+    ("called", "calling", "diagnostic"), [("SOMEBODY", "CT1", 7), ("FJ_TEST", "MR7", 3), ("FJ_TEST", "CT1", None)]
+)
+async def test_titles_are_checked(port: int, called: str, calling: str, diagnostic: int | None) -> None:
+    async with listening(port, callers=frozenset({"CT1"})):
+        link = await asyncio.to_thread(associate, port, ECHO, called=called, calling=calling)
+        assert link.is_rejected is (diagnostic is not None)
+        assert link.acceptor.primitive is not None
+        if diagnostic is not None:
+            assert link.acceptor.primitive.diagnostic == diagnostic
+        await asyncio.to_thread(link.release)
+
+
+async def test_one_association_too_many_is_rejected_for_now(port: int) -> None:
+    async with listening(port, max_associations=1):
+        first = await asyncio.to_thread(associate, port, ECHO)
+        second = await asyncio.to_thread(associate, port, ECHO)
+        assert second.is_rejected
+        assert second.acceptor.primitive is not None
+        assert (second.acceptor.primitive.result, second.acceptor.primitive.diagnostic) == (2, 2)
+        await asyncio.to_thread(first.release)
+
+
+async def test_contexts_that_are_not_offered_are_rejected_and_the_senders_order_counts(port: int) -> None:
+    async def find(_: Request) -> Iterable[bytes]:
+        return ()
+
+    async with listening(port, FindService(MWL, find)):
+        link = await asyncio.to_thread(
+            associate,
+            port,
+            (MWL, [ImplicitVRLittleEndian, ExplicitVRLittleEndian]),
+            (MPPS, UNCOMPRESSED),
+            (MWL, ["1.2.3"]),
+        )
+        assert [context.transfer_syntax for context in link.accepted_contexts] == [[ImplicitVRLittleEndian]]
+        assert [context.result for context in link.rejected_contexts] == [3, 4]
+        await asyncio.to_thread(link.release)
+
+
+def message(context_id: int, command: bytes, data: bytes = b"") -> bytes:
+    """A whole DIMSE message as PDUs."""
+    return pdu(context_id, 3, command) + (pdu(context_id, 2, data) if data else b"")
+
+
+def pdu(context_id: int, control: int, data: bytes) -> bytes:
+    length = len(data)
+    return b"\x04\x00%b%b%c%c%b" % (
+        (length + 6).to_bytes(4, "big"),
+        (length + 2).to_bytes(4, "big"),
+        context_id,
+        control,
+        data,
+    )
+
+
+def n_create(uid: bytes = MPPS.encode() + b"\0") -> bytes:
+    def element(number: int, value: bytes) -> bytes:
+        return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
+
+    fields = ((0x0002, uid), (0x0100, b"\x40\x01"), (0x0110, b"\x01\x00"), (0x0800, b"\x01\x00"))
+    return b"".join(itertools.starmap(element, fields))
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x01\x00\x00\x00\x00\x04abcd",
+        b"\x01\x00\xff\xff\xff\xff",
+        b"\x04\x00\x00\x00\x00\x0a\x00\x00\x00\x06\x01\x03abcd",
+    ],
+)
+async def test_what_is_no_request_is_aborted(port: int, nonsense: bytes) -> None:
+    async with listening(port):
+        with Raw(port) as peer:
+            peer.send(nonsense)
+            assert (await asyncio.to_thread(peer.read))[0] == 0x07
+            assert (await asyncio.to_thread(peer.read))[0] == 0
+        assert await in_association(port, lambda link: link.send_c_echo().Status, ECHO) == 0
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        pdu(1, 2, b"data without a command"),
+        pdu(3, 3, n_create()),
+        pdu(1, 3, b"no command set"),
+        pdu(1, 3, b"\x08\x00\x00\x00\x00\x00\x00\x00"),
+        b"\x04\x00\x00\x00\x00\x06\x00\x00\xff\xff\x01\x03",
+        b"\x04\x00\x00\x00\x00\x03\x00\x00\x00",
+        b"\x09\x00\x00\x00\x00\x00",
+        pdu(1, 3, n_create()) + b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00",
+    ],
+)
+async def test_a_breach_of_the_protocol_is_aborted(port: int, breach: bytes) -> None:
+    async def create(_: Request) -> Answer:
+        return Answer()
+
+    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create})):
+        with Raw(port) as peer:
+            peer.send(a_request(MPPS, UNCOMPRESSED[0]))
+            assert (await asyncio.to_thread(peer.read))[0] == 0x02
+            peer.send(breach)
+            assert (await asyncio.to_thread(peer.read))[0] == 0x07
+
+
+async def test_a_command_for_another_class_than_its_context_is_refused(port: int) -> None:
+    async def create(_: Request) -> Answer:
+        return Answer()
+
+    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create})):
+        with Raw(port) as peer:
+            peer.send(a_request(MPPS, UNCOMPRESSED[0]))
+            await asyncio.to_thread(peer.read)
+            peer.send(message(1, n_create(b"1.2.3\0"), b"\x08\x00\x60\x00CS\x02\x00CT"))
+            _, body = await asyncio.to_thread(peer.read)
+            assert b"\x00\x00\x00\x09\x02\x00\x00\x00\x18\x01" in body
+
+
+async def test_a_silent_peer_is_let_go(port: int) -> None:
+    async with listening(port, request_timeout_s=0.3, idle_timeout_s=0.3) as scp:
+        with Raw(port) as nothing_asked, Raw(port) as nothing_said:
+            nothing_said.send(a_request(VERIFICATION, UNCOMPRESSED[0]))
+            assert (await asyncio.to_thread(nothing_said.read))[0] == 0x02
+            assert (await asyncio.to_thread(nothing_said.read))[0] == 0
+            assert (await asyncio.to_thread(nothing_asked.read))[0] == 0
+        assert scp.health().ok
+
+
+async def test_a_stop_finishes_the_message_at_hand_and_aborts_the_idle(port: int) -> None:
+    begun, go_on, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def create(_: Request) -> Answer:
+        begun.set()
+        await go_on.wait()
+        return Answer()
+
+    scp = a_listener(port, NormalizedService(MPPS, {CommandField.N_CREATE: create}))
+    running = asyncio.create_task(scp.run(stop))
+    await eventually(lambda: scp.health().ok)
+    with Raw(port) as idle, Raw(port) as busy:
+        for peer in (idle, busy):
+            peer.send(a_request(MPPS, UNCOMPRESSED[0]))
+            assert (await asyncio.to_thread(peer.read))[0] == 0x02
+        busy.send(message(1, n_create(), b"\x08\x00\x60\x00CS\x02\x00CT"))
+        await begun.wait()
+        stop.set()
+        assert (await asyncio.to_thread(idle.read))[0] == 0x07
+        assert not scp.health().ok
+        go_on.set()
+        assert [(await asyncio.to_thread(busy.read))[0] for _ in range(2)] == [0x04, 0x07]
+    await asyncio.wait_for(running, 10)
+
+
+def test_comments_are_short_and_plain() -> None:
+    status = Status(Store.CANNOT_UNDERSTAND, "ä\\b\n" + "x" * 100)
+    assert status.error_comment == "?/b " + "x" * 60
+    command = Command(1, 7, "1.2", "1.3", True, None, "")
+    assert b"?/b xx" in command.response(status)
+
+
+def test_peers_are_read_and_checked(tmp_path: Path) -> None:
+    file = tmp_path / "peers.yaml"
+    file.write_text("CT1: {host: 10.0.0.1, port: 104, site: NORTH}\nMR1: {host: mr1, port: 104}\n")
+    peers = Peers.load(file)
+    assert (peers.site("CT1"), peers.site("MR1"), peers.site("XX")) == ("NORTH", "MAIN", "MAIN")
+    assert peers.get("XX") is None
+    for wrong in (
+        "- CT1",
+        "CT1: x",
+        "CT1: {host: a}",
+        "CT1: {host: a, port: b}",
+        "ABCDEFGHIJKLMNOPQ: {host: a, port: 1}",
+        "{",
+    ):
+        file.write_text(wrong)
+        with pytest.raises(ValueError, match=r"CT1|ABCDEFGHIJKLMNOPQ|FJ_PEERS"):
+            Peers.load(file)
