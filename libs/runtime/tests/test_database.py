@@ -35,6 +35,16 @@ async def test_a_pool_starts_with_one_connection_and_its_limits(new_database: Ca
         assert shown == ["1min", "UTC", "filmjacket-demo"]
 
 
+async def test_what_is_left_open_is_rolled_back_when_a_connection_is_given_back(
+    new_database: Callable[[], str],
+) -> None:
+    async with database(settings(new_database()), ()) as pool:
+        await pool.execute("CREATE TABLE kept (id int)")
+        async with pool.acquire() as connection:
+            await connection.execute("BEGIN; INSERT INTO kept VALUES (1)")
+        assert await pool.fetchval("SELECT count(*) FROM kept") == 0
+
+
 async def test_it_refuses_an_older_schema(
     new_database: Callable[[], str], package: Callable[[str, dict[str, str]], str]
 ) -> None:
