@@ -1,13 +1,12 @@
 """Everything together: `up` starts what does not run, in order of need; `down` stops it in the opposite order."""
 
-import asyncio
 import functools
 import json
 import os
 import subprocess
-from typing import Self
-
-from fj_bus import TopicMismatch, create_topics
+import sys
+from collections.abc import Mapping
+from typing import Final, Self
 
 from fj_local import gateway, kafka, viewer
 from fj_local.errors import BadOffset, StartFailed
@@ -16,6 +15,9 @@ from fj_local.ports import Ports, shifted
 from fj_local.program import halt, launch
 from fj_local.servers import NAMES, Say, Servers, quiet, together
 from fj_local.services import ALL_PORTS, PROCESSES, SERVICES, Deployment, Process
+
+_SAID: Final = 15
+"""Lines of a failed command that are shown."""
 
 
 class Stack:
@@ -83,26 +85,27 @@ class Stack:
             servers.database_server.create_database(service, servers.credentials.roles[service])
 
     def _prepare_topics(self) -> None:
-        try:
-            asyncio.run(create_topics(kafka.bootstrap(self.ports), "", SERVICES))
-        except TopicMismatch as error:
-            raise StartFailed(f"kafka: {error}") from error
+        # A process of its own: the bus and all that it needs would slow down every command of the operator.
+        environment = {"PATH": os.defpath, "FJ_KAFKA": kafka.bootstrap(self.ports)}
+        _run([sys.executable, "-m", "fj_bus.topics"], environment, "the topics could not be created")
 
     def _migrate(self, deployment: Deployment, process: Process) -> None:
-        done = subprocess.run(
-            deployment.migration(process),
-            env=deployment.environment(process),
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode:
-            raise StartFailed(f"{process.service} could not bring its database up to date:\n{done.stdout}{done.stderr}")
+        problem = f"{process.service} could not bring its database up to date"
+        _run(deployment.migration(process), deployment.environment(process), problem)
 
     def _launch(self, deployment: Deployment, process: Process) -> None:
         if launch(self.home, deployment.program(process)):
             self._say(f"{process.name} is ready")
+
+
+def _run(command: list[str], environment: Mapping[str, str], problem: str) -> None:
+    """Run a command to its end. Raises StartFailed with the end of what it said."""
+    done = subprocess.run(
+        command, env=dict(environment), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-_SAID:])
+        raise StartFailed(f"{problem}:\n{said}")
 
 
 def _one_of_each(processes: list[Process]) -> list[Process]:
