@@ -13,7 +13,7 @@ from fj_events import Fact, from_body, to_body
 
 from ehr_sync_service.domain.delivery import Delivery, Fault, State
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, StudyRecord
-from ehr_sync_service.domain.subject import Subject
+from ehr_sync_service.domain.subject import Errand, Subject
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -31,14 +31,21 @@ UPDATE deliveries SET state = $2, written_at = $3, next_attempt_at = $4, attempt
     last_error = $8, actor = $9, closed_at = CASE WHEN $2 = 'pending' THEN NULL ELSE now() END
 WHERE delivery_id = $1"""
 _KNOWN: Final = "(d.order_id IS NULL OR EXISTS (SELECT FROM orders o WHERE o.order_id = d.order_id))"
-# The heads of queues that are due and whose order is known, but for queues in which something is on its way.
+# The heads of queues that are due and whose order is known, but for queues in which something is on its way;
+# with what their messages are about.
 _DUE: Final = f"""
-SELECT {_COLUMNS} FROM deliveries d
+WITH d AS (
+SELECT * FROM deliveries d
 WHERE d.destination = $1 AND d.state = 'pending' AND d.next_attempt_at <= $2 AND d.queue <> ALL($3::text[])
   AND NOT EXISTS (SELECT FROM deliveries e WHERE e.destination = d.destination AND e.queue = d.queue
                   AND e.state = 'pending' AND e.position < d.position)
   AND {_KNOWN}
-ORDER BY d.next_attempt_at, d.position LIMIT $4"""
+ORDER BY d.next_attempt_at, d.position LIMIT $4)
+SELECT {_COLUMNS}, o.body AS order_body, p.body AS patient_body, s.body AS study_body
+FROM d LEFT JOIN orders o ON o.order_id = d.order_id
+    LEFT JOIN patients p ON p.patient_id = coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid)
+    LEFT JOIN studies s ON s.study_instance_uid = d.fact -> 'study_instance_uids' ->> 0
+ORDER BY d.next_attempt_at, d.position"""
 _LOST: Final = f"""
 SELECT {_COLUMNS} FROM deliveries d
 WHERE d.state = 'pending' AND d.written_at < $1 AND (d.destination <> ALL($2::text[]) OR NOT {_KNOWN})
@@ -129,20 +136,9 @@ class PostgresBacklog:
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
 
-    async def due(self, destination: str, now: datetime, busy: Collection[str], limit: int) -> list[Delivery]:
+    async def due(self, destination: str, now: datetime, busy: Collection[str], limit: int) -> list[Errand]:
         rows = await self._pool.fetch(_DUE, destination, now, list(busy), limit)
-        return [_delivery(row) for row in rows]
-
-    async def subject(self, delivery: Delivery) -> Subject:
-        fact = delivery.fact
-        order = await self._record("orders", "order_id", delivery.order_id, OrderRecord)
-        patient_id = order.details.patient_id if order else getattr(fact, "patient_id", None)
-        uids = getattr(fact, "study_instance_uids", ())
-        return Subject(
-            order=order,
-            patient=await self._record("patients", "patient_id", patient_id, PatientRecord),
-            study=await self._record("studies", "study_instance_uid", uids[0] if uids else None, StudyRecord),
-        )
+        return [Errand(_delivery(row), _subject(row)) for row in rows]
 
     async def keep_message(self, delivery_id: UUID, message: bytes) -> bytes:
         query = """UPDATE deliveries SET message = coalesce(message, $2) WHERE delivery_id = $1 RETURNING message"""
@@ -170,12 +166,6 @@ class PostgresBacklog:
                 if not connection.is_closed():
                     await connection.execute("SELECT pg_advisory_unlock_all()")
 
-    async def _record(self, table: str, key: str, value: object, kind: type[Any]) -> Any:
-        if value is None:
-            return None
-        body = await self._pool.fetchval(f"SELECT body FROM {table} WHERE {key} = $1", value)
-        return kind.model_validate_json(body) if body else None
-
 
 class Claims:
     """Which destinations this process serves: a lock each, held by one session, free again when the session ends."""
@@ -196,6 +186,15 @@ class Claims:
 def _lock(destination: str) -> int:
     digest = hashlib.blake2b(f"ehr_sync destination {destination}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
+
+
+def _subject(row: asyncpg.Record) -> Subject:
+    order, patient, study = row["order_body"], row["patient_body"], row["study_body"]
+    return Subject(
+        order=OrderRecord.model_validate_json(order) if order else None,
+        patient=PatientRecord.model_validate_json(patient) if patient else None,
+        study=StudyRecord.model_validate_json(study) if study else None,
+    )
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:

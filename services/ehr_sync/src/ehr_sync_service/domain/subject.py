@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fj_events import PatientPhi
 
+from ehr_sync_service.domain.delivery import Delivery
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, StudyRecord
 
 
@@ -23,3 +24,11 @@ class Subject:
         provisional = self.patient.patient if self.patient else None
         candidates = (registered, *claimed, provisional)
         return next((one for one in candidates if one is not None and one.id is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A delivery that is due, with what it is about."""
+
+    delivery: Delivery
+    subject: Subject

@@ -23,7 +23,7 @@ from prometheus_client import Counter, Histogram
 from ehr_sync_service import handlers
 from ehr_sync_service.domain.delivery import Delivery, Failure, Fault, Policy, State
 from ehr_sync_service.domain.errors import Unfit
-from ehr_sync_service.domain.subject import Subject
+from ehr_sync_service.domain.subject import Errand, Subject
 from ehr_sync_service.ports import Ledger
 
 _AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -67,10 +67,9 @@ class Claims(Protocol):
 class Backlog(Protocol):
     """The ledger as couriers read it, outside of any transaction."""
 
-    async def due(self, destination: str, now: datetime, busy: Collection[str], limit: int) -> list[Delivery]:
+    async def due(self, destination: str, now: datetime, busy: Collection[str], limit: int) -> list[Errand]:
         """The heads of queues that are due and not busy."""
 
-    async def subject(self, delivery: Delivery) -> Subject: ...
     async def keep_message(self, delivery_id: UUID, message: bytes) -> bytes:
         """Keep the bytes before they are first sent; what was kept before stays and is returned."""
 
@@ -172,13 +171,13 @@ class Courier:
         tasks: dict[str, asyncio.Task[None]] = {}
         while not stop.is_set():
             self.nudge.clear()
-            for delivery in await self._due(tasks, stop):
-                tasks[delivery.queue] = asyncio.create_task(self._bring(delivery), name=f"delivery {self.name}")
+            for errand in await self._due(tasks, stop):
+                tasks[errand.delivery.queue] = asyncio.create_task(self._bring(errand), name=f"delivery {self.name}")
             await self._wait(tasks)
             tasks = {queue: task for queue, task in tasks.items() if not task.done()}
         await _finish(tasks.values())
 
-    async def _due(self, tasks: Mapping[str, asyncio.Task[None]], stop: asyncio.Event) -> list[Delivery]:
+    async def _due(self, tasks: Mapping[str, asyncio.Task[None]], stop: asyncio.Event) -> list[Errand]:
         free = self.wire.connections - len(tasks)
         if not free:
             return []
@@ -202,20 +201,19 @@ class Courier:
         finally:
             nudged.cancel()
 
-    async def _bring(self, delivery: Delivery) -> None:
+    async def _bring(self, errand: Errand) -> None:
         try:
-            failure = await self._attempt(delivery)
-            await self._conclude(delivery, failure)
+            failure = await self._attempt(errand)
+            await self._conclude(errand.delivery, failure)
         except Exception:  # noqa: BLE001 - it stays pending: the same bytes go again
             _log.warning("a delivery could not be concluded", destination=self.name, exc_info=True)
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _attempt(self, delivery: Delivery) -> Failure | None:
-        message = delivery.message
+    async def _attempt(self, errand: Errand) -> Failure | None:
+        delivery, message = errand.delivery, errand.delivery.message
         if message is None:
-            subject = await self.tools.backlog.subject(delivery)
             try:
-                built = self.tools.messages.build(delivery, subject)
+                built = self.tools.messages.build(delivery, errand.subject)
             except Unfit as error:
                 return Failure(Fault.UNFIT, str(error))
             except Exception as error:  # noqa: BLE001 - one message that cannot be built is its own problem
