@@ -64,6 +64,7 @@ async def test_a_server_that_does_not_come_is_named_after_the_wait(free_port: Ca
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.timeout(180)
 async def test_it_waits_for_a_server_that_comes_late(fragile_stack: Stack, own_database: str) -> None:
     fragile_stack.servers.stop("postgres")
     opened = asyncio.Event()
@@ -81,6 +82,7 @@ async def test_it_waits_for_a_server_that_comes_late(fragile_stack: Stack, own_d
         assert await waiting == 7
 
 
+@pytest.mark.timeout(180)
 async def test_a_restart_in_the_middle_is_survived(fragile_stack: Stack, own_database: str) -> None:
     stop = asyncio.Event()
     async with database(settings(own_database), ()) as pool:
