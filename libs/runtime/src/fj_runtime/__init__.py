@@ -17,7 +17,7 @@ from fj_runtime.logs import configure_logs
 from fj_runtime.migrations import migrate
 from fj_runtime.parts import Health, Part, Verdict
 from fj_runtime.periodic import Periodic
-from fj_runtime.problems import Problem, problem
+from fj_runtime.problems import AWAY, Problem, problem
 from fj_runtime.redaction import safe_log_keys
 from fj_runtime.serving import serve
 from fj_runtime.settings import Port, ServiceSettings, is_loopback, load_settings
@@ -25,6 +25,7 @@ from fj_runtime.sites import Issuers, Sender, Site, Sites
 from fj_runtime.tracing import traced, traceparent
 
 __all__ = [
+    "AWAY",
     "Actor",
     "Destination",
     "Destinations",

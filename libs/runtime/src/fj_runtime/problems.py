@@ -16,7 +16,7 @@ _RETRY_SECONDS: Final = 2
 _log = structlog.get_logger("fj_runtime.http")
 
 # A server behind us is away, restarting or too slow: nothing is known to be wrong with the request.
-_AWAY: Final[tuple[type[Exception], ...]] = (
+AWAY: Final[tuple[type[Exception], ...]] = (
     ConnectionError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -84,7 +84,7 @@ def install_problems(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
     app.add_exception_handler(StarletteHTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    for kind in _AWAY:
+    for kind in AWAY:
         app.add_exception_handler(kind, _on_away)
     app.add_exception_handler(Exception, _on_anything)
 

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-import asyncpg
 import fj_fhir
 from fastapi import APIRouter, Request, Response
 from fj_fhir import Capability, FhirResponse, Kind, NoSuchResource, Parameter, Search, SearchSpec
+from fj_runtime import AWAY
 
 from ehr_sync_service.domain.records import Found
 from ehr_sync_service.entrypoints.resources import resource_of
@@ -79,7 +79,6 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
     )
 }
 _WRITES: Final = {"ServiceRequest": ("create", "update")}
-_AWAY: Final = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
 _LOOK_SECONDS: Final = 0.1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 
@@ -103,7 +102,7 @@ def fhir(records: Records, *, public_url: str | None, patience_seconds: float, s
     A read of an id that is not known waits up to `patience_seconds` for its fact to come: who has just been answered
     201 with an address finds the resource there.
     """
-    router = fj_fhir.fhir_router(away=_AWAY)
+    router = fj_fhir.fhir_router(away=AWAY)
 
     @router.get("/metadata")
     async def metadata(request: Request) -> Response:

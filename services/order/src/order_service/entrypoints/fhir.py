@@ -23,7 +23,7 @@ from fj_events import (
     patient_key,
 )
 from fj_fhir import FhirError, Issue, IssueCode, NotProcessable, ServiceRequestInput, Subject
-from fj_runtime import Actor, Site, Sites
+from fj_runtime import AWAY, Actor, Site, Sites
 
 from order_service import handlers
 from order_service.domain import order as domain
@@ -45,7 +45,7 @@ def service_requests(
     namespace: UUID,
 ) -> APIRouter:
     """Create and update."""
-    router = fj_fhir.fhir_router()
+    router = fj_fhir.fhir_router(away=AWAY)
 
     @router.post("/ServiceRequest")
     async def create(call: Request, actor: Actor) -> Response:
