@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fj_events import Source
 from ingest_service.adapters.files import State, lock, new_segment_id, opened_at, parse, path_of, unlock
 from ingest_service.adapters.journal import FolderJournal, FolderWriter, Limits
 from ingest_service.adapters.sealed import BrokenSegment, SealedSegment, take
+from ingest_service.adapters.segment import OpenSegment
 from ingest_service.domain.pack import Issuers
 from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
 
@@ -124,6 +126,36 @@ def test_an_open_segment_is_nobody_elses(tmp_path: Path) -> None:
     assert taken(tmp_path) == []
     segment.release()
     assert len(taken(tmp_path)) == 1
+
+
+def test_a_segment_is_never_taken_for_an_orphan_while_it_is_being_made(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stolen: list[SealedSegment] = []
+
+    def steal() -> None:
+        while not stop.is_set():
+            stolen.extend(taken(tmp_path))
+
+    thief = threading.Thread(target=steal)
+    thief.start()
+    try:
+        for _ in range(300):
+            segment = OpenSegment(tmp_path, "1.2.3", ORIGIN, 4096)
+            assert path_of(tmp_path, segment.id, State.OPEN).exists()
+            segment.seal()
+    finally:
+        stop.set()
+        thief.join()
+    assert stolen == []
+
+
+def test_what_a_writer_left_that_died_before_its_segment_had_a_name_goes(tmp_path: Path) -> None:
+    left, fresh = tmp_path / f"{new_segment_id()}.fresh", tmp_path / f"{new_segment_id()}.fresh"
+    left.touch()
+    fresh.touch()
+    os.utime(left, (0, 0))
+    assert taken(tmp_path) == []
+    assert (left.exists(), fresh.exists()) == (False, True)
 
 
 def cut_in_the_data(file: Path, last: int) -> None:

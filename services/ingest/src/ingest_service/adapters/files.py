@@ -1,5 +1,6 @@
 """Files of the journal's folder: their names say their state, a lock says that somebody has them in hand."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -20,6 +21,11 @@ class State(StrEnum):
     SENDING = "sending"
     """Its upload may have begun."""
 
+
+FRESH: Final = ".fresh"
+"""The suffix of a file that its writer has not taken in hand yet: it is no segment before it has its name."""
+FRESH_SECONDS_MAX: Final = 60.0
+"""After which a fresh file is one whose writer died in that moment; nothing acknowledged can be in it."""
 
 _TIME_SHIFT: Final = 80
 
@@ -66,6 +72,14 @@ def lock(path: Path) -> int | None:
         pass
     os.close(descriptor)
     return None
+
+
+def sweep_fresh(folder: Path) -> None:
+    """Remove what writers left that died before their segment had its name."""
+    for path in folder.glob(f"*{FRESH}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > FRESH_SECONDS_MAX:
+                path.unlink()
 
 
 def unlock(descriptor: int) -> None:

@@ -144,6 +144,7 @@ class SealedSegment:
 
 def take(folder: Path, issuers: Callable[[str], Issuers]) -> Iterator[SealedSegment]:
     """Every segment that can be shipped now, the oldest first, locked; whoever takes one releases it."""
+    files.sweep_fresh(folder)
     for path in sorted(folder.iterdir()):
         known = files.parse(path)
         if known is None or (file := files.lock(path)) is None:
