@@ -53,7 +53,7 @@ class OpenSegment:
         self.members = 0
         self._folder = folder
         self._path = path_of(folder, self.id, State.OPEN)
-        # Between creating a file and locking it, a sweeper could take it for an orphan, and remove it under the writer's
+        # Between creating and locking it, a sweeper could take a file for an orphan, and remove it under the writer's
         # hands. So it gets its name only once it is locked.
         fresh = self._path.with_suffix(FRESH)
         self._file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
