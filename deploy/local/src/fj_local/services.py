@@ -123,6 +123,8 @@ class Deployment:
             f"{service.upper()}_HTTP_PORT": str(self.ports[process.http]),
             f"{service.upper()}_POSTGRES": server.dsn(service, service, self.credentials.roles[service]),
             "FJ_KAFKA": kafka.bootstrap(self.ports),
+            # Kafka knows a process again that was killed and started anew, and need not wait out its session.
+            "FJ_BUS_GROUP_INSTANCE_ID": process.name,
             "FJ_S3_ENDPOINT": seaweedfs.endpoint(self.ports),
             "FJ_S3_BUCKET": seaweedfs.BUCKET,
             "FJ_S3_ACCESS_KEY": seaweedfs.SERVICES_KEY,
