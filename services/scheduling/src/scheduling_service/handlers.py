@@ -147,7 +147,7 @@ async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: In
 
 
 async def _joined(exam: Exam, known: Surroundings, schedule: Schedule) -> Exam:
-    """An exam with what was performed for it before anybody knew that; the unscheduled exams of it end here."""
+    """An exam with what was performed for it before anybody knew that; unscheduled exams of it are linked to it."""
     uids = {study.study_instance_uid for study in known.studies}
     loose = [each for each in known.loose_ends if each.study_instance_uid in uids or meant(each, [exam])]
     for performed in loose:

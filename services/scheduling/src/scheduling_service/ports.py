@@ -45,7 +45,7 @@ class Schedule(Protocol):
         """The performed step with this SOP Instance UID."""
 
     async def exams_of(self, performed: PerformedStep) -> list[Exam]:
-        """The exams that a performed step belongs to, but not an unscheduled one that has been linked to an order."""
+        """The exams that a performed step belongs to."""
 
     async def surroundings(self, exam: Exam) -> Surroundings:
         """What is here already of what belongs, or may belong, to an ordered exam."""

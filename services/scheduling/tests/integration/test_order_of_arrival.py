@@ -117,6 +117,9 @@ async def test_what_a_modality_says_and_its_images_lead_to_one_completed_exam(
     assert await world.state(order) == "COMPLETED"
     assert await world.modality.sees(order) == []
     assert await world.types(str(order.order_id)) == ["scheduled", "started", "completed"]
+    needed = {"placed"} if names_the_order else {"placed", "matched"}
+    was_known = needed.issubset(arrival[: arrival.index("create")])
+    assert await world.types(study) == ([] if was_known else ["started", "completed"])
 
 
 @pytest.mark.parametrize("arrival", ["pcr", "prc", "rpc"])

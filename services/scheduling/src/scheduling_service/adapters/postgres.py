@@ -35,7 +35,7 @@ SELECT exam_key FROM exam
 """
 _OF_PERFORMED: Final = """
 SELECT exam_key FROM exam
- WHERE linked_to IS NULL AND exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
+ WHERE exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
  ORDER BY exam_key FOR UPDATE
 """
 _READ: Final = f"{EXAMS} WHERE e.exam_key = ANY($1) ORDER BY e.exam_key"

@@ -38,7 +38,7 @@ class Exam:
     study_instance_uid: Uid
     ordered: Ordered | None = None
     linked_to: UUID | None = None
-    """Of an unscheduled exam: the order that it turned out to belong to, whose own exam goes on from there."""
+    """Of an unscheduled exam: the order that it turned out to belong to, whose own exam has what was performed too."""
     steps: tuple[Step, ...] = ()
     unscheduled_state: StepState = StepState.SCHEDULED
     """Of an exam without steps."""

@@ -138,7 +138,7 @@ def _planned(exam: Exam, ordered: Ordered) -> dict[str, Any]:
 
 def _started(move: Move) -> ExamStarted:
     exam, step = move.after, _latest(move.after.performed)
-    unknown = exam.order_id is None and step is not None
+    unknown = exam.ordered is None
     return ExamStarted(
         **_performed(move, step),
         started_at=step.started_at if step else None,
@@ -164,7 +164,8 @@ def _performed(move: Move, step: PerformedStep | None) -> dict[str, Any]:
     return {
         "exam_key": exam.key,
         "site": exam.site,
-        "order_id": exam.order_id,
+        # Not of an order that an unscheduled exam was linked to: that order's own exam tells what is to be told of it.
+        "order_id": exam.ordered.order_id if exam.ordered else None,
         "study_instance_uid": exam.study_instance_uid,
         "accession_number": exam.ordered.details.accession_number if exam.ordered else None,
         "mpps_instance_uid": step.sop_instance_uid if step else None,
