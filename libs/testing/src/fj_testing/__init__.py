@@ -1,7 +1,6 @@
 """Real servers on free ports, service processes, and waiting with deadlines, for tests."""
 
 from fj_testing.eventually import eventually
-from fj_testing.facts import Facts
 from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
@@ -10,7 +9,6 @@ from fj_testing.stack import S3, Stack
 __all__ = [
     "PATIENT_NAMESPACE",
     "S3",
-    "Facts",
     "Feed",
     "Log",
     "Record",

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fj_events import DeliveryKind, Refused
 from fj_hl7.conformance import problems
-from fj_testing import Facts, Log, Record, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, Record, ServiceProcess, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import ACCEPT, HANG_UP, REFUSE, REJECT, SILENCE, Listener
@@ -49,8 +49,8 @@ async def registry(ports: tuple[int, int]) -> AsyncIterator[Listener]:
 
 
 @pytest.fixture
-async def facts(kafka: str, topic_prefix: str, service: ServiceProcess) -> AsyncIterator[Facts]:
-    async with Facts(kafka, topic_prefix) as facts:
+async def facts(kafka: str, topic_prefix: str, service: ServiceProcess) -> AsyncIterator[Feed]:
+    async with Feed(kafka, topic_prefix) as facts:
         yield facts
 
 
@@ -71,11 +71,11 @@ async def deliveries(log: Log, exam: Exam, count: int, **fields: str) -> list[Re
     return await log.wait_for("delivery-events", where=about, count=count)
 
 
-async def test_the_life_of_an_order_reaches_the_ehr_in_order(facts: Facts, ehr: Listener, registry: Listener) -> None:
+async def test_the_life_of_an_order_reaches_the_ehr_in_order(facts: Feed, ehr: Listener, registry: Listener) -> None:
     exam = an_exam()
-    await facts.say(exam.registered(), exam.placed(), exam.started(), exam.performed())
+    await facts.publish(exam.registered(), exam.placed(), exam.started(), exam.performed())
     await told(ehr, exam, "ORM SC IP", "ORM SC CM")
-    await facts.say(exam.preliminary(), exam.finalized(), exam.amended())
+    await facts.publish(exam.preliminary(), exam.finalized(), exam.amended())
     await told(ehr, exam, "ORM SC IP", "ORM SC CM", "ORU P", "ORU F", "ORU C")
     await told(registry, exam, "ORU P", "ORU F", "ORU C")
     for message in [*ehr.taken, *registry.taken]:
@@ -92,10 +92,10 @@ async def test_the_life_of_an_order_reaches_the_ehr_in_order(facts: Facts, ehr: 
 
 
 async def test_every_delivery_is_a_fact_that_names_its_message(
-    facts: Facts, ehr: Listener, registry: Listener, log: Log
+    facts: Feed, ehr: Listener, registry: Listener, log: Log
 ) -> None:
     exam = an_exam()
-    await facts.say(exam.placed(), exam.finalized())
+    await facts.publish(exam.placed(), exam.finalized())
     delivered = await deliveries(log, exam, 2)
     assert {record.type for record in delivered} == {"delivery.delivered.v1"}
     by_name = {record.body["destination"]: record.body for record in delivered}
@@ -109,32 +109,32 @@ async def test_every_delivery_is_a_fact_that_names_its_message(
     assert delivered[0].headers["ce_source"] == "/filmjacket/ehr_sync"
 
 
-async def test_facts_that_stand_twice_on_the_log_are_told_once(facts: Facts, ehr: Listener, registry: Listener) -> None:
+async def test_facts_that_stand_twice_on_the_log_are_told_once(facts: Feed, ehr: Listener, registry: Listener) -> None:
     exam = an_exam()
     said = [exam.placed(), exam.started(), exam.performed(), exam.finalized()]
-    envelopes = await facts.say(*said)
+    envelopes = await facts.publish(*said)
     for fact, envelope in zip(said, envelopes, strict=True):
         await facts.repeat(fact, envelope)
-    await facts.say(exam.amended())
+    await facts.publish(exam.amended())
     await told(ehr, exam, "ORM SC IP", "ORM SC CM", "ORU F", "ORU C")
 
 
-async def test_what_comes_before_its_order_waits_for_it(facts: Facts, ehr: Listener, registry: Listener) -> None:
+async def test_what_comes_before_its_order_waits_for_it(facts: Feed, ehr: Listener, registry: Listener) -> None:
     exam, other = an_exam(), an_exam()
-    await facts.say(exam.registered(), exam.started(), exam.preliminary(), exam.finalized())
-    await facts.say(other.placed(), other.finalized())
+    await facts.publish(exam.registered(), exam.started(), exam.preliminary(), exam.finalized())
+    await facts.publish(other.placed(), other.finalized())
     await told(ehr, other, "ORU F")
     assert ehr.told(exam.placer) == []
-    await facts.say(exam.placed())
+    await facts.publish(exam.placed())
     await eventually(lambda: len(ehr.told(exam.placer)) == 3)
     assert [said for said in ehr.told(exam.placer) if said.startswith("ORU")] == ["ORU P", "ORU F"]
 
 
 async def test_an_ehr_that_is_down_delays_only_its_own(
-    facts: Facts, ports: tuple[int, int], registry: Listener, log: Log
+    facts: Feed, ports: tuple[int, int], registry: Listener, log: Log
 ) -> None:
     exam = an_exam()
-    await facts.say(exam.placed(), exam.preliminary(), exam.finalized())
+    await facts.publish(exam.placed(), exam.preliminary(), exam.finalized())
     await told(registry, exam, "ORU P", "ORU F")
     [delayed] = await deliveries(log, exam, 1, destination="ehr")
     assert delayed.type == "delivery.delayed.v1"
@@ -151,13 +151,13 @@ async def test_an_ehr_that_is_down_delays_only_its_own(
 
 
 async def test_a_message_that_hangs_holds_up_only_its_own_order(
-    facts: Facts, ehr: Listener, registry: Listener, log: Log
+    facts: Feed, ehr: Listener, registry: Listener, log: Log
 ) -> None:
     stuck, other = an_exam(), an_exam()
     ehr.manner = lambda message: SILENCE if message.placer == stuck.placer else ACCEPT
-    await facts.say(stuck.placed(), stuck.preliminary(), stuck.finalized())
+    await facts.publish(stuck.placed(), stuck.preliminary(), stuck.finalized())
     await eventually(lambda: any(message.placer == stuck.placer for message in ehr.seen))
-    await facts.say(other.placed(), other.finalized())
+    await facts.publish(other.placed(), other.finalized())
     await told(ehr, other, "ORU F", within=0.9)
     [delayed] = await deliveries(log, stuck, 1, destination="ehr")
     assert delayed.body["reason"] == "no answer"
@@ -167,20 +167,20 @@ async def test_a_message_that_hangs_holds_up_only_its_own_order(
     assert len({message.raw for message in attempts}) == 1, "a repeated message is the same to the byte"
 
 
-async def test_a_listener_that_hangs_up_is_tried_again(facts: Facts, ehr: Listener, registry: Listener) -> None:
+async def test_a_listener_that_hangs_up_is_tried_again(facts: Feed, ehr: Listener, registry: Listener) -> None:
     exam = an_exam()
     ehr.manner = lambda _: HANG_UP if len(ehr.seen) < 3 else ACCEPT
-    await facts.say(exam.placed(), exam.finalized())
+    await facts.publish(exam.placed(), exam.finalized())
     await told(ehr, exam, "ORU F")
 
 
 @pytest.mark.parametrize("answer", [REFUSE, REJECT])
 async def test_what_is_refused_again_and_again_is_given_up_and_the_next_goes_on(
-    answer: str, facts: Facts, ehr: Listener, log: Log, service: ServiceProcess
+    answer: str, facts: Feed, ehr: Listener, log: Log, service: ServiceProcess
 ) -> None:
     exam = an_exam()
     ehr.manner = lambda message: answer if message.says == "ORU P" else ACCEPT
-    await facts.say(exam.placed(), exam.preliminary(), exam.finalized())
+    await facts.publish(exam.placed(), exam.preliminary(), exam.finalized())
     await told(ehr, exam, "ORU F")
     found = await deliveries(log, exam, 3, destination="ehr")
     assert [record.type for record in found] == [
@@ -197,11 +197,11 @@ async def test_what_is_refused_again_and_again_is_given_up_and_the_next_goes_on(
 
 
 async def test_an_operator_sees_what_was_given_up_and_sends_it_again(
-    facts: Facts, ehr: Listener, log: Log, service: ServiceProcess
+    facts: Feed, ehr: Listener, log: Log, service: ServiceProcess
 ) -> None:
     exam = an_exam()
     ehr.manner = lambda _: REFUSE
-    await facts.say(exam.placed(), exam.finalized())
+    await facts.publish(exam.placed(), exam.finalized())
     await deliveries(log, exam, 2, destination="ehr")
     async with httpx.AsyncClient(base_url=service.http) as http:
         query = {"exam": str(exam.order_id), "destination": "ehr", "state": "abandoned"}
@@ -219,10 +219,10 @@ async def test_an_operator_sees_what_was_given_up_and_sends_it_again(
 
 
 async def test_an_older_version_is_not_sent_again_after_a_newer_one(
-    facts: Facts, ehr: Listener, log: Log, service: ServiceProcess
+    facts: Feed, ehr: Listener, log: Log, service: ServiceProcess
 ) -> None:
     exam = an_exam()
-    await facts.say(exam.placed(), exam.preliminary(), exam.finalized())
+    await facts.publish(exam.placed(), exam.preliminary(), exam.finalized())
     await told(ehr, exam, "ORU P", "ORU F")
     await deliveries(log, exam, 2, destination="ehr")
     async with httpx.AsyncClient(base_url=service.http, headers={"X-FJ-User": "tess"}) as http:
@@ -237,21 +237,21 @@ async def test_an_older_version_is_not_sent_again_after_a_newer_one(
     await told(ehr, exam, "ORU P", "ORU F", "ORU F")
 
 
-async def test_the_placer_is_told_what_could_not_be_done(facts: Facts, ehr: Listener) -> None:
+async def test_the_placer_is_told_what_could_not_be_done(facts: Feed, ehr: Listener) -> None:
     exam, cancelled, changed = an_exam(), an_exam(), an_exam()
-    await facts.say(exam.placed(), exam.started(), exam.cancelled(), exam.reinstated())
+    await facts.publish(exam.placed(), exam.started(), exam.cancelled(), exam.reinstated())
     await told(ehr, exam, "ORM SC IP", "ORM UC IP")
-    await facts.say(cancelled.placed(), cancelled.cancelled(actor="tess"))
+    await facts.publish(cancelled.placed(), cancelled.cancelled(actor="tess"))
     await told(ehr, cancelled, "ORM OC CA")
-    await facts.say(changed.placed(), changed.reinstated(Refused.CHANGE), changed.discontinued())
+    await facts.publish(changed.placed(), changed.reinstated(Refused.CHANGE), changed.discontinued())
     await eventually(lambda: len(ehr.told(changed.placer)) == 2)
     assert sorted(ehr.told(changed.placer)) == ["ORM SC DC", "ORM UX IP"]
 
 
-async def test_twenty_exams_at_once_are_not_crossed(facts: Facts, ehr: Listener) -> None:
+async def test_twenty_exams_at_once_are_not_crossed(facts: Feed, ehr: Listener) -> None:
     exams = [an_exam() for _ in range(20)]
-    await facts.say(*(exam.placed() for exam in exams), *(exam.preliminary() for exam in exams))
-    await facts.say(*(exam.finalized() for exam in exams))
+    await facts.publish(*(exam.placed() for exam in exams), *(exam.preliminary() for exam in exams))
+    await facts.publish(*(exam.finalized() for exam in exams))
     await eventually(lambda: all(len(ehr.told(exam.placer)) == 2 for exam in exams), within=20)
     for exam in exams:
         assert ehr.told(exam.placer) == ["ORU P", "ORU F"]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fj_events import Priority
 from fj_fhir import check
-from fj_testing import Facts, ServiceProcess, Services, eventually
+from fj_testing import Feed, ServiceProcess, Services, eventually
 
 from services.ehr_sync.tests.builders import TEXT, Exam, a_patient
 
@@ -48,11 +48,11 @@ async def world(kafka: str, topic_prefix: str, http: httpx.AsyncClient) -> World
     )
     lone = Exam("F3", patient=a_patient("P3", "Lonesome", "Luke", date(1950, 1, 1)))
     without_order = lone.finalized().model_copy(update={"order_id": None, "exam_key": lone.uid})
-    async with Facts(kafka, topic_prefix) as facts:
-        await facts.say(full.registered(), ordered.registered(), lone.registered())
-        await facts.say(full.placed(), full.received(), full.matched(), full.available())
-        await facts.say(full.preliminary(), full.finalized(), full.order_completed(), ordered.placed())
-        await facts.say(lone.received(), without_order)
+    async with Feed(kafka, topic_prefix) as facts:
+        await facts.publish(full.registered(), ordered.registered(), lone.registered())
+        await facts.publish(full.placed(), full.received(), full.matched(), full.available())
+        await facts.publish(full.preliminary(), full.finalized(), full.order_completed(), ordered.placed())
+        await facts.publish(lone.received(), without_order)
     await eventually(lambda: arrived(http, full, ordered, lone), within=20)
     return World(full, ordered, lone)
 
@@ -353,7 +353,7 @@ async def test_the_capability_statement_says_what_is_here(http: httpx.AsyncClien
 
 async def test_a_read_waits_for_what_is_on_its_way(http: httpx.AsyncClient, kafka: str, topic_prefix: str) -> None:
     exam = Exam("F9")
-    async with Facts(kafka, topic_prefix) as facts:
+    async with Feed(kafka, topic_prefix) as facts:
         reading = asyncio.create_task(http.get(f"/ServiceRequest/{exam.order_id}"))
-        await facts.say(exam.placed())
+        await facts.publish(exam.placed())
         assert (await reading).status_code == 200

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from fj_testing import Facts, Log, Services, eventually
+from fj_testing import Feed, Log, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
@@ -32,14 +32,14 @@ async def test_a_killed_service_tells_everything_in_order(
         FJ_BUS_GROUP_INSTANCE_ID="only",  # or Kafka keeps the place of the dead for 10 s
     )
     exams = [Exam(f"K{number}") for number in range(EXAMS)]
-    async with listener.up(), Facts(kafka, topic_prefix) as facts:
-        await facts.say(*(exam.placed() for exam in exams))
+    async with listener.up(), Feed(kafka, topic_prefix) as facts:
+        await facts.publish(*(exam.placed() for exam in exams))
         for version in range(1, 4):
-            await facts.say(*(exam.preliminary(version) for exam in exams))
+            await facts.publish(*(exam.preliminary(version) for exam in exams))
             await eventually(lambda: len(listener.taken) > EXAMS * (version - 1) + 1, within=60)  # noqa: B023 - awaited in its own round
             service.kill()
             await asyncio.to_thread(service.start)
-        await facts.say(*(exam.finalized(4) for exam in exams))
+        await facts.publish(*(exam.finalized(4) for exam in exams))
         await eventually(lambda: all(listener.told(exam.placer)[-1:] == ["ORU F"] for exam in exams), within=60)
     for exam in exams:
         versions = [one.field("OBR", 22)[:14] for one in listener.taken if one.placer == exam.placer]

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 from fj_local.services import script
-from fj_testing import Facts, Services, eventually
+from fj_testing import Feed, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
@@ -40,11 +40,11 @@ async def test_a_rebuild_makes_the_same_tables_and_tells_nobody(
     ehr, newcomer = Listener(free_port()), Listener(free_port())
     service = services.start("ehr_sync", EHR_SYNC_HL7_DESTINATIONS=f"ehr=127.0.0.1:{ehr.port}")
     exams = [Exam(f"R{number}") for number in range(3)]
-    async with ehr.up(), newcomer.up(), Facts(kafka, topic_prefix) as facts:
+    async with ehr.up(), newcomer.up(), Feed(kafka, topic_prefix) as facts:
         for exam in exams:
-            await facts.say(exam.registered(), exam.placed(), exam.started(), exam.received(), exam.matched())
-            await facts.say(exam.performed(), exam.available(), exam.preliminary(), exam.finalized())
-            await facts.say(exam.order_completed())
+            await facts.publish(exam.registered(), exam.placed(), exam.started(), exam.received(), exam.matched())
+            await facts.publish(exam.performed(), exam.available(), exam.preliminary(), exam.finalized())
+            await facts.publish(exam.order_completed())
         await eventually(lambda: all(len(ehr.told(exam.placer)) == 4 for exam in exams), within=20)
         dsn = services.database("ehr_sync")
         await eventually(lambda: _is_complete(dsn, len(exams)), within=20)
@@ -55,7 +55,7 @@ async def test_a_rebuild_makes_the_same_tables_and_tells_nobody(
         assert await rows(dsn) == before
         services.start("ehr_sync", EHR_SYNC_HL7_DESTINATIONS=both)
         late = Exam("R9")
-        await facts.say(late.placed(), late.finalized())
+        await facts.publish(late.placed(), late.finalized())
         await eventually(lambda: newcomer.told(late.placer) == ["ORU F"], within=20)
         assert len(newcomer.taken) == 1
         assert all(len(ehr.told(exam.placer)) == 4 for exam in exams)

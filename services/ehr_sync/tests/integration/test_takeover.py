@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from fj_testing import Facts, Services, eventually
+from fj_testing import Feed, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
@@ -20,12 +20,12 @@ async def test_two_processes_share_the_destinations_and_take_over(
     services.start("ehr_sync", "courier", **settings)
     services.start("ehr_sync", "consumer,relay", **settings)
     exams = [Exam(f"T{number}") for number in range(20)]
-    async with listener.up(), Facts(kafka, topic_prefix) as facts:
-        await facts.say(*(exam.placed() for exam in exams))
-        await facts.say(*(exam.preliminary() for exam in exams))
+    async with listener.up(), Feed(kafka, topic_prefix) as facts:
+        await facts.publish(*(exam.placed() for exam in exams))
+        await facts.publish(*(exam.preliminary() for exam in exams))
         await eventually(lambda: all(listener.told(exam.placer) for exam in exams), within=20)
         first.kill()
-        await facts.say(*(exam.finalized() for exam in exams))
+        await facts.publish(*(exam.finalized() for exam in exams))
         await eventually(lambda: all("ORU F" in listener.told(exam.placer) for exam in exams), within=20)
     for exam in exams:
         # What the dead one had sent and not concluded comes twice.
