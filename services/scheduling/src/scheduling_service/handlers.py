@@ -20,8 +20,8 @@ from fj_events import (
 
 from scheduling_service.domain import performed as mpps
 from scheduling_service.domain.catalogue import Catalogue
-from scheduling_service.domain.errors import DuplicateInstance, UnknownInstance
-from scheduling_service.domain.exam import Exam, cancel, meant, settle, with_performed
+from scheduling_service.domain.errors import DuplicateInstance, NoSuchExam, UnknownInstance
+from scheduling_service.domain.exam import Exam, cancel, finish, meant, settle, with_performed
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
 from scheduling_service.domain.performed import Change, PerformedStep
 from scheduling_service.domain.planning import Circumstances, choice, plan, replan
@@ -133,17 +133,36 @@ async def change_performed(sop_instance_uid: Uid, wish: Change, schedule: Schedu
         await _settle(exam, with_performed(exam, changed), schedule, lists)
 
 
-async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: InstanceLists) -> None:
+async def finish_exam(key: str, schedule: Schedule, lists: InstanceLists) -> Exam:
+    """Somebody ends an exam whose modality has failed, or whose last step will not be done.
+
+    Raises NoSuchExam, NotPossible.
+    """
+    await schedule.lock(key)
+    exam = await schedule.exam(key)
+    if exam is None:
+        raise NoSuchExam
+    finished = finish(exam)
+    for performed in finished.performed:
+        await schedule.save_performed(performed)
+        for other in await schedule.exams_of(performed):
+            if other.key != key:
+                await _settle(other, with_performed(other, performed), schedule, lists)
+    return await _settle(exam, finished, schedule, lists)
+
+
+async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: InstanceLists) -> Exam:
     """Bring an exam to where all that is known puts it, keep it, and tell the others."""
     known = Surroundings([], []) if exam.ordered is None else await schedule.surroundings(exam)
     after = settle(await _joined(exam, known, schedule), known.studies)
     if after == before:
-        return
+        return after
     await schedule.save(after)
     for fact in facts(Move(before, after, known.studies)):
         if isinstance(fact, ExamCompleted | ExamDiscontinued) and is_long(fact):
             fact = shortened(fact, await lists.put(instance_lists(fact)))  # noqa: PLW2901 - the same fact, shorter
         schedule.emit(fact)
+    return after
 
 
 async def _joined(exam: Exam, known: Surroundings, schedule: Schedule) -> Exam:

@@ -82,7 +82,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         }
         app = api(
             SERVICE,
-            scheduling_router(PostgresExamBook(bus.pool), with_.catalogue),
+            scheduling_router(PostgresExamBook(bus.pool), with_.catalogue, bus.unit, with_.schedule, with_.lists),
             operator_router(bus, consumer, Actor),
         )
         chosen = [parts[role] for role in ROLES if role in roles]

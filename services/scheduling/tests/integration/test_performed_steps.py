@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 from fj_events import OrderPlaced
 from fj_objects import S3Settings, S3Store
@@ -231,3 +232,30 @@ async def read_object(s3: S3, key: str) -> bytes:
         endpoint=s3.endpoint, bucket=s3.bucket, access_key=s3.access_key, secret_key=SecretStr(s3.secret_key)
     )
     return await S3Store(settings).get(key)
+
+
+async def test_a_person_ends_what_its_modality_will_not(
+    feed: Feed, modality: Modality, log: Log, http: httpx.AsyncClient
+) -> None:
+    order = await scheduled(feed, modality, procedure={"code": "MRARTHRO"})
+    first, _ = await modality.sees(order)
+    path = f"/api/scheduling/exams/{order.order_id}/finish"
+    assert (await http.post(path)).status_code == 401
+    user = {"X-FJ-User": "tess"}
+    assert (await http.post(path, headers=user)).status_code == 409
+    assert (await http.post("/api/scheduling/exams/none/finish", headers=user)).status_code == 404
+    step_id = first.ScheduledProcedureStepSequence[0].ScheduledProcedureStepID
+    uid, _ = await modality.begins(in_progress(order, ScheduledProcedureStepID=step_id))
+    await modality.says(uid, ended("IN PROGRESS", a_series([generate_uid()])))
+    finished = (await http.post(path, headers=user)).json()
+    assert [step["state"] for step in finished["steps"]] == ["COMPLETED", "CANCELLED"]
+    assert await modality.sees(order) == []
+    *_, completed = await facts_of(log, str(order.order_id), 3)
+    assert (completed.type, completed.body["actor"], completed.body["number_of_instances"]) == (
+        "exam.completed.v1",
+        "tess",
+        1,
+    )
+    late = await modality.says(uid, ended("COMPLETED", a_series([generate_uid()])))
+    assert (late.Status, late.ErrorID) == (0x0110, 0xA710)
+    assert (await http.post(path, headers=user)).status_code == 409

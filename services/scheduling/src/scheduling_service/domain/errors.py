@@ -5,6 +5,20 @@ class SchedulingError(Exception):
     """A rule of scheduling was not met; nothing has changed."""
 
 
+class NoSuchExam(SchedulingError):
+    """There is no exam with this key."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such exam")
+
+
+class NotPossible(SchedulingError):
+    """The exam is not in a state in which this can be done."""
+
+    def __init__(self, act: str, state: str) -> None:
+        super().__init__(f"an exam that is {state} cannot be {act}")
+
+
 class BadRange(SchedulingError):
     """A date, a time or a range of them that PS3.5 does not know."""
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from fj_events import CodedConcept, OrderDetails, Uid
 
+from scheduling_service.domain import performed as mpps
+from scheduling_service.domain.errors import NotPossible
 from scheduling_service.domain.performed import PerformedStatus, PerformedStep, Reference, after
 from scheduling_service.domain.step import Act, Step, StepState, moved
 from scheduling_service.domain.study import Study
@@ -149,6 +151,17 @@ def cancel(exam: Exam) -> Exam:
         return exam
     steps = tuple(replace(step, state=moved(step.state, Act.CANCEL)) for step in exam.steps)
     return replace(exam, steps=steps)
+
+
+def finish(exam: Exam) -> Exam:
+    """A started exam that will not go on by itself: what has begun is completed, what has not is cancelled.
+
+    Raises NotPossible for one that was not started, or is over.
+    """
+    if exam.state is not StepState.STARTED:
+        raise NotPossible("finished", exam.state)
+    steps = (replace(step, state=moved(step.state, Act.CANCEL, Act.COMPLETE)) for step in exam.steps)
+    return replace(exam, steps=tuple(steps), performed=tuple(map(mpps.finish, exam.performed)))
 
 
 def _ended_by_images(state: StepState) -> StepState:

@@ -83,6 +83,13 @@ def change(performed: PerformedStep, wish: Change) -> PerformedStep:
     return changed
 
 
+def finish(performed: PerformedStep) -> PerformedStep:
+    """The step ended by us, where its modality has failed (PS3.4 F.7.2.2.3, note 2); what it reported counts."""
+    if performed.status is not PerformedStatus.IN_PROGRESS:
+        return performed
+    return performed.model_copy(update={"status": PerformedStatus.COMPLETED})
+
+
 _WAYS: Final = {
     StepState.STARTED: (Act.START,),
     StepState.COMPLETED: (Act.START, Act.COMPLETE),

@@ -1,18 +1,24 @@
 """`/api/scheduling`: exams, their steps, the catalogue."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, status
+from fj_bus import Tx
 from fj_events import CodedConcept, Identifier, PatientPhi, Priority, ScheduledStep
+from fj_runtime import Actor
 from pydantic import AwareDatetime, BaseModel
 
+from scheduling_service import handlers
 from scheduling_service.domain.catalogue import Catalogue
+from scheduling_service.domain.errors import NoSuchExam, NotPossible
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.step import Step, StepState
-from scheduling_service.ports import ExamBook
+from scheduling_service.ports import ExamBook, InstanceLists, Schedule
 
 
 class StepView(ScheduledStep):
@@ -105,8 +111,14 @@ class Steps(BaseModel):
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
-def scheduling_router(book: ExamBook, catalogue: Catalogue) -> APIRouter:
-    """Look up."""
+def scheduling_router(
+    book: ExamBook,
+    catalogue: Catalogue,
+    unit: Callable[[str], AbstractAsyncContextManager[Tx]],
+    schedule: Callable[[Tx], Schedule],
+    lists: InstanceLists,
+) -> APIRouter:
+    """Look up, and end what will not end by itself."""
     router = APIRouter(prefix="/api/scheduling", tags=["scheduling"])
 
     @router.get("/exams", summary="Find exams")
@@ -131,7 +143,18 @@ def scheduling_router(book: ExamBook, catalogue: Catalogue) -> APIRouter:
     async def read_exam(exam_key: str) -> ExamView:
         exam = await book.read(exam_key)
         if exam is None:
-            raise HTTPException(status.HTTP_404_NOT_FOUND, "there is no such exam")
+            raise HTTPException(status.HTTP_404_NOT_FOUND, str(NoSuchExam()))
+        return ExamView.of(exam)
+
+    @router.post("/exams/{exam_key}/finish", summary="End a started exam whose modality will not")
+    async def finish_exam(exam_key: str, actor: Actor) -> ExamView:
+        try:
+            async with unit(actor) as tx:
+                exam = await handlers.finish_exam(exam_key, schedule(tx), lists)
+        except NoSuchExam as error:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+        except NotPossible as error:
+            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
         return ExamView.of(exam)
 
     @router.get("/steps", summary="Find scheduled procedure steps")
