@@ -8,9 +8,9 @@ from uuid import UUID
 
 import structlog
 from fj_bus import Bus, BusSettings, Relay
-from fj_dicom import Peers, Scp, ScpSettings, StoreService
+from fj_dicom import BadPeers, Peers, Scp, ScpSettings, StoreService
 from fj_objects import S3Settings, S3Store
-from fj_runtime import Health, NotReachable, Part, Sites, api, command, database, serve
+from fj_runtime import Health, NotReachable, Part, SettingsError, Sites, api, command, database, serve
 
 from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests
@@ -138,8 +138,11 @@ def _receiver(settings: Settings, journal: FolderJournal) -> Scp:
         network_timeout_s=settings.network_timeout,
         reuse_port=True,
     )
-    services = [StoreService(CONTEXTS, JournalStorage(journal))]
-    return Scp("store", scp, services, Peers.load(settings.peers))
+    try:
+        peers = Peers.load(settings.peers)
+    except BadPeers as error:
+        raise SettingsError(str(error)) from None
+    return Scp("store", scp, [StoreService(CONTEXTS, JournalStorage(journal))], peers)
 
 
 def _limits(settings: Settings) -> Limits:
