@@ -1,15 +1,16 @@
 """`filmjacket exam`, the answer to "where is this exam?" in the terminal."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
 from fj_local.stack import Stack
-from rich.table import Table
 
 from filmjacket.errors import NoSuchThing, NotReachable
 from filmjacket.masking import MASK
 from filmjacket.terminal import console
+
+_TO_MILLISECONDS: Final = len("2026-01-01T00:00:00.000")
 
 
 def exam(
@@ -61,7 +62,7 @@ def _show(exam: dict[str, Any], *, phi: bool) -> None:
     studies = ", ".join(exam.get("study_instance_uids") or []) or "none"
     console.print(f"  study      {studies}  {exam.get('instances', 0)} instances", highlight=False)
     console.print(f"  report     {report.get('status') or 'none'}  version {report.get('version') or '-'}")
-    table = Table("at", "event", "service", "what", box=None, padding=(0, 2), header_style="dim")
     for entry in exam.get("timeline", []):
-        table.add_row(entry["at"], entry["type"], entry.get("service"), entry.get("summary"))
-    console.print(table)
+        at = entry["at"][:_TO_MILLISECONDS].replace("T", " ")
+        line = f"  {at}  {entry['type']:<25} {entry.get('service') or '':<11} {entry.get('summary') or ''}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
