@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from fj_bus import Bus, Consumer, NotAConsumer, Permanent, Transient, Tx
+from fj_bus import Bus, Connection, Consumer, NotAConsumer, Permanent, Transient, Tx
 from fj_bus.work import partition_of
 from fj_testing import eventually
 from fj_testing.log import Log
@@ -146,6 +146,36 @@ async def test_an_unexplained_failure_is_tried_three_times(world: World) -> None
             )
     assert (row["state"], row["error"], row["attempts"], row["detail"]) == ("dead", "KeyError", 3, None)
     assert tries == 4  # once with others in a slice
+
+
+class Rows:
+    """Effects of a whole slice; the database refuses what is not positive."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, int]] = []
+
+    async def flush(self, connection: Connection) -> None:
+        cups, numbers = [cup for cup, _ in self.rows], [n for _, n in self.rows]
+        await connection.execute(
+            "INSERT INTO effect (cup, n) SELECT cup, 1000 / n FROM unnest($1::text[], $2::bigint[]) AS r(cup, n)",
+            cups,
+            numbers,
+        )
+
+
+async def test_one_statement_writes_a_slice_and_a_row_that_does_not_fit_kills_its_fact_alone(world: World) -> None:
+    async def collect(fact: CupFilled, tx: Tx) -> None:
+        tx.batch(Rows).rows.append((fact.cup, fact.n))
+
+    async with world.bus("alpha") as alpha, world.bus("beta") as beta, relaying(alpha):
+        async with alpha.unit() as tx:
+            for n in (1, 2, 0, 4, 5):
+                tx.emit(filled(f"w{n}", n))
+        async with consuming(beta, handling(CupFilled, collect)):
+            await eventually(lambda: has(beta, "w", 4), within=20)
+            sql = "SELECT error FROM bus.held WHERE key = 'w0' AND state = 'dead'"
+            await eventually(lambda: beta.pool.fetchval(sql), within=20)
+        assert sorted(await of(beta, "w")) == [("w1", 1000), ("w2", 500), ("w4", 250), ("w5", 200)]
 
 
 async def test_types_that_nobody_handles_take_their_number(world: World) -> None:

@@ -137,6 +137,7 @@ class Taker:
                 async with connection.transaction():
                     work = self.bus.work(connection)
                     await self.handle(fact, work)
+                    await work.flush()  # what fails in there is this fact's failure too
             except Stranger as stranger:
                 if met is not None and (met.kind, met.id) == (stranger.kind, stranger.id):
                     return stranger

@@ -115,8 +115,9 @@ class Work:
             await self._store()
 
     async def flush(self) -> None:
-        """Write the batches alone."""
-        for batch in self._batches.values():
+        """Write the batches alone, once."""
+        batches, self._batches = self._batches, {}
+        for batch in batches.values():
             await batch.flush(self.connection)
 
     async def _wake(self) -> None:
