@@ -381,6 +381,7 @@ def test_peers_are_read_and_checked(tmp_path: Path) -> None:
         "CT1: x",
         "CT1: {host: a}",
         "CT1: {host: a, port: b}",
+        "CT1: {host: a, port: 1, site: 'a b'}",
         "ABCDEFGHIJKLMNOPQ: {host: a, port: 1}",
         "{",
     ):

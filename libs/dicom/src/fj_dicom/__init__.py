@@ -1,6 +1,17 @@
 """DICOM: an SCP that acknowledges at once, tag reading, status answers, known peers."""
 
-from fj_dicom.attributes import Name, NameGroup, day, item, name, read_attributes, text, to_dicom_json, whole_number
+from fj_dicom.attributes import (
+    Name,
+    NameGroup,
+    day,
+    integer,
+    item,
+    name,
+    read_attributes,
+    text,
+    to_dicom_json,
+    whole_number,
+)
 from fj_dicom.command import Command, CommandField
 from fj_dicom.decoding import read, write
 from fj_dicom.errors import AssociationLost, Refused
@@ -58,6 +69,7 @@ __all__ = [
     "TagScanner",
     "day",
     "file_header",
+    "integer",
     "item",
     "name",
     "read",

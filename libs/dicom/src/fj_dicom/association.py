@@ -64,10 +64,19 @@ class Association:
                 return self._abort(0)
             self._log.info("association lost", reason=str(loss))
             return Outcome.LOST
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs one association, and its text stays here
+            self._log.error("association failed", error=type(error).__name__, at=_place(error))
+            return self._abort(0)
         finally:
-            for session in self._sessions.values():
+            self._close()
+
+    def _close(self) -> None:
+        for session in self._sessions.values():
+            try:
                 session.close()
-            self._connection.close()
+            except Exception as error:  # noqa: BLE001 - one that cannot close must not keep the others open
+                self._log.error("session not closed", error=type(error).__name__, at=_place(error))
+        self._connection.close()
 
     def end(self) -> None:
         """Finish the message at hand, then abort. For another thread to call."""

@@ -56,16 +56,21 @@ def read_attributes(data: bytes | memoryview, transfer_syntax: str, keywords: It
 def text(dataset: Dataset, keyword: str) -> str | None:
     """The first value as text; None where it is missing or empty."""
     values = _values(dataset, keyword)
-    return str(values[0]).strip(" \0") or None if values else None
+    return _plain(str(values[0])) or None if values else None
 
 
 def whole_number(dataset: Dataset, keyword: str) -> int | None:
-    """The first value of an IS, US or UL; None where it is missing or no number."""
-    found = text(dataset, keyword)
+    """The first value of an IS, US or UL; None where it is missing or no 32 bit number."""
+    return integer(text(dataset, keyword) or "")
+
+
+def integer(written: str) -> int | None:
+    """An IS value (PS3.5 6.2); None where it is no number, or more than the standard's 32 bits."""
     try:
-        return None if found is None else int(found)
+        number = int(written)
     except ValueError:
         return None
+    return number if -(2**31) <= number < 2**31 else None
 
 
 def day(dataset: Dataset, keyword: str) -> date | None:
@@ -132,4 +137,9 @@ def _values(dataset: Dataset, keyword: str) -> list[Any]:
 
 
 def _group(written: str) -> NameGroup:
-    return NameGroup(*(part.strip() for part in written.split("^")[:5]))
+    return NameGroup(*(_plain(part) for part in written.split("^")[:5]))
+
+
+def _plain(written: str) -> str:
+    """Without padding and without NUL, which no database takes."""
+    return written.replace("\0", "").strip()

@@ -10,6 +10,7 @@ import yaml
 
 MAIN_SITE: Final = "MAIN"
 _AE_TITLE: Final = re.compile(r"[ -\[\]-~]{1,16}")
+_SITE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _FIELDS: Final = {"host", "port", "site"}
 
 
@@ -64,4 +65,7 @@ def _peer(title: str, entry: object) -> Peer:
     port = entry["port"]
     if not isinstance(port, int) or not 0 < port < 65536:
         raise BadPeers(f"peer {title!r}: a port number expected, {port!r} found")
-    return Peer(title, str(entry["host"]), port, str(entry.get("site", MAIN_SITE)))
+    site = str(entry.get("site", MAIN_SITE))
+    if not _SITE.fullmatch(site):
+        raise BadPeers(f"peer {title!r}: a site has 1 to 32 letters, digits, '_' or '-'; {site!r} found")
+    return Peer(title, str(entry["host"]), port, site)

@@ -22,6 +22,7 @@ from fj_dicom.settings import ScpSettings
 log = structlog.get_logger(__name__)
 
 BACKLOG: Final = 128
+ACCEPT_PAUSE_S: Final = 0.1
 CUT_S: Final = 2.0
 UNHEARD_MAX: Final = 16
 """Connections above the limit that are told so by A-ASSOCIATE-RJ; further ones are closed."""
@@ -80,7 +81,13 @@ class Scp:
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
         while True:
-            connection, address = await loop.sock_accept(listener)
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                # Out of descriptors, or a connection that was gone before it was taken: neither ends the listener.
+                log.warning("connection not taken", scp=self.name, error=type(error).__name__, errno=error.errno)
+                await asyncio.sleep(ACCEPT_PAUSE_S)
+                continue
             limit = self._offer.settings.max_associations
             if len(self._open) >= limit + UNHEARD_MAX:
                 connection.close()

@@ -28,7 +28,7 @@ class Settings(ServiceSettings):
     network_timeout: float = Field(default=60, gt=0)
     """How long a sender may fall silent inside a message."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
-    stow_site: str = "MAIN"
+    stow_site: str = Field(default="MAIN", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """The site of what comes over HTTP."""
     stow_bytes_max: int = Field(default=8 * GIB, ge=1)
     """Of one STOW request."""

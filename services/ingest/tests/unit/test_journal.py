@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import subprocess
 import threading
 from collections.abc import Callable
@@ -35,8 +36,11 @@ def put(writer: FolderWriter, study: str = "1.2.3", pixels: int = 5000) -> bytes
     identity = Identity(CT, dataset.SOPInstanceUID, "1.2.3.1", study, EXPLICIT)
     entry = writer.begin(identity, file_header(CT, dataset.SOPInstanceUID, EXPLICIT, "CT9"))
     entry.write(data[:1000])
-    entry.write(memoryview(data)[1000:])
-    entry.commit()
+    try:
+        entry.write(memoryview(data)[1000:])
+        entry.commit()
+    finally:
+        entry.abandon()
     return data
 
 
@@ -249,6 +253,23 @@ def test_a_full_disk_is_a_refusal_and_is_over_when_there_is_room(tmp_path: Path)
     assert refusal.value.reason is Reason.OUT_OF_RESOURCES
     roomless.close()
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_file_that_an_error_came_from_is_not_written_to_again(tmp_path: Path) -> None:
+    writer = a_journal(tmp_path, Limits(64 * 1024, 5, 30, 0)).writer(ORIGIN)
+    sent = [put(writer)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * 1024, hard))
+    try:
+        with pytest.raises(NotAccepted) as refusal:
+            put(writer, pixels=200 * 1024)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert refusal.value.reason is Reason.OUT_OF_RESOURCES
+    sent.append(put(writer))
+    writer.close()
+    first, second = taken(tmp_path)
+    assert await digests(first) + await digests(second) == sha256(*sent)
 
 
 def test_segments_are_named_in_order_of_time() -> None:

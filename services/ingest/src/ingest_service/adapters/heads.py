@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from fj_dicom import BadDataSet, TagScanner, day, item, name, read_attributes, text, whole_number
+from fj_dicom import BadDataSet, TagScanner, day, integer, item, name, read_attributes, text, whole_number
 from fj_events import Identifier, PatientPhi, SeriesAttributes, Sex, StudyAttributes
 from pydicom import Dataset
 
@@ -81,10 +81,10 @@ def read_member(place: Place, content: memoryview) -> Member:
     return Member(
         place=place,
         identity=identity,
-        number=_integer(tags.text(INSTANCE_NUMBER)),
+        number=integer(tags.text(INSTANCE_NUMBER)),
         rows=tags.number(ROWS),
         columns=tags.number(COLUMNS),
-        frames=_integer(tags.text(NUMBER_OF_FRAMES)),
+        frames=integer(tags.text(NUMBER_OF_FRAMES)),
     )
 
 
@@ -179,10 +179,3 @@ def _text(dataset: Dataset, keyword: str) -> str | None:
 
 def _cut(value: str) -> str | None:
     return value[:TEXT_MAX] or None
-
-
-def _integer(value: str) -> int | None:
-    try:
-        return int(value)
-    except ValueError:
-        return None

@@ -159,34 +159,50 @@ class FolderWriter:
         if segment is not None:
             self._journal.seal(segment)
 
-    def _done(self) -> None:
-        self._seal_if_due()
-        self._busy.release()
+    def _done(self, failed: bool) -> None:  # noqa: FBT001 - what its one caller has to say
+        """The entry has ended. A file that an error came from is not written to again."""
+        try:
+            if failed:
+                self._seal()
+            else:
+                self._seal_if_due()
+        finally:
+            self._busy.release()
 
 
 class FolderEntry:
     """See `ports.Entry`."""
 
-    def __init__(self, entry: OpenEntry, done: Callable[[], None]) -> None:
+    def __init__(self, entry: OpenEntry, done: Callable[[bool], None]) -> None:
         self._entry = entry
-        self._done: Callable[[], None] | None = done
+        self._done: Callable[[bool], None] | None = done
+        self._failed = False
 
     def write(self, piece: bytes | memoryview) -> None:
-        with disk_errors():
+        with self._disk():
             self._entry.write(piece)
 
     def view(self) -> memoryview:
         return self._entry.view()
 
     def commit(self) -> None:
-        with disk_errors():
+        with self._disk():
             self._entry.commit()
         self.abandon()
 
     def abandon(self) -> None:
         done, self._done = self._done, None
         if done is not None:
-            done()
+            done(self._failed)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            with disk_errors():
+                yield
+        except BaseException:
+            self._failed = True
+            raise
 
 
 @contextmanager
