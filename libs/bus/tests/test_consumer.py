@@ -8,6 +8,8 @@ from fj_bus import Bus, Connection, Consumer, NotAConsumer, Permanent, Transient
 from fj_bus.work import partition_of
 from fj_testing import eventually
 from fj_testing.log import Log
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from libs.bus.tests.world import (
     CupDrunk,
@@ -58,6 +60,16 @@ async def test_each_fact_has_its_effect_and_its_consequence_once(world: World, l
         cause = causes[each.headers["ce_causationid"]]
         assert cause.key == each.key
         assert cause.headers["ce_time"] <= each.headers["ce_time"]
+
+
+async def test_a_trace_goes_from_the_command_through_the_facts(world: World, log: Log) -> None:
+    span = NonRecordingSpan(SpanContext(trace_id=0xABC, span_id=0xDEF, is_remote=False, trace_flags=TraceFlags(1)))
+    async with world.bus("alpha") as alpha, world.bus("beta") as beta, relaying(alpha), relaying(beta):
+        with trace.use_span(span):
+            await fill(alpha, "y")
+        async with consuming(beta, recording):
+            (drunk,) = await log.wait_for("drunk-events", where=lambda r: r.key == "y", within=20)
+    assert drunk.headers["traceparent"].split("-")[1] == f"{0xABC:032x}"
 
 
 async def test_facts_read_again_change_nothing(world: World) -> None:
