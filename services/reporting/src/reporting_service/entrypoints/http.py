@@ -1,7 +1,7 @@
 """`/api/reporting`: the reading list, and reports written on a page."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -79,13 +79,19 @@ def reading_router(
 ) -> APIRouter:
     """Reading list; draft, preliminary, sign, amend."""
     router = APIRouter(prefix="/api/reporting", tags=["reporting"])
+    _looking(router, room)
+    _writing(router, unit, reports)
+    return router
 
+
+def _looking(router: APIRouter, room: ReadingRoom) -> None:
     @router.get("/reading-list")
     async def reading_list(
         site: Annotated[str | None, Query()] = None,
         modality: Annotated[str | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> list[ReadingItem]:
+        """Available exams without a signed report, the most urgent first."""
         return await room.reading_list(site=site, modality=modality, limit=limit)
 
     @router.get("/waiting")
@@ -95,6 +101,7 @@ def reading_router(
 
     @router.get("/exams/{exam_key}")
     async def read(exam_key: str) -> ExamOut:
+        """One exam with its report and draft."""
         view = await room.read(exam_key)
         if view is None:
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(NoSuchExam(exam_key)))
@@ -107,30 +114,37 @@ def reading_router(
             draft=Draft(text=draft.text, impression=draft.impression) if draft and draft.text else None,
         )
 
+
+def _writing(
+    router: APIRouter, unit: Callable[[str], AbstractAsyncContextManager[Tx]], reports: Callable[[Tx], Reports]
+) -> None:
     @router.put("/exams/{exam_key}/draft", status_code=status.HTTP_204_NO_CONTENT)
     async def draft(exam_key: str, draft: Draft, actor: Actor) -> Response:
+        """Keep what is being written; nobody else is told."""
         content = ReportPhi(text=draft.text, impression=draft.impression)
-        async with unit(actor) as tx:
-            try:
-                await handlers.write_draft(exam_key, content, actor, reports(tx))
-            except NoSuchExam as error:
-                raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+        async with _refusing(), unit(actor) as tx:
+            await handlers.write_draft(exam_key, content, actor, reports(tx))
         return Response(status_code=status.HTTP_204_NO_CONTENT)
 
     @router.post("/exams/{exam_key}/{act}")
     async def give_out(
         exam_key: str, act: Literal["preliminary", "sign", "amend"], signature: Signature, actor: Actor
     ) -> ReportOut:
-        async with unit(actor) as tx:
-            try:
-                report = await handlers.sign(exam_key, _reading(act, signature, actor), reports(tx))
-            except NoSuchExam as error:
-                raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
-            except ReportError as error:
-                raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+        """Give out what was written, or the draft."""
+        async with _refusing(), unit(actor) as tx:
+            report = await handlers.sign(exam_key, _reading(act, signature, actor), reports(tx))
         return ReportOut.of(report)
 
-    return router
+
+@asynccontextmanager
+async def _refusing() -> AsyncIterator[None]:
+    """What reporting refuses, as an HTTP error; the unit inside is rolled back."""
+    try:
+        yield
+    except NoSuchExam as error:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+    except ReportError as error:
+        raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
 
 
 def _reading(act: str, signature: Signature, actor: str) -> Reading:
