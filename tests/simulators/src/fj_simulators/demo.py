@@ -136,7 +136,7 @@ def show(plays: list[Play], doors: Doors, console: Console) -> None:
         ("exams, timelines, reading list", f"{doors.http}/"),
         ("the CT in the viewer", viewer + made.study_instance_uid if made else ""),
         ("FHIR R4", f"{doors.http}/fhir/metadata"),
-        ("one topic, readable", "filmjacket tail order-events"),
+        ("one topic, readable", ".venv/bin/filmjacket tail order-events"),
         ("processes, lag, dead letters", "make status"),
         ("stop (data is kept)", "make down"),
     )
