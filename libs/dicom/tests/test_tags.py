@@ -125,6 +125,18 @@ def test_feeding_says_when_nothing_wanted_can_follow() -> None:
     assert scanner.ends_at(len(data) + 12 + 65536)
 
 
+def test_an_unknown_sequence_is_implicit_inside() -> None:
+    """PS3.5 6.2.2: UN of undefined length, whatever the transfer syntax."""
+    data = (
+        b"\x09\x00\x10\x10UN\x00\x00\xff\xff\xff\xff"
+        b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+        b"\x08\x00\x60\x00\x02\x00\x00\x00CT"
+        b"\xfe\xff\x0d\xe0\x00\x00\x00\x00\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+        b"\x10\x00\x20\x00LO\x02\x00P1"
+    )
+    assert scan(data, EXPLICIT).text(TAGS["PatientID"]) == "P1"
+
+
 def test_sequences_cannot_be_nested_without_end() -> None:
     with pytest.raises(BadDataSet, match="inside each other"):
         scan(b"\x08\x00\x11\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * (DEPTH_MAX + 1), EXPLICIT)

@@ -6,6 +6,7 @@ import resource
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from ingest_service.adapters.files import State, lock, new_segment_id, opened_at
 from ingest_service.adapters.journal import FolderJournal, FolderWriter, Limits
 from ingest_service.adapters.sealed import BrokenSegment, SealedSegment, take
 from ingest_service.adapters.segment import OpenSegment
-from ingest_service.domain.pack import Issuers
+from ingest_service.adapters.tar import member_header, walk
+from ingest_service.domain.pack import Issuers, Place
 from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
 
 from services.ingest.tests.builders import CT, EXPLICIT, an_instance, encoded
@@ -119,6 +121,29 @@ async def test_an_abandoned_member_is_written_over(tmp_path: Path) -> None:
     writer.close()
     (segment,) = taken(tmp_path)
     assert await digests(segment) == sha256(*sent)
+
+
+async def test_what_an_abandoned_member_left_behind_is_never_taken_for_a_member(tmp_path: Path) -> None:
+    """Not even where it is written like one: the bytes come from outside."""
+    died, folder = tmp_path / "died", tmp_path / "found"
+    folder.mkdir()
+    writer = a_journal(died).writer(ORIGIN)
+    place = Place("1.2", "1.3", 0, 512, 0, hashlib.sha256(bytes(512)).hexdigest(), datetime.now(UTC))
+    forged = member_header(place, hashlib.sha256(b"").hexdigest()) + bytes(512)
+    identity = Identity(CT, "1.2", "1.2", "1.2.3", EXPLICIT)
+    abandoned = writer.begin(identity, b"")
+    abandoned.write(forged * 20)
+    abandoned.abandon()
+    kept = writer.begin(identity, b"")
+    data = b"x" * 3 * len(forged)
+    kept.write(data)
+    kept.commit()
+    (file,) = died.iterdir()
+    (folder / file.name).write_bytes(file.read_bytes())
+    writer.close()
+    (segment,) = taken(folder)
+    with segment.path.open("rb") as opened:
+        assert [found.place.sha256 for found in walk(opened) if found.place] == sha256(data)
 
 
 def test_an_open_segment_is_nobody_elses(tmp_path: Path) -> None:
