@@ -2,9 +2,10 @@
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import pydicom.config
 from fj_objects import ByteRange
@@ -21,6 +22,8 @@ FIRST_READ: Final = 16 * 1024
 """Bytes that hold the header of most instances."""
 LAST_READ: Final = 64 * 1024 * 1024
 """Longer headers are not read."""
+P = ParamSpec("P")
+T = TypeVar("T")
 UNDEFINED: Final = 0xFFFFFFFF
 _PIXELS: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _LONG: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
@@ -61,12 +64,22 @@ class Headers:
         while True:
             size = min(size, stored.data_length)
             data = await self._packs.read(stored, ByteRange(stored.data_offset, size))
-            header = await asyncio.to_thread(parse, data, syntax, stored.data_length)
+            header = await aside(size, parse, data, syntax, stored.data_length)
             if header is not None:
                 return header
             if size >= LAST_READ:
                 raise Unreadable(f"the header of {stored.sop_instance_uid} is longer than {LAST_READ} bytes")
             size *= 16
+
+
+async def aside(size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Work that takes time with the size of a header in bytes: in a thread where it is long.
+
+    What is short is done at once: threads that compute keep the event loop from its turn for longer than that.
+    """
+    if size <= FIRST_READ:
+        return work(*arguments, **named)
+    return await asyncio.to_thread(work, *arguments, **named)
 
 
 def parse(data: bytes, transfer_syntax_uid: str, length: int) -> Header | None:

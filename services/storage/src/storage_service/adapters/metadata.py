@@ -11,9 +11,10 @@ from uuid import uuid4
 import structlog
 from fj_objects import NoSuchObject, ObjectStore
 from prometheus_client import Counter
+from pydicom.uid import ExplicitVRBigEndian
 
 from storage_service.adapters.dicom_json import to_json
-from storage_service.adapters.headers import Headers
+from storage_service.adapters.headers import Header, Headers, aside
 from storage_service.adapters.index import PostgresIndex
 from storage_service.domain.errors import Gone, Unreadable
 from storage_service.domain.metadata import BASE
@@ -21,7 +22,7 @@ from storage_service.domain.retrieval import Series, Stored
 
 _gone: Final = Counter("storage_packs_gone", "Packs that the index knows and the object store does not")
 _log: Final = structlog.get_logger(__name__)
-AT_ONCE: Final = 8
+AT_ONCE: Final = 4
 """Headers that are read side by side."""
 REMEMBERED: Final = 64 * 1024 * 1024
 """Bytes of metadata kept in memory."""
@@ -94,20 +95,24 @@ class MadeMetadata:
 
     async def _one(self, stored: Stored) -> bytes:
         """One instance; where its data set cannot be read, what the index knows of it."""
-        address = (
-            f"{BASE}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
-            f"/instances/{stored.sop_instance_uid}/bulkdata"
-        )
         try:
             header = await self._headers.read(stored)
         except Unreadable:
             return _dump(_identity(stored))
-        described = await asyncio.to_thread(to_json, header.data_set, address)
-        described["00083002"] = {"vr": "UI", "Value": [stored.transfer_syntax_uid]}
-        if header.pixel_tag is not None:
-            key = f"{header.pixel_tag:08X}"
-            described[key] = {"vr": header.pixel_vr, "BulkDataURI": f"{address}/{key}"}
-        return _dump(described)
+        return await aside(header.pixel_offset, _described, header, stored)
+
+
+def _described(header: Header, stored: Stored) -> bytes:
+    address = (
+        f"{BASE}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
+        f"/instances/{stored.sop_instance_uid}/bulkdata"
+    )
+    described = to_json(header.data_set, address, little=stored.transfer_syntax_uid != ExplicitVRBigEndian)
+    described["00083002"] = {"vr": "UI", "Value": [stored.transfer_syntax_uid]}
+    if header.pixel_tag is not None:
+        key = f"{header.pixel_tag:08X}"
+        described[key] = {"vr": header.pixel_vr, "BulkDataURI": f"{address}/{key}"}
+    return _dump(described)
 
 
 def _identity(stored: Stored) -> dict[str, Any]:
