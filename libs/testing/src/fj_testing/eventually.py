@@ -25,7 +25,7 @@ async def eventually(
 ) -> T:
     """The first true answer of `check()`; an AssertionError in it means "not yet".
 
-    Raises AssertionError after `within` seconds times FJ_TEST_PATIENCE, with the last answer or the last failed assertion.
+    Raises AssertionError after `within` seconds times FJ_TEST_PATIENCE, with the last answer or failed assertion.
     """
     deadline = time.monotonic() + within * _PATIENCE
     while True:
@@ -34,7 +34,7 @@ async def eventually(
             return answer
         if time.monotonic() >= deadline:
             last = answer if failure is None else failure
-            message = f"{what or inspect.getsource(check).strip()}: not within {within:g} s; last: {last}"
+            message = f"{what or _words(check)}: not within {within:g} s; last: {last}"
             raise AssertionError(message) from failure
         await asyncio.sleep(every)
 
@@ -45,3 +45,10 @@ async def _ask(check: Callable[[], T | Awaitable[T]]) -> tuple[T | None, Asserti
         return (await answer if isinstance(answer, Awaitable) else answer), None
     except AssertionError as failure:
         return None, failure
+
+
+def _words(check: Callable[[], object]) -> str:
+    try:
+        return inspect.getsource(check).strip()
+    except (OSError, TypeError):
+        return repr(check)  # a partial, or code without a file
