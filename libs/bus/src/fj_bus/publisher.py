@@ -7,7 +7,6 @@ from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
 
 from fj_bus import metrics
 from fj_bus.settings import BusSettings
@@ -55,7 +54,6 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
         await self.client.close()
         if sender is not None:
             await asyncio.wait({sender})
-        self._message_accumulator.fail_all(ProducerClosed())
 
 
 @dataclass(eq=False)
