@@ -36,7 +36,7 @@ endure: packages-test environment ## kill -9 of every process in the middle of r
 	@$(RUN)/pytest tests/failure -m endurance
 
 bench: packages-test environment ## benchmarks against a peer in the same run
-	@for bench in tests/bench/*.py; do echo "== $$bench"; $(RUN)/python $$bench; done
+	@for bench in tests/bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(RUN)/python $$bench; done
 
 check: environment ## format, lint, types, import rules, schemas, locks, manifests
 	$(RUN)/ruff format --check .
