@@ -7,11 +7,13 @@ from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from fj_bus import metrics
 from fj_bus.settings import BusSettings
 
 _BATCH_BYTES = 512 * 1024
+_ABORT_S = 0.2
 _log = structlog.get_logger("fj_bus.publisher")
 
 
@@ -48,12 +50,19 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
         nothing is written to a socket any more; what is in a socket already may still arrive.
         """
         self._closed = True
+        self.client.send = _refuse  # what still runs must not open a connection of its own
         sender = self._sender.sender_task
         if sender is not None:
             sender.cancel()
         await self.client.close()
-        if sender is not None:
-            await asyncio.wait({sender})
+        # A request that fails by this waits for metadata next, which a closed client never gets: so cancel again.
+        while sender is not None and not sender.done():
+            await asyncio.wait({sender}, timeout=_ABORT_S)
+            sender.cancel()
+
+
+async def _refuse(*_: object, **__: object) -> None:
+    raise KafkaConnectionError("this producer was aborted")
 
 
 @dataclass(eq=False)
