@@ -287,7 +287,7 @@ async def kills(world: World, times: int) -> list[Result]:
                     for key in {f"k{n % 97}", f"k{(n * worker) % 41}"}:
                         tx.emit(WorkDone(site="MAIN", work=key, n=n))
                         count += 1
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.03)
 
         began = time.monotonic()
         load = asyncio.gather(*(work(worker) for worker in range(1, 17)))
