@@ -1,18 +1,18 @@
 """What DICOMweb answers are made of: DICOM JSON (PS3.18 annex F) and the addresses in it."""
 
-import json
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from storage_service.domain.search import ATTRIBUTES, SEQUENCES, Attribute
+from storage_service.domain.search import SEQUENCES, Attribute
 from storage_service.entrypoints.dicomweb.negotiation import JSON
 
-_UTF8: Final = {"vr": "CS", "Value": ["ISO_IR 192"]}
-_ONLINE: Final = {"vr": "CS", "Value": ["ONLINE"]}
+_CHARACTER_SET: Final = "00080005"
+_AVAILABILITY: Final = "00080056"
+_RETRIEVE_URL: Final = "00081190"
 _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
@@ -25,49 +25,58 @@ def base_url(request: Request) -> str:
 
 def json_response(rows: Iterable[Mapping[str, Any]], warnings: Iterable[str] = ()) -> Response:
     """A list of data sets."""
-    body = json.dumps(list(rows), ensure_ascii=False, separators=(",", ":")).encode()
-    response = Response(body, media_type=JSON)
+    response = Response(to_json(list(rows)), media_type=JSON)
     for warning in warnings:
         response.headers.append("Warning", f'299 filmjacket "{warning}"')
     return response
 
 
-def result(values: Mapping[str, object], base: str) -> dict[str, Any]:
-    """One search result; attributes in order of their tags, those without a value stay empty."""
-    data: dict[str, Any] = {
-        "00080005": _UTF8,
-        "00080056": _ONLINE,
-        "00081190": {"vr": "UR", "Value": [_url(values, base)]},
-    }
-    nested: dict[str, dict[str, Any]] = {}
-    for keyword, value in values.items():
-        attribute = ATTRIBUTES[keyword]
-        if attribute.within is None:
-            data[attribute.tag] = _element(attribute, value)
-        elif value is not None:
-            nested.setdefault(SEQUENCES[attribute.within], {})[attribute.tag] = _element(attribute, value)
-    data |= {tag: {"vr": "SQ", "Value": [dict(sorted(item.items()))]} for tag, item in nested.items()}
-    return dict(sorted(data.items()))
+class Results:
+    """Search results of one answer; attributes in order of their tags, those without a value stay empty."""
+
+    def __init__(self, fields: Sequence[Attribute], base: str) -> None:
+        self._base = base
+        self._plain = [(field.tag, field.vr, field.keyword) for field in fields if field.within is None]
+        self._plain += [(tag, "", "") for tag in (_CHARACTER_SET, _AVAILABILITY, _RETRIEVE_URL)]
+        self._plain.sort()
+        self._nested = sorted((field for field in fields if field.within), key=lambda field: field.tag)
+
+    def result(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """One result."""
+        own = {
+            _CHARACTER_SET: {"vr": "CS", "Value": ["ISO_IR 192"]},
+            _AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
+            _RETRIEVE_URL: {"vr": "UR", "Value": [self._url(values)]},
+        }
+        data = {tag: _element(vr, values[keyword]) if keyword else own[tag] for tag, vr, keyword in self._plain}
+        nested = self._sequences(values)
+        return dict(sorted({**data, **nested}.items())) if nested else data
+
+    def _sequences(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        items: dict[str, dict[str, Any]] = {}
+        for field in self._nested:
+            if field.within and values[field.keyword] is not None:
+                items.setdefault(SEQUENCES[field.within], {})[field.tag] = _element(field.vr, values[field.keyword])
+        return {tag: {"vr": "SQ", "Value": [item]} for tag, item in items.items()}
+
+    def _url(self, values: Mapping[str, Any]) -> str:
+        url = f"{self._base}/studies/{values['StudyInstanceUID']}"
+        for place, keyword in (("series", "SeriesInstanceUID"), ("instances", "SOPInstanceUID")):
+            if keyword in values:
+                url += f"/{place}/{values[keyword]}"
+        return url
 
 
-def _url(values: Mapping[str, object], base: str) -> str:
-    url = f"{base}/studies/{values['StudyInstanceUID']}"
-    for place, keyword in (("series", "SeriesInstanceUID"), ("instances", "SOPInstanceUID")):
-        if keyword in values:
-            url += f"/{place}/{values[keyword]}"
-    return url
-
-
-def _element(attribute: Attribute, value: object) -> dict[str, Any]:
-    if attribute.vr == "PN":
+def _element(vr: str, value: Any) -> dict[str, Any]:
+    if vr == "PN":
         value = _name(value)
-    elif isinstance(value, date):
-        value = value.strftime("%Y%m%d") if value.year > 999 else f"{value.year:04}{value:%m%d}"
+    elif vr == "DA" and value is not None:
+        value = value.isoformat().replace("-", "")
     if value is None or value in ("", []):
-        return {"vr": attribute.vr}
-    return {"vr": attribute.vr, "Value": value if isinstance(value, list) else [value]}
+        return {"vr": vr}
+    return {"vr": vr, "Value": value if isinstance(value, list) else [value]}
 
 
-def _name(value: object) -> dict[str, str] | None:
+def _name(value: Any) -> dict[str, str] | None:
     groups = value if isinstance(value, tuple) else (value,)
     return {name: group for name, group in zip(_NAME_GROUPS, groups, strict=False) if group} or None

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from storage_service.domain.search import ATTRIBUTES, AnyOf, Condition, Level
 from storage_service.entrypoints.dicomweb import parameters
-from storage_service.entrypoints.dicomweb.answers import base_url, json_response, result
+from storage_service.entrypoints.dicomweb.answers import Results, base_url, json_response
 from storage_service.entrypoints.dicomweb.negotiation import require_json
 from storage_service.ports import Searches
 
@@ -58,9 +58,9 @@ async def _answer(request: Request, level: Level, path: Sequence[Condition], sea
     except parameters.BadParameter as error:
         raise Problem(400, str(error), errors=[{"detail": error.expected, "parameter": error.parameter}]) from None
     found = await searches.search(asked.search)
-    base = base_url(request)
+    results = Results(asked.search.fields, base_url(request))
     warnings = (*asked.warnings, MORE) if found.more else asked.warnings
-    return json_response((result(row, base) for row in found.rows), warnings)
+    return json_response(map(results.result, found.rows), warnings)
 
 
 def _study(uid: str) -> Condition:
