@@ -35,6 +35,7 @@ def program(code: str, *, says: str = "", home: Home | None = None, **settings: 
 
 def test_a_reused_pid_is_neither_taken_for_ours_nor_killed(home: Home) -> None:
     with subprocess.Popen([sys.executable, "-c", SLEEPY]) as stranger:
+        time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # the kernel tells starts apart by its clock tick
         launch(home, program(SLEEPY))
         ours = home.running("thing")
         assert ours is not None
