@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from fj_hl7.delimiters import escape
@@ -113,6 +114,7 @@ def _err(message: Message, errors: Sequence[Hl7Error], version: tuple[int, ...])
             yield field.join(["ERR", "", location, component.join(meaning), error.severity, "", "", "", said])
 
 
+@lru_cache(maxsize=64)
 def _version(text: str) -> tuple[int, ...]:
     """Comparable version; what is missing or no version counts as ours."""
     numbers = text.split(".")
@@ -122,7 +124,8 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _copied(raw: str) -> str:
-    return _CONTROLS.sub("", raw[:_MAX_TEXT])
+    text = raw[:_MAX_TEXT]
+    return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
 @dataclass(frozen=True, slots=True)

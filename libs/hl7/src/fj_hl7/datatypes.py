@@ -83,7 +83,7 @@ class CWE:
 
     @classmethod
     def read(cls, value: Value) -> Self:
-        return cls(*(value.get(component) for component in range(1, 7)))
+        return cls(*value.texts(6))
 
     def write(self) -> str:
         texts = (self.code, self.text, self.system, self.alternate_code, self.alternate_text, self.alternate_system)
@@ -105,7 +105,7 @@ class XPN:
 
     @classmethod
     def read(cls, value: Value) -> Self:
-        return cls(*(value.get(component) for component in range(1, 9)))
+        return cls(*value.texts(8))
 
     def write(self) -> str:
         names = (self.family, self.given, self.middle, self.suffix, self.prefix, self.degree)
@@ -151,7 +151,7 @@ class XAD:
 
     @classmethod
     def read(cls, value: Value) -> Self:
-        return cls(*(value.get(component) for component in range(1, 8)))
+        return cls(*value.texts(7))
 
     def write(self) -> str:
         place = (self.street, self.other, self.city, self.state, self.postal_code, self.country, self.type_code)

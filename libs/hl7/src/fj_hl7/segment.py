@@ -38,6 +38,11 @@ class Value:
         text = _part(text, delimiters.subcomponent, sub - 1)
         return "" if text == NULL else unescape(text, delimiters, self._reading.codec).strip()
 
+    def texts(self, count: int) -> list[str]:
+        """`get` of the first `count` components."""
+        there = min(count, len(self._components))
+        return [self.get(component) for component in range(1, there + 1)] + [""] * (count - there)
+
     def part(self, component: int) -> Self:
         """The subcomponents of one component as a value of their own (an HD inside a CX)."""
         raw = self._components[component - 1] if component <= len(self._components) else ""
@@ -113,7 +118,10 @@ class Segment:
 
     def is_null(self, field: int, component: int = 1, repetition: int = 0) -> bool:
         """Whether the sender asks to delete the stored value there (two double quotes); empty means: no news."""
-        text = _part(self.raw(field), self._reading.delimiters.repetition, repetition)
+        text = self.raw(field)
+        if NULL not in text:
+            return False
+        text = _part(text, self._reading.delimiters.repetition, repetition)
         return text == NULL or _part(text, self._reading.delimiters.component, component - 1) == NULL
 
     def values(self, field: int) -> list[Value]:
@@ -129,7 +137,7 @@ class Segment:
 
     def first(self, kind: type[D], field: int) -> D | None:
         """The first of `each`."""
-        return next(iter(self.each(kind, field)), None)
+        return next((kind.read(value) for value in self.values(field) if not value.is_null), None)
 
     def time(self, field: int, component: int = 1, repetition: int = 0) -> DTM | None:
         """A date or time; None when empty, and None with a warning on the message when it is no time."""

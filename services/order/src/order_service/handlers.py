@@ -28,7 +28,7 @@ async def place_order(request: Request, orders: Orders, actor: str | None = None
     """Take a new order (NW). The same placer number again is the same order, changed where the message differs."""
     order = domain.place(request, uuid4())
     if await orders.add(order):
-        orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **_fields(order)))
+        orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **dict(order.details)))
         return order
     return await change_order(request.placer_order_number, request, orders, actor)
 
@@ -144,8 +144,4 @@ async def _complete(known: Order, order: Order, wanted_by: tuple[str, ...], orde
 
 
 def _changed(order: Order, changed: tuple[str, ...], actor: str | None) -> OrderChanged:
-    return OrderChanged(order_id=order.order_id, site=order.site, actor=actor, changed=changed, **_fields(order))
-
-
-def _fields(order: Order) -> dict[str, object]:
-    return {name: getattr(order.details, name) for name in type(order.details).model_fields}
+    return OrderChanged(order_id=order.order_id, site=order.site, actor=actor, changed=changed, **dict(order.details))
