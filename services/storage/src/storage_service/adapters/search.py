@@ -101,16 +101,25 @@ def _joins_study(search: Search) -> bool:
 
 
 def _tables(search: Search) -> str:
-    # The routing row names the partition: without it every one would be looked into.
-    study = " JOIN study_route r USING (study_instance_uid) JOIN study s USING (study_instance_uid, study_date)"
-    below = study if _joins_study(search) else ""
     match search.level:
         case Level.STUDY:
             return "study s"
         case Level.SERIES:
-            return f"series e{below}"
+            return f"series e{_study_of(search)}"
         case Level.INSTANCE:
-            return f"instance i JOIN series e USING (series_key){below}"
+            return f"instance i JOIN series e USING (series_key){_study_of(search)}"
+
+
+def _study_of(search: Search) -> str:
+    """The way from a series to its study.
+
+    By UID it begins at the series, and the routing row names the partition; else at the studies, newest first.
+    """
+    if not _joins_study(search):
+        return ""
+    if any(condition.attribute.by is By.UID for condition in search.conditions):
+        return " JOIN study_route r USING (study_instance_uid) JOIN study s USING (study_instance_uid, study_date)"
+    return " JOIN study s USING (study_instance_uid)"
 
 
 def _column(keyword: str, level: Level) -> str:

@@ -95,22 +95,27 @@ CREATE TABLE study (
     patient                  jsonb NOT NULL,     -- fj_events.PatientPhi
     PRIMARY KEY (study_instance_uid, study_date)
 ) PARTITION BY RANGE (study_date);
-CREATE TABLE study_default PARTITION OF study DEFAULT;
-CREATE TABLE study_before_2000 PARTITION OF study FOR VALUES FROM (MINVALUE) TO ('2000-01-01');
+-- Searches find few rows among many; offered parallel workers, the planner would rather scan than look into an index.
+CREATE TABLE study_default PARTITION OF study DEFAULT WITH (parallel_workers = 0);
+CREATE TABLE study_before_2000 PARTITION OF study FOR VALUES FROM (MINVALUE) TO ('2000-01-01')
+       WITH (parallel_workers = 0);
 DO $$
 BEGIN
     FOR year IN 2000..2049 LOOP
-        EXECUTE format('CREATE TABLE study_%s PARTITION OF study FOR VALUES FROM (%L) TO (%L)',
+        EXECUTE format('CREATE TABLE study_%s PARTITION OF study FOR VALUES FROM (%L) TO (%L)'
+                       ' WITH (parallel_workers = 0)',
                        year, make_date(year, 1, 1), make_date(year + 1, 1, 1));
     END LOOP;
 END $$;
 CREATE INDEX study_newest ON study (study_date DESC, study_time DESC NULLS LAST, study_instance_uid);
 CREATE INDEX study_accession ON study (accession_number);
 CREATE INDEX study_patient ON study (patient_number);
+-- Without a list of what is not yet in the index, which every search would have to go through.
 CREATE INDEX study_words ON study USING gin (
-    patient_name gin_trgm_ops, patient_number gin_trgm_ops, accession_number gin_trgm_ops,
-    study_description gin_trgm_ops, referring_physician_name gin_trgm_ops, modalities
-);
+    patient_name gin_trgm_ops, patient_ideographic gin_trgm_ops, patient_phonetic gin_trgm_ops,
+    patient_number gin_trgm_ops, accession_number gin_trgm_ops, study_description gin_trgm_ops,
+    referring_physician_name gin_trgm_ops, modalities
+) WITH (fastupdate = off);
 
 CREATE TABLE series (
     series_key             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
