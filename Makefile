@@ -35,8 +35,8 @@ test: packages-test environment ## all tests, each service's in an environment o
 endure: packages-test environment ## kill -9 of every process in the middle of running exams (many minutes)
 	@$(RUN)/pytest tests/failure -m endurance
 
-bench: packages-test environment ## benchmarks against a peer in the same run
-	@for bench in tests/bench/*.py; do echo "== $$bench"; PYTHONPATH=. $(RUN)/python $$bench; done
+bench: packages-bench environment ## every promised figure, measured: one table (ONLY="intake latency": some rows)
+	@$(RUN)/python -m fj_bench $(ONLY)
 
 check: environment ## format, lint, types, import rules, schemas, locks, manifests
 	$(RUN)/ruff format --check .

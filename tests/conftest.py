@@ -17,18 +17,7 @@ def doors(request: pytest.FixtureRequest) -> Doors:
     offset = os.environ.get("FJ_E2E_PORT_OFFSET")
     if offset is not None:
         return Doors.offset(int(offset))
-    ports = request.getfixturevalue("whole_stack").ports
-    return Doors(
-        orders=ports["ORDER_MLLP_PORT"],
-        patients=ports["PATIENT_MLLP_PORT"],
-        results=ports["REPORTING_MLLP_PORT"],
-        ehr=ports["demo-ehr"],
-        images=ports["INGEST_DIMSE_PORT"],
-        worklist=ports["SCHEDULING_DIMSE_PORT"],
-        gateway=ports["gateway"],
-        viewer=ports["viewer"],
-        kafka=ports["kafka"],
-    )
+    return Doors.of(request.getfixturevalue("whole_stack").ports)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

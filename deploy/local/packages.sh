@@ -1,5 +1,5 @@
 #!/bin/sh
-# Have what `make up|demo|test` needs from Debian: installed as root, else the one line to run is printed.
+# Have what `make up|demo|test|bench` needs from Debian: installed as root, else the one line to run is printed.
 set -eu
 
 purpose=$1
@@ -13,7 +13,8 @@ if ! has uv && ! [ -x .tools/bin/uv ]; then
 	has python3 && python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
 fi
 if ! has mvn && ! ls -d "$cache"/kafka-*/lib >/dev/null 2>&1; then needed="$needed maven"; fi
-if [ "$purpose" = test ]; then has storescu || needed="$needed dcmtk"; fi
+case "$purpose" in test | bench) has storescu || needed="$needed dcmtk" ;; esac
+if [ "$purpose" = bench ]; then has Orthanc || needed="$needed orthanc"; fi
 # The viewer is fetched with it; without it there is none.
 if ! has npm && ! ls -d "$cache"/app-ohif-* >/dev/null 2>&1; then wished=" npm"; fi
 
@@ -23,6 +24,8 @@ if [ "$(id -u)" = 0 ] && has apt-get; then
 	apt-get update -q </dev/null
 	# shellcheck disable=SC2086 # a list of words
 	apt-get install -y -q --no-install-recommends $needed $wished </dev/null
+	# Its package starts it, for everybody to reach; the benchmark starts one of its own.
+	case "$needed" in *orthanc*) service orthanc stop && update-rc.d orthanc disable ;; esac
 elif [ -n "$needed" ]; then
 	echo "Filmjacket needs these packages: sudo apt-get install -y$needed$wished" >&2
 	exit 1

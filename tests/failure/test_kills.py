@@ -5,13 +5,16 @@ brought up again as an operator does it (`make up`).
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 
 import pytest
 from fj_events import TOPICS
+from fj_local.process import Running
 from fj_local.stack import Stack
 from fj_simulators import Clinic, Exam, Performed, an_exam, plays_on
 from fj_testing import Log, Record
+
+from tests.failure.facts import once_and_without_gaps
 
 pytestmark = [pytest.mark.servers, pytest.mark.endurance, pytest.mark.timeout(1500)]
 
@@ -40,8 +43,10 @@ async def test_what_was_acknowledged_arrives_once_whatever_is_killed(
         await asyncio.sleep(1.0)  # let the exams come a little further before the next kill
         running = whole_stack.home.running(victim)
         assert running is not None, f"{victim} was to be killed, and was gone already"
+        others = who_runs_beside(victim, whole_stack)
         running.kill()
         await asyncio.to_thread(whole_stack.up)
+        assert who_runs_beside(victim, whole_stack) == others
     performed = await playing
     answers = await asyncio.gather(*(clinic.until(exam, "delivered", within=300) for exam in exams))
 
@@ -53,14 +58,9 @@ async def test_what_was_acknowledged_arrives_once_whatever_is_killed(
         assert_told_once(clinic, exam, facts, {answer["order_id"], *answer["study_instance_uids"]})
 
 
-def once_and_without_gaps(facts: list[Record]) -> None:
-    """Each fact stands once on Kafka, its number without gap or repeat per topic and key, in order."""
-    assert max(Counter(record.headers["ce_id"] for record in facts).values()) == 1
-    numbers: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for record in facts:
-        numbers[record.topic, record.key].append(record.sequence)
-    wrong = {key: found for key, found in numbers.items() if found != list(range(1, len(found) + 1))}
-    assert wrong == {}
+def who_runs_beside(victim: str, stack: Stack) -> dict[str, Running | None]:
+    """Nobody else dies of it."""
+    return {name: stack.home.running(name) for name in stack.home.known() if name != victim}
 
 
 def stored(facts: list[Record], made: Performed) -> list[str]:

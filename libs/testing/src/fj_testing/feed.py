@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 from fj_events import TOPICS, Envelope, Fact, to_body
@@ -27,9 +27,11 @@ class Feed:
     async def __aexit__(self, *_: object) -> None:
         await self._producer.stop()
 
-    async def publish(self, *facts: Fact, time: datetime | None = None) -> list[Envelope]:
+    async def publish(
+        self, *facts: Fact, time: datetime | None = None, causation_id: UUID | None = None
+    ) -> list[Envelope]:
         """Write facts, one after the other; all are on the log when this returns."""
-        return [await self.repeat(fact, self._next(fact, time)) for fact in facts]
+        return [await self.repeat(fact, self._next(fact, time, causation_id)) for fact in facts]
 
     async def repeat(self, fact: Fact, envelope: Envelope) -> Envelope:
         """Write the same fact once more, with the same envelope: a reader must take it once."""
@@ -39,7 +41,7 @@ class Feed:
         )
         return envelope
 
-    def _next(self, fact: Fact, time: datetime | None) -> Envelope:
+    def _next(self, fact: Fact, time: datetime | None, causation_id: UUID | None) -> Envelope:
         self._last[fact.topic, fact.key] += 1
         return Envelope(
             id=uuid4(),
@@ -49,4 +51,5 @@ class Feed:
             subject=fact.key,
             site=fact.site,
             sequence=self._last[fact.topic, fact.key],
+            causation_id=causation_id,
         )

@@ -66,7 +66,7 @@ class Services:
         folder: Path,
     ) -> None:
         self._stack = stack
-        self._topic_prefix = topic_prefix
+        self.topic_prefix = topic_prefix
         self._new_database = new_database
         self._free_port = free_port
         self._home = Home(folder)
@@ -105,7 +105,7 @@ class Services:
     def create_topics(self) -> None:
         """Create this module's topics, once."""
         if not self._topics_are_there:
-            settings = {"FJ_KAFKA": self._stack.kafka(), "FJ_TOPIC_PREFIX": self._topic_prefix}
+            settings = {"FJ_KAFKA": self._stack.kafka(), "FJ_TOPIC_PREFIX": self.topic_prefix}
             _run([sys.executable, "-m", "fj_bus.topics"], settings)
             self._topics_are_there = True
 
@@ -115,7 +115,7 @@ class Services:
         return {
             "PATH": os.environ["PATH"],
             "FJ_KAFKA": self._stack.kafka(),
-            "FJ_TOPIC_PREFIX": self._topic_prefix,
+            "FJ_TOPIC_PREFIX": self.topic_prefix,
             "FJ_S3_ENDPOINT": s3.endpoint,
             "FJ_S3_BUCKET": s3.bucket,
             "FJ_S3_ACCESS_KEY": s3.access_key,

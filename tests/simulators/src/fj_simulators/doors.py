@@ -1,5 +1,6 @@
 """The addresses that outsiders rely on, shifted by `FJ_PORT_OFFSET`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -26,6 +27,21 @@ class Doors:
         plain = cls()
         ports = (name for name in cls.__slots__ if name != "host")
         return cls(**{name: getattr(plain, name) + by for name in ports})
+
+    @classmethod
+    def of(cls, ports: Mapping[str, int]) -> Self:
+        """Where an installation on these ports listens, named as in its settings."""
+        return cls(
+            orders=ports["ORDER_MLLP_PORT"],
+            patients=ports["PATIENT_MLLP_PORT"],
+            results=ports["REPORTING_MLLP_PORT"],
+            ehr=ports["demo-ehr"],
+            images=ports["INGEST_DIMSE_PORT"],
+            worklist=ports["SCHEDULING_DIMSE_PORT"],
+            gateway=ports["gateway"],
+            viewer=ports["viewer"],
+            kafka=ports["kafka"],
+        )
 
     @property
     def http(self) -> str:

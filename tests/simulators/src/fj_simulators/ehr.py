@@ -1,6 +1,7 @@
 """An EHR: it registers patients, places orders, and listens for what comes back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Received:
     status: str
     """ORC-5 of an order status, OBR-25 of a result."""
     raw: bytes
+    at: float
+    """When it was there, by this machine's monotonic clock in seconds."""
 
     @classmethod
     def read(cls, raw: bytes) -> Self:
@@ -31,7 +34,7 @@ class Received:
         placer = (orc.get(2) if orc else "") or (obr.get(2) if obr else "")
         result = message.code == "ORU"
         status = (obr.get(25) if obr else "") if result else (orc.get(5) or orc.get(1) if orc else "")
-        return cls(message.kind, message.control_id, placer, status, raw)
+        return cls(message.kind, message.control_id, placer, status, raw, time.monotonic())
 
 
 class Ehr:

@@ -1,0 +1,53 @@
+"""`make bench`: every promised figure in one table. `python -m fj_bench intake latency` measures these rows only."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from fj_bench import bus_kills, bus_rates, exams, order_intake, reader, receiving, retrieval, worklist
+from fj_bench.figure import Figure
+from fj_bench.ground import Ground, ground
+from fj_bench.machine import Noise
+from fj_bench.table import console, line, table
+
+Group = tuple[str, Callable[[Ground], Iterator[Figure]]]
+GROUPS: Final[dict[str, Group]] = {
+    "reader": ("HL7 reader, 2 KB orders", reader.measure),
+    "intake": ("Order intake, one process", order_intake.measure),
+    "exams": ("Twenty exams at once, whole installation", exams.measure),
+    "emit": ("Bus: state and one fact per transaction", bus_rates.emit),
+    "latency": ("Bus: outbox commit to readable on Kafka", bus_rates.latency),
+    "consume": ("Bus: one process, inbox, one change, one fact each", bus_rates.consume),
+    "kills": ("Bus: relays killed (-9) under load", bus_kills.measure),
+    "worklist": ("Worklist with 10,000 open steps", worklist.measure),
+    "receiving": ("Receiving CT of 526 KB", receiving.measure),
+    "retrieval": ("QIDO-RS and WADO-RS", retrieval.measure),
+}
+
+
+def main() -> int:
+    """Measure, print what is known so far, then the table; 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m fj_bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which to measure: {', '.join(GROUPS)}; default all")
+    wanted = parser.parse_args().rows or list(GROUPS)
+    unknown = set(wanted) - set(GROUPS)
+    if unknown:
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    noise, groups = Noise(), []
+    for name in wanted:
+        title, measure = GROUPS[name]
+        print(f"{title} ({name})", flush=True)
+        noise.sample()
+        figures = []
+        with ground() as site:
+            for figure in measure(site):
+                print(line(figure), flush=True)
+                figures.append(figure)
+        groups.append((title, figures))
+    console().print(table(groups, noise.told()))
+    return int(any(figure.missed for _, figures in groups for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Order messages as an EHR sends them."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+
+from fj_hl7 import CWE, CX, EI, HD, XPN, Sender
+from fj_hl7.builders import Header, Order, Patient, Visit, order_message
+
+_QUESTION: Final = "OBX|{0}|TX|1000-{0}^A question that was asked^LN||An answer about as long as they are: {0}||||||F\r"
+
+
+def an_order(number: int = 1, run: str = "B", questions: int = 0, study_instance_uid: str = "") -> bytes:
+    """ORM^O01 NW with PID, PV1, ORC, TQ1, OBR, as many OBX as asked questions, ZDS with a Study UID."""
+    header = Header(sending=Sender("EHR", "NORTH"), receiving=Sender("FJ", "MAIN"), at=datetime.now(UTC))
+    patient = Patient(
+        identifiers=(CX(f"{run}{number}", HD("NORTH", "1.2.3", "ISO"), "MR"),),
+        names=(XPN("Example", "Ada", "Sample"),),
+        sex="F",
+    )
+    order = Order(
+        placer=EI(f"P{run}{number}", HD("EHR")),
+        procedure=CWE("CTCHEST", "CT chest", "L"),
+        modality="CT",
+        priority="R",
+        wanted=datetime.now(UTC),
+        reason="Cough",
+        history="Never smoked. Cough for three weeks.",
+        study_instance_uid=study_instance_uid,
+    )
+    asked = "".join(_QUESTION.format(n) for n in range(1, questions + 1))
+    return order_message(header, "NW", patient, Visit(), order) + asked.encode()
+
+
+def new_orders(count: int) -> list[bytes]:
+    """Orders that nobody has seen before, each of a patient of its own."""
+    run = secrets.token_hex(3).upper()
+    return [an_order(number, run) for number in range(count)]
