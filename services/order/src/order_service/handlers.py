@@ -40,8 +40,9 @@ async def change_order(
     known = await _known(number, orders)
     order = domain.change(known, request)
     if order is not known:
+        fact_id = orders.emit(_changed(order, domain.differences(known.details, order.details), actor))
+        order = domain.told(order, fact_id, known.details)
         await orders.save(order)
-        orders.emit(_changed(order, domain.differences(known.details, order.details), actor))
     return order
 
 
@@ -76,12 +77,17 @@ async def on_exam_moved(order_id: UUID | None, act: Act, orders: Orders) -> None
         await orders.save(order)
 
 
-async def on_exam_cancel_refused(fact: ExamCancelRefused, orders: Orders) -> None:
-    """The exam had started before the cancel or change arrived: it wins, and the placer is told."""
+async def on_exam_cancel_refused(fact: ExamCancelRefused, refused_fact: UUID | None, orders: Orders) -> None:
+    """The exam had started before the cancel or change arrived: it wins, and the placer is told.
+
+    `refused_fact` is the id of what it refused. The order ends with what the exam uses: the last details not refused.
+    """
     known = await orders.by_id(fact.order_id)
     if known is None:
         return
-    order = domain.reinstate(known, undo_change=fact.refused == Refused.CHANGE)
+    order = domain.reinstate(known, fact.state)
+    if fact.refused == Refused.CHANGE:
+        order = domain.without(order, refused_fact)
     await orders.save(order)
     if changed := domain.differences(known.details, order.details):
         orders.emit(_changed(order, changed, None))

@@ -23,8 +23,8 @@ class Orders(Protocol):
     async def save(self, order: Order) -> None:
         """Keep a changed order."""
 
-    def emit(self, fact: Fact) -> None:
-        """Say that something happened; it commits with the rest."""
+    def emit(self, fact: Fact) -> UUID:
+        """Say that something happened; it commits with the rest. Returns the id that the fact has on the log."""
 
 
 class OrderBook(Protocol):

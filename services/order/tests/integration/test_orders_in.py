@@ -4,11 +4,14 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from fj_events import Evidence, ExamCancelRefused, ExamStarted
+from fj_events import Refused as Refusable
 from fj_hl7 import Ack, Message, MllpClient, Refused, read_ack
-from fj_testing import Log, ServiceProcess, Services
+from fj_testing import Feed, Log, ServiceProcess, Services
 
 pytestmark = pytest.mark.servers
 USER = {"X-FJ-User": "tess"}
@@ -116,6 +119,26 @@ async def test_a_change_says_what_differs_and_carries_the_whole_state(placer: Ml
     _, changed = await facts(log, number, "order.placed.v1", "order.changed.v1")
     assert set(changed.body["changed"]) == {"procedure", "priority"}
     assert changed.body["procedure"]["code"] == "CTHEAD"
+
+
+async def test_changes_on_their_way_together_are_undone_to_what_the_exam_uses(
+    placer: MllpClient, log: Log, feed: Feed
+) -> None:
+    number = a_number()
+    await placer.send(orm(number))
+    for code in ("CTHEAD", "CTNECK", "CTFOOT"):
+        await placer.send(orm(number, control="XO", code=code))
+    placed, taken, *refused = await facts(log, number, "order.placed.v1", *["order.changed.v1"] * 3)
+    exam: dict[str, Any] = {"site": "MAIN", "exam_key": placed.key, "order_id": placed.key}
+    await feed.publish(ExamStarted(**exam, study_instance_uid="1.2", evidence=Evidence.MPPS))
+    refusal = ExamCancelRefused(**exam, refused=Refusable.CHANGE, state="STARTED")
+    for fact in refused:
+        [envelope] = await feed.publish(refusal, causation_id=UUID(fact.headers["ce_id"]))
+        await feed.repeat(refusal, envelope)
+    told = ["order.changed.v1", "order.reinstated.v1", "order.reinstated.v1"]
+    records = await facts(log, number, "order.placed.v1", *["order.changed.v1"] * 3, *told)
+    assert records[-3].body["procedure"] == taken.body["procedure"]
+    assert [record.body["refused"] for record in records[-2:]] == ["change", "change"]
 
 
 @pytest.mark.parametrize(

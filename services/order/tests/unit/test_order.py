@@ -1,5 +1,6 @@
 """What an order is made of, how it changes, when it is delivered."""
 
+import itertools
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -60,17 +61,57 @@ def test_an_order_keeps_its_patient() -> None:
         domain.change(an_order(), other)
 
 
-def test_a_change_that_the_exam_refuses_is_undone() -> None:
-    changed = domain.change(an_order(), a_request(procedure=CodedConcept(code="MRHEAD")))
-    back = domain.reinstate(changed, undo_change=True)
-    assert back.details == an_order().details
-    assert back.life is Life.IN_PROGRESS
-    assert domain.reinstate(back, undo_change=True).details == an_order().details
+def changed(order: Order, code: str) -> tuple[Order, UUID]:
+    """The order with another procedure, and the id of the fact that tells so."""
+    after, fact_id = domain.change(order, a_request(procedure=CodedConcept(code=code))), uuid4()
+    return (order if after is order else domain.told(after, fact_id, order.details)), fact_id
 
 
-def test_a_cancel_that_the_exam_refuses_leaves_the_order_standing() -> None:
-    back = domain.reinstate(domain.cancel(an_order()), undo_change=False)
-    assert (back.life, back.details) == (Life.IN_PROGRESS, an_order().details)
+@pytest.mark.parametrize("taken", range(4))
+@pytest.mark.parametrize("wishes", list(itertools.product(("CTCHEST", "B", "C"), repeat=3)), ids="-".join)
+def test_an_order_ends_with_the_last_details_that_its_exam_did_not_refuse(wishes: tuple[str, ...], taken: int) -> None:
+    """The exam takes some changes and starts; from then on it refuses whatever differs from what it uses."""
+    order = an_order()
+    used, refused = order.details.procedure.code, []
+    for nth, code in enumerate(wishes):
+        order, fact_id = changed(order, code)
+        if nth < taken:
+            used = code
+        elif code != used:
+            refused.append(fact_id)
+    for arrival in itertools.permutations([*refused, *refused[:1]]):  # one of them twice
+        after = order
+        for fact_id in arrival:
+            after = domain.without(after, fact_id)
+        assert after.details.procedure.code == used
+
+
+def test_a_change_that_is_unknown_is_not_undone() -> None:
+    order, _ = changed(an_order(), "MRHEAD")
+    assert domain.without(order, uuid4()) is order
+    assert domain.without(order, None) is order
+
+
+def test_not_more_changes_are_kept_than_can_be_on_their_way() -> None:
+    order = an_order()
+    for nth in range(domain.CHANGES_MAX + 2):
+        order, newest = changed(order, f"CODE{nth}")
+    assert len(order.changes) == domain.CHANGES_MAX
+    assert domain.without(order, newest).details.procedure.code == f"CODE{domain.CHANGES_MAX}"
+
+
+@pytest.mark.parametrize(
+    ("exam", "life"),
+    [("STARTED", Life.IN_PROGRESS), ("COMPLETED", Life.PERFORMED), ("DISCONTINUED", Life.DISCONTINUED)],
+)
+def test_a_cancel_that_the_exam_refuses_leaves_the_order_standing_where_its_exam_stands(exam: str, life: Life) -> None:
+    back = domain.reinstate(domain.cancel(an_order()), exam)
+    assert (back.life, back.details) == (life, an_order().details)
+
+
+@pytest.mark.parametrize("life", [Life.PERFORMED, Life.COMPLETED])
+def test_a_refusal_that_comes_late_takes_nothing_back(life: Life) -> None:
+    assert domain.reinstate(an_order(life), "STARTED").life is life
 
 
 def test_an_older_report_version_never_replaces_a_newer_one() -> None:

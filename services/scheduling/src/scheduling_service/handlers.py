@@ -29,7 +29,7 @@ from scheduling_service.domain.step import StepState
 from scheduling_service.domain.study import Study
 from scheduling_service.ports import InstanceLists, Schedule, Surroundings
 
-_OVERRULED = frozenset({StepState.STARTED, StepState.COMPLETED})
+_OVERRULED = frozenset({StepState.STARTED, StepState.COMPLETED, StepState.DISCONTINUED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,15 +188,26 @@ async def test_a_modality_that_made_its_own_study_uid_is_known_by_the_accession_
     assert started.body["study_instance_uid"] == study
 
 
-async def test_the_exam_wins_over_a_cancel_and_over_a_change(feed: Feed, modality: Modality, log: Log) -> None:
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [
+        (None, "STARTED"),
+        (ended("COMPLETED", a_series([generate_uid()])), "COMPLETED"),
+        (ended("DISCONTINUED"), "DISCONTINUED"),
+    ],
+)
+async def test_the_exam_wins_over_a_cancel_and_over_a_change(
+    end: Dataset | None, state: str, feed: Feed, modality: Modality, log: Log
+) -> None:
     order = await scheduled(feed, modality)
-    await modality.begins(in_progress(order))
-    await feed.publish(changed(order, priority="STAT"), changed(order), cancelled(order))
-    facts = await facts_of(log, str(order.order_id), 4)
-    assert [(fact.type, fact.body.get("refused")) for fact in facts[2:]] == [
-        ("exam.cancel_refused.v1", "change"),
-        ("exam.cancel_refused.v1", "cancel"),
-    ]
+    uid, _ = await modality.begins(in_progress(order))
+    if end:
+        await modality.says(uid, end)
+    stat, _, cancel = await feed.publish(changed(order, priority="STAT"), changed(order), cancelled(order))
+    facts = await facts_of(log, str(order.order_id), 5 if end else 4)
+    assert [fact.type for fact in facts[-2:]] == ["exam.cancel_refused.v1"] * 2
+    assert [(fact.body["refused"], fact.body["state"]) for fact in facts[-2:]] == [("change", state), ("cancel", state)]
+    assert [fact.headers["ce_causationid"] for fact in facts[-2:]] == [str(stat.id), str(cancel.id)]
 
 
 async def test_an_exam_that_is_performed_after_its_cancel_reinstates_the_order(

@@ -7,11 +7,12 @@ from uuid import UUID
 from asyncpg import Pool, Record
 from fj_bus import Tx
 from fj_events import Fact, Identifier, OrderDetails
+from pydantic import TypeAdapter
 
 from order_service.domain.life import Life
-from order_service.domain.order import Order
+from order_service.domain.order import Change, Order
 
-_COLUMNS: Final = "order_id, site, life, details, before_change, report_id, report_version, delivered"
+_COLUMNS: Final = "order_id, site, life, details, changes, report_id, report_version, delivered"
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
 _ADD: Final = """
@@ -22,7 +23,7 @@ ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
 """
 _SAVE: Final = """
 UPDATE orders
-   SET life = $2, details = $3, before_change = $4, report_id = $5, report_version = $6, delivered = $7,
+   SET life = $2, details = $3, changes = $4, report_id = $5, report_version = $6, delivered = $7,
        placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, study_instance_uid = $12,
        changed_at = now()
  WHERE order_id = $1
@@ -32,6 +33,7 @@ SELECT {_COLUMNS} FROM orders
  WHERE ($1::text IS NULL OR accession_value = $1) AND ($2::text IS NULL OR placer_value = $2)
  ORDER BY placed_at DESC LIMIT $3
 """
+_CHANGES: Final = TypeAdapter(tuple[Change, ...])
 
 
 class PostgresOrders:
@@ -72,7 +74,7 @@ class PostgresOrders:
             order.order_id,
             order.life,
             _json(details),
-            _json(order.before_change) if order.before_change else None,
+            _CHANGES.dump_json(order.changes, exclude_none=True).decode(),
             order.report_id,
             order.report_version,
             json.dumps(dict(order.delivered)),
@@ -83,8 +85,8 @@ class PostgresOrders:
             details.study_instance_uid,
         )
 
-    def emit(self, fact: Fact) -> None:
-        self._tx.emit(fact)
+    def emit(self, fact: Fact) -> UUID:
+        return self._tx.emit(fact)
 
 
 def _json(details: OrderDetails) -> str:
@@ -94,13 +96,12 @@ def _json(details: OrderDetails) -> str:
 def _order(row: Record | None) -> Order | None:
     if row is None:
         return None
-    before = row["before_change"]
     return Order(
         order_id=row["order_id"],
         site=row["site"],
         life=Life(row["life"]),
         details=_details(row["details"]),
-        before_change=_details(before) if before else None,
+        changes=_CHANGES.validate_json(row["changes"], extra="ignore"),
         report_id=row["report_id"],
         report_version=row["report_version"],
         delivered=json.loads(row["delivered"]),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from fj_events import (
@@ -46,6 +47,19 @@ class Request:
     clinical: ClinicalPhi = field(default_factory=ClinicalPhi)
 
 
+CHANGES_MAX: Final = 50
+"""Changes that are kept in case that the exam refuses them: far more than are ever on their way at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change that was told, and what held without it: that holds again when the exam had already started."""
+
+    fact_id: UUID
+    """The id of its `order.changed`, which a refusal names as its cause."""
+    before: OrderDetails
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order of one placer."""
@@ -54,13 +68,17 @@ class Order:
     site: str
     life: Life
     details: OrderDetails
-    before_change: OrderDetails | None = None
-    """What held before the newest change: it holds again when the exam had already started."""
+    changes: tuple[Change, ...] = ()
+    """Oldest first. Several may be on their way to the exam, which may refuse any of them."""
     report_id: UUID | None = None
     report_version: int | None = None
     """The newest final or amended version that is known."""
     delivered: Mapping[str, int] = field(default_factory=dict)
     """Per destination the newest report version that it has."""
+
+
+_ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
+"""What an order missed of its exam while it was cancelled, by the state of the exam."""
 
 
 def place(request: Request, order_id: UUID) -> Order:
@@ -78,7 +96,7 @@ def change(order: Order, request: Request) -> Order:
         raise OtherPatient
     if not differences(order.details, details):
         return order
-    return replace(order, life=move(order.life, Act.CHANGE), details=details, before_change=order.details)
+    return replace(order, life=move(order.life, Act.CHANGE), details=details)
 
 
 def cancel(order: Order) -> Order:
@@ -86,10 +104,27 @@ def cancel(order: Order) -> Order:
     return replace(order, life=move(order.life, Act.CANCEL))
 
 
-def reinstate(order: Order, *, undo_change: bool) -> Order:
-    """The exam had started before the wish arrived: the order stands, and a refused change is undone."""
-    undone = order.before_change if undo_change and order.before_change is not None else order.details
-    return replace(order, life=moved(order.life, Act.REINSTATE), details=undone, before_change=None)
+def told(order: Order, fact_id: UUID, before: OrderDetails) -> Order:
+    """A changed order whose change is on its way to the exam under this id."""
+    changes = (*order.changes, Change(fact_id=fact_id, before=before))
+    return replace(order, changes=changes[-CHANGES_MAX:])
+
+
+def reinstate(order: Order, exam: str) -> Order:
+    """The exam had started before the wish arrived: the order stands, where its exam stands."""
+    life = moved(order.life, Act.REINSTATE)
+    return replace(order, life=moved(life, _ENDED[exam]) if exam in _ENDED else life)
+
+
+def without(order: Order, fact_id: UUID | None) -> Order:
+    """The order without a change that the exam refused, and without later ones, which the same exam refuses too.
+
+    A change that is unknown was undone before, or is none of this order's: nothing is undone.
+    """
+    for nth, refused in enumerate(order.changes):
+        if refused.fact_id == fact_id:
+            return replace(order, details=refused.before, changes=order.changes[:nth])
+    return order
 
 
 def happened(order: Order, act: Act) -> Order:

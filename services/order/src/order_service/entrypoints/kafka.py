@@ -35,7 +35,8 @@ def subscribe(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tup
 
     @consumer.on(ExamCancelRefused)
     async def _(fact: ExamCancelRefused, tx: Tx) -> None:
-        await handlers.on_exam_cancel_refused(fact, orders(tx))
+        refused_fact = tx.cause.causation_id if tx.cause else None
+        await handlers.on_exam_cancel_refused(fact, refused_fact, orders(tx))
 
     @consumer.on(ReportFinalized)
     async def _(fact: ReportFinalized, tx: Tx) -> None:
