@@ -1,5 +1,6 @@
 """Real servers on free ports, service processes, and waiting with deadlines, for tests."""
 
+from fj_testing.beside import beside
 from fj_testing.eventually import eventually
 from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
@@ -15,5 +16,6 @@ __all__ = [
     "ServiceProcess",
     "Services",
     "Stack",
+    "beside",
     "eventually",
 ]

@@ -21,7 +21,9 @@ from reporting_service.domain.report import Reading, Report, Subject
 from reporting_service.domain.subject import choose, numbers_of
 
 _TURN: Final = "exam"
-"""Whoever joins an order, a study and a reading takes turns on their numbers: each then sees what the other wrote."""
+"""Whoever joins an order, a study and a reading takes turns on their numbers, and then on the key of the exam that
+they lead to. What is read in a later statement than the turn is what the others wrote; what was read before is not.
+"""
 
 
 class PostgresReports:
@@ -33,7 +35,11 @@ class PostgresReports:
 
     async def keep_order(self, order_id: UUID, site: str, details: OrderDetails) -> None:
         placer, accession = details.placer_order_number, details.accession_number
-        await self._take_turn(accession.value, placer.value if placer else None, details.study_instance_uid)
+        numbers = (accession.value, placer.value if placer else None, details.study_instance_uid)
+        await self._take_turn(*numbers, *await self._studies_of(order_id))
+        await self._take_turn(str(order_id))
+        # A study that found the order meanwhile: a reading about it may be on its way to those that wait.
+        await self._take_turn(*await self._studies_of(order_id))
         await self._db.execute(
             sql.KEEP_ORDER,
             order_id,
@@ -67,7 +73,8 @@ class PostgresReports:
         )
 
     async def link(self, study_instance_uid: str, site: str, order_id: UUID) -> None:
-        await self._take_turn(study_instance_uid, str(order_id))
+        await self._take_turn(study_instance_uid)
+        await self._take_turn(str(order_id))
         await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
         await self._db.execute(sql.LINK_REPORT, study_instance_uid, order_id)
 
@@ -81,14 +88,13 @@ class PostgresReports:
         await self._db.execute(sql.PRIORITY, study_instance_uid, site, priority, reason)
 
     async def subject_of(self, reading: Reading) -> Subject | None:
-        numbers = numbers_of(reading)
-        await self._take_turn(*numbers)
-        orders = await self._db.fetch(sql.ORDERS_BY_NUMBERS, list(numbers))
-        found = choose(reading, [rows.order_subject(row) for row in orders])
-        if found is not None:
-            return found
-        studies = await self._db.fetch(sql.STUDIES_BY_NUMBERS, list(numbers))
-        return choose(reading, [rows.study_subject(row) for row in studies])
+        await self._take_turn(*numbers_of(reading))
+        found, sure = await self._look_up(reading), False
+        while found is not None and not sure:  # the study that was found may be on its way to its order
+            await self._take_turn(found.exam_key)
+            before, found = found, await self._look_up(reading)
+            sure = found is not None and found.exam_key == before.exam_key
+        return found
 
     async def subject_with(self, exam_key: str) -> Subject | None:
         await self._take_turn(exam_key)
@@ -144,6 +150,18 @@ class PostgresReports:
 
     def emit(self, fact: Fact) -> None:
         self._tx.emit(fact)
+
+    async def _look_up(self, reading: Reading) -> Subject | None:
+        numbers = list(numbers_of(reading))
+        orders = await self._db.fetch(sql.ORDERS_BY_NUMBERS, numbers)
+        found = choose(reading, [rows.order_subject(row) for row in orders])
+        if found is not None:
+            return found
+        studies = await self._db.fetch(sql.STUDIES_BY_NUMBERS, numbers)
+        return choose(reading, [rows.study_subject(row) for row in studies])
+
+    async def _studies_of(self, order_id: UUID) -> list[str]:
+        return [row["study_instance_uid"] for row in await self._db.fetch(sql.STUDIES_OF, order_id)]
 
     async def _take_turn(self, *numbers: str | None) -> None:
         for number in sorted({number for number in numbers if number}):

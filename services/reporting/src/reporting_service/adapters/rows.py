@@ -28,6 +28,11 @@ def order_subject(row: Record) -> Subject:
         accession_number=identifier(row["accession_value"], row["accession_issuer"]),
         placer_order_number=identifier(row["placer_value"], row["placer_issuer"]),
         study_instance_uids=uids,
+        study_accession_numbers=tuple(
+            number
+            for value, issuer in zip(row["study_accessions"] or (), row["study_issuers"] or (), strict=True)
+            if (number := identifier(value, issuer))
+        ),
     )
 
 

@@ -44,12 +44,17 @@ ON CONFLICT (study_instance_uid) DO UPDATE
 """
 
 _ORDER: Final = """
-SELECT o.*, ARRAY(SELECT study_instance_uid FROM studies WHERE order_id = o.order_id ORDER BY 1) AS study_uids
+SELECT o.*, s.study_uids, s.study_accessions, s.study_issuers
   FROM orders AS o
+ CROSS JOIN LATERAL (
+       SELECT coalesce(array_agg(study_instance_uid ORDER BY study_instance_uid), '{}') AS study_uids,
+              array_agg(accession_value ORDER BY study_instance_uid) AS study_accessions,
+              array_agg(accession_issuer ORDER BY study_instance_uid) AS study_issuers
+         FROM studies WHERE order_id = o.order_id) AS s
 """
 ORDERS_BY_NUMBERS: Final = f"""
 {_ORDER} WHERE placer_value = ANY($1) OR accession_value = ANY($1) OR study_instance_uid = ANY($1)
-    OR order_id IN (SELECT order_id FROM studies WHERE study_instance_uid = ANY($1))
+    OR order_id IN (SELECT order_id FROM studies WHERE study_instance_uid = ANY($1) OR accession_value = ANY($1))
 """
 ORDER_BY_KEY: Final = f"""
 {_ORDER} WHERE order_id::text = $1 OR order_id = (SELECT order_id FROM studies WHERE study_instance_uid = $1)
@@ -57,6 +62,7 @@ ORDER_BY_KEY: Final = f"""
 STUDIES_BY_NUMBERS: Final = """
 SELECT * FROM studies WHERE order_id IS NULL AND (study_instance_uid = ANY($1) OR accession_value = ANY($1))
 """
+STUDIES_OF: Final = "SELECT study_instance_uid FROM studies WHERE order_id = $1"
 STUDY_BY_KEY: Final = "SELECT * FROM studies WHERE study_instance_uid = $1"
 
 WAIT: Final = "INSERT INTO waiting (numbers, reading) VALUES ($1, $2)"

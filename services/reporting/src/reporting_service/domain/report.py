@@ -53,6 +53,8 @@ class Subject:
     accession_number: Identifier | None = None
     placer_order_number: Identifier | None = None
     study_instance_uids: tuple[Uid, ...] = ()
+    study_accession_numbers: tuple[Identifier, ...] = ()
+    """What the images of an order call themselves, where that is not the order's own number."""
 
     @property
     def exam_key(self) -> str:

@@ -25,6 +25,7 @@ def rank(reading: Reading, subject: Subject) -> int:
         placer is not None and placer == subject.placer_order_number,
         subject.accession_number is not None and subject.accession_number in accessions,
         bool(set(reading.study_instance_uids) & set(subject.study_instance_uids)),
+        bool(set(accessions) & set(subject.study_accession_numbers)),
         same_site and _same_value(placer, subject.placer_order_number),
         same_site and any(_same_value(number, subject.accession_number) for number in accessions),
     )
