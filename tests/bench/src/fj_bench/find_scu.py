@@ -46,7 +46,7 @@ def a_query(station: str, day: str) -> Dataset:
 
 
 class Client:
-    """One association; reads whole PDUs and only counts."""
+    """One association; reads whole PDUs and decodes nothing."""
 
     def __init__(self, port: int) -> None:
         connection = socket.create_connection(("127.0.0.1", port))
@@ -55,8 +55,8 @@ class Client:
         kind, _ = self._pdus.read()
         assert kind == 2, "association not accepted"
 
-    def ask(self, query: Dataset) -> int:
-        """The number of matches."""
+    def ask(self, query: Dataset) -> list[bytes]:
+        """The matches, encoded; each has to fit into one PDU."""
         request = C_FIND()
         request.MessageID, request.AffectedSOPClassUID, request.Priority = 1, MWL, 2
         request.Identifier = BytesIO(encode(query, is_implicit_vr=True, is_little_endian=True) or b"")
@@ -66,16 +66,16 @@ class Client:
             for context, value in data.presentation_data_value_list:
                 for pdu in p_data(context, value[0] & COMMAND, value[1:], 16384):
                     self._pdus.send(pdu)
-        return sum(1 for _ in self._matches())
+        return list(self._matches())
 
-    def _matches(self) -> Iterator[None]:
+    def _matches(self) -> Iterator[bytes]:
         while True:
             _, body = self._pdus.read()
             for _, control, data in fragments(body):
                 if control & COMMAND and not _has_data_set(bytes(data)):
                     return
                 if not control & COMMAND:
-                    yield
+                    yield bytes(data)
 
 
 def _has_data_set(command: bytes) -> bool:

@@ -100,7 +100,7 @@ def _ask(port: int, associations: int, queries: int) -> Asked:
             day = FIRST_DAY + timedelta(days=chance.randrange(DAYS))
             query = a_query(f"CT{chance.randrange(STATIONS) + 1}", f"{day:%Y%m%d}")
             start = time.perf_counter()
-            matches.append(client.ask(query))
+            matches.append(len(client.ask(query)))
             waits.append(time.perf_counter() - start)
 
     start = time.perf_counter()
