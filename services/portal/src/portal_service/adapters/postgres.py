@@ -50,11 +50,7 @@ class PostgresExams:
         self._db = tx.connection
 
     async def open(self, refs: Refs, site: str) -> Exam:
-        for name in sorted(refs.names):
-            await self._tx.lock("exam", name)
-        known = [row["exam_id"] for row in await self._db.fetch(_NAMED, list(refs.names))]
-        for name in sorted(set(known) - set(refs.names)):
-            await self._tx.lock("exam", name)
+        known = await self._lock(refs)
         exam_id = str(refs.order_id) if refs.order_id else next(iter(known), refs.names[0])
         exam = await self._read(exam_id) or Exam(exam_id=exam_id, site=site)
         for other in known:
@@ -107,6 +103,17 @@ class PostgresExams:
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         await self._db.execute(_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
         await self._db.execute(_RENAMED, patient_id)
+
+    async def _lock(self, refs: Refs) -> list[str]:
+        """Lock what the fact names and the exams that have these names; until then, one may be joined to another."""
+        known: list[str] = []
+        locked = set[str]()
+        while names := {*refs.names, *known} - locked:
+            for name in sorted(names):
+                await self._tx.lock("exam", name)
+            locked |= names
+            known = [row["exam_id"] for row in await self._db.fetch(_NAMED, list(refs.names))]
+        return known
 
     async def _join(self, exam: Exam, other_id: str) -> Exam:
         other = await self._read(other_id)

@@ -26,7 +26,7 @@ from fj_events import (
 from prometheus_client import Counter
 
 from storage_service.adapters import folding
-from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_studies
+from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.study import Arrival, PerformedEnd, Study
@@ -202,6 +202,7 @@ class PostgresStudies:
         return [row["study_instance_uid"] for row in await self._db.fetch(_DUE, now, most)]
 
     async def put_order(self, fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date) -> None:
+        await lock_patients(self._db, [fact.patient_id])
         await lock_studies(self._db, [fact.study_instance_uid])
         await self._db.execute(
             _PUT_ORDER,
@@ -225,6 +226,8 @@ class PostgresStudies:
         return [row["study_instance_uid"] for row in await self._db.fetch(_WAITING_FOR_PATIENT, patient_id)]
 
     async def plan_exam(self, fact: ExamScheduled | ExamRescheduled) -> None:
+        # The order and its plan decide together, and come in two topics: each has to see what the other wrote.
+        await lock_studies(self._db, [fact.study_instance_uid])
         modalities = sorted({step.modality for step in fact.steps})
         await self._db.execute(_PLAN, fact.exam_key, fact.order_id, fact.study_instance_uid, modalities)
 
@@ -243,6 +246,7 @@ class PostgresStudies:
         return await self._about(end.study_instance_uid, end.order_id, heard_at)
 
     async def put_patient(self, fact: PatientRegistered | PatientUpdated, aliases: Sequence[UUID]) -> None:
+        await lock_patients(self._db, {fact.patient_id, *aliases})
         await self._db.execute("DELETE FROM patient_alias WHERE patient_id = $1", fact.patient_id)
         await self._db.execute(
             "INSERT INTO patient_alias (alias, patient_id) SELECT unnest($2::uuid[]), $1"
