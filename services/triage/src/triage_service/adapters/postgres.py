@@ -24,8 +24,8 @@ ON CONFLICT (study_instance_uid) DO UPDATE
    SET order_id = excluded.order_id, accession_value = excluded.accession_value,
        accession_issuer = excluded.accession_issuer
 """
-# While it waits for the study's row its order may be written by nobody else: whoever judges has written that row itself,
-# and then waits for nothing here, or holds the turn of the order and has just written the order.
+# While it waits for the study's row nobody else can write the order: who judges has written that row itself and waits
+# for nothing here, or has just written the order, in its turn.
 _SUBJECT: Final = """
 SELECT s.study_instance_uid, s.site, s.modalities, s.description, s.order_id, s.accession_value, s.accession_issuer,
        s.priority, o.priority AS ordered_priority, o.modality AS ordered_modality, o.procedure_code, o.procedure_text
