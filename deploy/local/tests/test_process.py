@@ -110,3 +110,13 @@ def test_a_large_log_is_set_aside_at_start(home: Home) -> None:
     launch(home, program(DEAF, says="deaf", home=home, grace=0.1))
     assert tail(home, "thing") == "deaf"
     assert home.log("thing").with_suffix(".log.1").stat().st_size > 10 * 1024 * 1024
+
+
+def test_one_that_was_about_to_end_is_started_anew(home: Home, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    code = (
+        f"import pathlib, time; marker = pathlib.Path({str(marker)!r}); first = not marker.exists(); marker.touch()\n"
+        "first or print('again', flush=True); time.sleep(0.5 if first else 60)"
+    )
+    launch(home, program(code))
+    assert launch(home, program(code, says="again", home=home)) is True

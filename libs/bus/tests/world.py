@@ -132,15 +132,16 @@ async def prepare(dsn: str) -> None:
 
 @asynccontextmanager
 async def running(*parts: Part) -> AsyncIterator[None]:
-    """The parts at work, as a process would run them."""
+    """The parts at work, as a process would run them: one that fails ends the test."""
     stop = asyncio.Event()
-    tasks = [asyncio.create_task(part.run(stop)) for part in parts]
-    try:
-        yield
-    finally:
-        stop.set()
-        async with asyncio.timeout(20):
-            await asyncio.gather(*tasks)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part.run(stop)) for part in parts]
+        try:
+            yield
+        finally:
+            stop.set()
+            async with asyncio.timeout(20):
+                await asyncio.gather(*tasks)
 
 
 @asynccontextmanager

@@ -51,13 +51,13 @@ def launch(home: Home, program: Program) -> bool:
     if running is not None and running.digest != program.digest:
         running.stop()
         running = None
-    started = running is None
     deadline = time.monotonic() + program.within
+    if running is not None and _becomes_ready(home, running, program, deadline):
+        return False
+    # One that was about to end when we came has not used up a try.
     for _ in range(program.tries):
-        running = running or _start(home, program)
-        if _becomes_ready(home, running, program, deadline):
-            return started
-        running = None
+        if _becomes_ready(home, _start(home, program), program, deadline):
+            return True
         time.sleep(_BETWEEN_TRIES)
     raise _failure(home, program, "ended before it was ready")
 

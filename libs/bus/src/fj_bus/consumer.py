@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from fj_bus.bus import Bus
 from fj_bus.driver import Driver
-from fj_bus.failures import backoff
+from fj_bus.failures import Pauses
 from fj_bus.handlers import F, Handler, Handlers
 from fj_bus.health import Health
 from fj_bus.session import Session
@@ -55,18 +55,16 @@ class Consumer:
                 task.result()
 
     async def _consume(self, stop: asyncio.Event) -> None:
-        failures = 0
+        pauses = Pauses(self.bus.settings.backoff_first_s, self.bus.settings.backoff_max_s)
         await self._no_rebuild(stop)
         while not stop.is_set():
             self._session = Session(self.taker, self.group)
             try:
                 await self._session.run(stop)
             except (KafkaError, OSError) as error:
-                failures += 1
                 _log.warning("the group could not be joined", group=self.group, error=type(error).__name__)
-                pause = backoff(failures, self.bus.settings.backoff_first_s, self.bus.settings.backoff_max_s)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause)
+                    await asyncio.wait_for(stop.wait(), pauses.next())
 
     async def _no_rebuild(self, stop: asyncio.Event) -> None:
         ends = [asyncio.create_task(event.wait()) for event in (self.driver.listening, stop)]

@@ -11,10 +11,10 @@ import structlog
 
 from fj_bus import held, metrics
 from fj_bus.errors import Stranger
-from fj_bus.failures import Kind, backoff, detail_of, kind_of, name_of
+from fj_bus.failures import Kind, Pauses, backoff, detail_of, kind_of, name_of
 from fj_bus.hints import HELD
 from fj_bus.incoming import Incoming, from_row
-from fj_bus.postgres import Connection
+from fj_bus.postgres import LOST, Connection
 from fj_bus.taker import Taker
 from fj_bus.work import Work, lock_keys, lock_of
 
@@ -63,17 +63,16 @@ class Driver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until told to stop; a lost connection is replaced."""
-        settings = self._bus.settings
+        pauses = Pauses(self._bus.settings.backoff_first_s, self._bus.settings.backoff_max_s)
         self._bus.hints.driver = self._nudge.set
         stopping = asyncio.create_task(self._nudge_at(stop))
         try:
             while not stop.is_set():
                 try:
                     await self._listen(stop)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    self._failures += 1
+                except LOST as error:
                     _log.warning("the driver lost its database", error=type(error).__name__)
-                    await self._rest(backoff(self._failures, settings.backoff_first_s, settings.backoff_max_s))
+                    await self._rest(pauses.next())
         finally:
             self._bus.hints.driver = None
             stopping.cancel()
@@ -89,9 +88,7 @@ class Driver:
                     if not busy:
                         await self._rest(self._bus.settings.sweep_s)
             finally:
-                with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
-                    await connection.remove_listener(HELD, self._on_notify)
-                    await connection.execute("SELECT pg_advisory_unlock_all()")
+                connection.terminate()  # the lock and the listener end with its session
 
     async def _await_rebuild(self, connection: Connection, stop: asyncio.Event) -> None:
         """Keep rebuilds away for as long as this connection lives; one that is on must end first."""

@@ -1,6 +1,7 @@
 """Three kinds of failure, three fates."""
 
 import random
+import time
 from collections import deque
 from enum import Enum, auto
 from typing import Final
@@ -15,6 +16,7 @@ _TRANSIENT: Final = (
     OSError,  # TimeoutError is one of them
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # see fj_bus.postgres.LOST
     asyncpg.TransactionRollbackError,  # deadlocks and serialization failures
     asyncpg.LockNotAvailableError,
     asyncpg.InsufficientResourcesError,
@@ -60,6 +62,24 @@ def backoff(attempt: int, first_s: float, max_s: float) -> float:
     """Seconds to wait after the n-th try: doubling, capped, jittered by half."""
     whole = min(first_s * 2.0 ** min(attempt - 1, 30), max_s)
     return whole * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+
+class Pauses:
+    """Between the lives of a part that begins anew whenever it loses its database or its broker."""
+
+    def __init__(self, first_s: float, max_s: float) -> None:
+        self._first_s = first_s
+        self._max_s = max_s
+        self._failures = 0
+        self._began = time.monotonic()
+
+    def next(self) -> float:
+        """Seconds until the next life. After one that lasted, the pauses are short again."""
+        now = time.monotonic()
+        self._failures = 1 if now - self._began > self._max_s else self._failures + 1
+        pause = backoff(self._failures, self._first_s, self._max_s)
+        self._began = now + pause
+        return pause
 
 
 class Ceiling:

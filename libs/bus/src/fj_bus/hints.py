@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-import asyncpg
 import structlog
 
-from fj_bus.postgres import Pool
+from fj_bus.postgres import LOST, Pool
 
 WakeRelay: TypeAlias = Callable[[Iterable[int]], bool]
 WakeDriver: TypeAlias = Callable[[], None]
@@ -63,7 +62,7 @@ class Hints:
                 statements = "; ".join(f"NOTIFY {channel}" for channel in sorted(self._wanted))
                 self._wanted.clear()
                 await self._pool.execute(statements)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOST as error:
             self._wanted.clear()  # the polls find what these hints were about
             _log.info("a hint could not be sent", error=type(error).__name__)
         finally:

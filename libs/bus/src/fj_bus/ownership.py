@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-import asyncpg
 import structlog
 from aiokafka import TopicPartition
 
@@ -86,15 +85,14 @@ class Ownership:
 
     async def close(self) -> None:
         """End everything that still runs, at once."""
-        for task in self._tasks:
-            task.cancel()
-        await self._publisher.close(abort=True)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):  # it may be what was lost
-            self._connection.remove_termination_listener(self._on_terminated)
-            await self._connection.remove_listener(OUTBOX, self._on_notify)
-            await self._connection.execute("SELECT pg_advisory_unlock_all()")
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await self._publisher.close(abort=True)
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            self._connection.terminate()  # the locks and the listener end with its session
 
     def wake(self, partitions: Iterable[int]) -> bool:
         """Look now. True if all these partition numbers are owned here."""

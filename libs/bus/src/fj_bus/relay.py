@@ -1,20 +1,18 @@
 """The relay of a service: a part of its process that publishes the outbox."""
 
 import asyncio
-import random
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
 
-import asyncpg
 import structlog
 
 from fj_bus import metrics
 from fj_bus.bus import Bus
+from fj_bus.failures import Pauses
 from fj_bus.health import Health
 from fj_bus.ownership import Ownership
+from fj_bus.postgres import LOST
 
-_BROKEN: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _log = structlog.get_logger("fj_bus.relay")
 
 
@@ -29,23 +27,19 @@ class Relay:
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
         self._current: Ownership | None = None
-        self._down_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until told to stop, then finish what is on its way."""
         self.bus.hints.relay = self._wake
-        pause = self.bus.settings.backoff_first_s
+        pauses = Pauses(self.bus.settings.backoff_first_s, self.bus.settings.backoff_max_s)
         try:
             while not stop.is_set():
                 try:
                     await self._own(stop)
-                    pause = self.bus.settings.backoff_first_s
-                except _BROKEN as error:
-                    self._down_since = self._down_since or asyncio.get_running_loop().time()
+                except LOST as error:
                     _log.warning("the relay lost its database", error=type(error).__name__)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load
-                    pause = min(2 * pause, self.bus.settings.backoff_max_s)
+                        await asyncio.wait_for(stop.wait(), pauses.next())
         finally:
             self.bus.hints.relay = None
 

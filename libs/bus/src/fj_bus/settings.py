@@ -35,8 +35,8 @@ class BusSettings(BaseSettings):
     """Where a new group begins. `latest` leaves out what is there already, knowingly."""
 
     backoff_first_s: float = Field(default=0.1, gt=0)
-    backoff_max_s: float = Field(default=30, gt=0)
-    """Pauses between tries double from first to max, jittered by half."""
+    backoff_max_s: float = Field(default=5, gt=0)
+    """Pauses between tries double from first to max, jittered by half. What comes back is noticed within the last."""
     tries: int = Field(default=3, ge=1)
     """Tries of a fact whose failure is neither permanent nor transient, before it is a dead letter."""
     dead_run: int = Field(default=20, ge=1)

@@ -65,5 +65,5 @@ class ExamBook(Protocol):
     async def read(self, exam_id: str) -> Found | None:
         """One exam, by any of its names."""
 
-    async def changed_since(self, moment: datetime | None) -> tuple[datetime | None, list[str]]:
+    async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
         """The ids of exams changed after `moment`, and the newest moment; with None only the latter."""

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import httpx
@@ -26,6 +27,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
 )
+from fj_local.postgres import Server
 from fj_testing import Feed, ServiceProcess, Services, eventually
 
 pytestmark = pytest.mark.servers
@@ -208,6 +210,33 @@ async def test_an_open_page_is_told_what_changes(http: httpx.AsyncClient, feed: 
     await started.wait()
     await feed.publish(exam.order())
     assert str(exam.order_id) in await asyncio.wait_for(listening, 20)
+
+
+async def test_it_outlives_its_database(
+    http: httpx.AsyncClient, feed: Feed, portal: ServiceProcess, services: Services, postgres: Server
+) -> None:
+    name = urlsplit(services.database("portal")).path.removeprefix("/")
+    postgres.run_sql(
+        f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false;'
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"
+    )
+    process = portal.running
+
+    async def has_missed_it() -> bool:
+        metrics = (await http.get("/metrics")).text
+        return all(f'fj_periodic_errors_total{{part="{part}"}}' in metrics for part in ("changes", "database"))
+
+    await eventually(has_missed_it, within=15)
+    postgres.run_sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true;')
+    exam = Exam()
+    await feed.publish(exam.order(), exam.received(), exam.matched(), exam.final())
+    await exam.answer(http, "reported", 4)
+    await eventually(lambda: _is_ready(http), within=15)
+    assert portal.running == process
+
+
+async def _is_ready(http: httpx.AsyncClient) -> bool:
+    return (await http.get("/health/ready")).status_code == httpx.codes.OK
 
 
 async def test_a_rebuilt_projection_is_the_one_that_was_there(

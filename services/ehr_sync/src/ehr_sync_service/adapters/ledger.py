@@ -163,8 +163,7 @@ class PostgresBacklog:
             try:
                 yield Claims(connection)
             finally:
-                if not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock_all()")
+                connection.terminate()  # the locks end with its session
 
 
 class Claims:

@@ -26,7 +26,7 @@ from ehr_sync_service.domain.errors import Unfit
 from ehr_sync_service.domain.subject import Errand, Subject
 from ehr_sync_service.ports import Ledger
 
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _CLAIM_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _DRAIN_SECONDS: Final = 10.0

@@ -59,9 +59,9 @@ class PostgresExamBook:
         found = await self._found(await self._pool.fetch(_READ, exam_id))
         return found[0] if found else None
 
-    async def changed_since(self, moment: datetime | None) -> tuple[datetime | None, list[str]]:
-        newest = await self._pool.fetchval("SELECT max(changed_at) FROM exams")
-        if moment is None or newest is None or newest <= moment:
+    async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
+        newest: datetime = await self._pool.fetchval("SELECT coalesce(max(changed_at), to_timestamp(0)) FROM exams")
+        if moment is None or newest <= moment:
             return newest, []
         return newest, [row["exam_id"] for row in await self._pool.fetch(_CHANGED, moment - _OVERLAP)]
 

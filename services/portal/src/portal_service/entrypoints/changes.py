@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from fj_runtime import Health
+from fj_runtime import Health, Periodic
 
 from portal_service.ports import ExamBook
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _EVERY_SECONDS: Final = 0.5
 _KEEP_ALIVE_SECONDS: Final = 15.0
@@ -25,22 +27,20 @@ class Watch:
 
     def __init__(self, book: ExamBook) -> None:
         self._book = book
+        self._looking = Periodic(self.name, _EVERY_SECONDS, self._look, seconds_max=10)
+        self._moment: datetime | None = None
         self._pages: set[asyncio.Queue[list[str]]] = set()
         self._stop: asyncio.Event | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look twice a second until `stop`."""
+        """Look twice a second until `stop`; a look that fails is one look less."""
         self._stop = stop
-        moment, _ = await self._book.changed_since(None)
-        while not stop.is_set():
-            moment, changed = await self._look(moment)
-            if changed:
-                self._tell(changed)
-            await _sleep(stop, _EVERY_SECONDS)
+        await self._looking.run(stop)
         self._tell([])
 
     def health(self) -> Health:
-        return Health(ok=True, detail=f"{len(self._pages)} open pages")
+        looking = self._looking.health()
+        return Health(ok=True, detail=f"{len(self._pages)} open pages") if looking.ok else looking
 
     async def events(self) -> AsyncIterator[str]:
         """The messages for one page, for as long as it listens."""
@@ -57,11 +57,10 @@ class Watch:
         finally:
             self._pages.discard(page)
 
-    async def _look(self, moment: datetime | None) -> tuple[datetime | None, list[str]]:
-        try:
-            return await self._book.changed_since(moment)
-        except OSError:
-            return moment, []  # the database is away: look again later
+    async def _look(self) -> None:
+        self._moment, changed = await self._book.changed_since(self._moment)
+        if changed:
+            self._tell(changed)
 
     def _tell(self, changed: list[str]) -> None:
         for page in self._pages:
@@ -80,10 +79,3 @@ def changes_router(watch: Watch) -> APIRouter:
         return StreamingResponse(watch.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     return router
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
