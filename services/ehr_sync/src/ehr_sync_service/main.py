@@ -12,6 +12,7 @@ from ehr_sync_service.adapters.hl7 import Hl7Messages
 from ehr_sync_service.adapters.ledger import PostgresBacklog, PostgresLedger
 from ehr_sync_service.adapters.mllp import MllpWire
 from ehr_sync_service.adapters.projection import TABLES, PostgresProjection
+from ehr_sync_service.adapters.retention import PostgresRetention
 from ehr_sync_service.adapters.search import PostgresRecords
 from ehr_sync_service.entrypoints.courier import Bell, Couriers, Tools
 from ehr_sync_service.entrypoints.fhir import fhir
@@ -24,6 +25,7 @@ SERVICE: Final = "ehr_sync"
 ROLES: Final = ("courier", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "ehr_sync_service")
 _SWEEP_SECONDS: Final = 15.0
+_RETENTION_SECONDS: Final = 3600.0
 
 
 @asynccontextmanager
@@ -49,7 +51,11 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         served = [entry.name for entry in settings.destinations.all]
         sweep = Sweep(bus.unit, PostgresLedger, backlog, settings.policy, served)
         parts: dict[str, tuple[Part, ...]] = {
-            "courier": (_couriers(settings, bus, backlog, bell), Periodic("ledger sweep", _SWEEP_SECONDS, sweep.run)),
+            "courier": (
+                _couriers(settings, bus, backlog, bell),
+                Periodic("ledger sweep", _SWEEP_SECONDS, sweep.run),
+                Periodic("ledger retention", _RETENTION_SECONDS, PostgresRetention(bus.pool, settings.keep).run),
+            ),
             "consumer": (consumer,),
             "relay": (Relay(bus),),
         }

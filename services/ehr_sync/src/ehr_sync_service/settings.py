@@ -32,6 +32,8 @@ class Settings(ServiceSettings):
     """After which a delivery that keeps failing is abandoned."""
     refusals_max: int = Field(default=5, ge=1)
     """Refusals (AE, AR) after which a delivery is abandoned."""
+    ledger_retention_days: int = Field(default=90, ge=1)
+    """How long a delivery that is delivered or given up is kept."""
     poll_seconds: float = Field(default=0.5, gt=0)
     """How often the ledger is looked at without a hint."""
     public_url: str | None = None
@@ -54,6 +56,10 @@ class Settings(ServiceSettings):
         """The names of the destinations that want each kind."""
         wanting = self.destinations.wanting
         return {kind: tuple(entry.name for entry in wanting(kind.value)) for kind in DeliveryKind}
+
+    @property
+    def keep(self) -> timedelta:
+        return timedelta(days=self.ledger_retention_days)
 
     @property
     def policy(self) -> Policy:
