@@ -43,5 +43,7 @@ def _fetch(folder: Path, say: Say) -> None:
         archive = next(Path(temporary).glob("*.tgz"))
         with tarfile.open(archive) as packed:
             wanted = [member for member in packed if not member.name.endswith(".map")]
-            packed.extractall(temporary, wanted, filter="data")
+            # By attribute: Debian's Python 3.11 has neither the filter nor the parameter.
+            packed.extraction_filter = getattr(tarfile, "data_filter", None)
+            packed.extractall(temporary, wanted)  # noqa: S202 - a pinned package, filtered where Python can
         (Path(temporary) / "package" / "dist").rename(folder)
