@@ -102,6 +102,7 @@ async def test_facts_told_twice_count_once(feed: Feed, log: Log, packer: Packer)
         await feed.repeat(fact, envelope)
     await feed.publish(facts[1])  # the same images in a fact of its own
     await told(log, exam, "study.received.v1", "study.matched.v1", "study.available.v1")
+    await feed.publish(await packer.ship(exam, images))  # and in a pack of their own, from an ingest that has forgotten
     await nothing_more(log, exam, 3, feed, packer)
 
 
