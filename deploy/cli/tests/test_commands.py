@@ -63,6 +63,20 @@ def test_status_has_one_line_per_process(filmjacket: Run, whole_stack: Stack) ->
 
 @pytest.mark.servers
 @pytest.mark.timeout(400)
+def test_status_counts_all_dead_letters(filmjacket: Run, whole_stack: Stack) -> None:
+    server = whole_stack.servers().database_server
+    server.run_sql(
+        """INSERT INTO bus.held (consumer, topic, partition, log_offset, key, headers, body, state, due)
+        SELECT 'triage', 't', 0, n, 'k' || n, '[]', '', 'dead', 'infinity' FROM generate_series(1, 1234) AS n""",
+        "triage",
+    )
+    done = filmjacket("status", FJ_HOME=str(whole_stack.home.path))
+    server.run_sql("DELETE FROM bus.held WHERE topic = 't'", "triage")
+    assert [line.split()[6] for line in done.stdout.splitlines() if line.startswith("triage ")] == ["1234"]
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(400)
 def test_no_dead_letters_and_an_empty_topic_are_no_error(filmjacket: Run, whole_stack: Stack) -> None:
     home = str(whole_stack.home.path)
     assert filmjacket("dlq", "list", "order", FJ_HOME=home).returncode == 0

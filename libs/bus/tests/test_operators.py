@@ -98,6 +98,21 @@ async def client(bus: Bus, consumer: Consumer) -> AsyncIterator[httpx.AsyncClien
         yield http
 
 
+async def test_a_page_of_dead_letters_says_how_many_there_are(world: World) -> None:
+    async with world.bus("beta") as beta:
+        consumer = Consumer(beta, "beta of many letters")
+        await beta.pool.execute(
+            """INSERT INTO bus.held (consumer, topic, partition, log_offset, key, headers, body, state, due)
+            SELECT $1, 't', 0, n, 'k' || n, '[]', '', CASE WHEN n > 120 THEN 'parked' ELSE 'dead' END, 'infinity'
+            FROM generate_series(1, 130) AS n""",
+            consumer.group,
+        )
+        async with client(beta, consumer) as http:
+            page = (await http.get("/dead-letters")).json()
+            assert (len(page["dead_letters"]), page["total"]) == (100, 120)
+            assert (await http.get("/dead-letters?limit=1&state=parked")).json()["total"] == 10
+
+
 async def test_operators_see_and_replay_over_http(world: World) -> None:
     broken.add("h")
     async with (

@@ -66,6 +66,12 @@ class Letters:
         rows = await self._bus.pool.fetch(_LIST, self._consumer, list(states), after, limit)
         return [Letter.model_validate(dict(row)) for row in rows]
 
+    async def count(self, states: Sequence[str] = STATES) -> int:
+        """How many there are in these states."""
+        query = "SELECT count(*) FROM bus.held WHERE consumer = $1 AND state = ANY($2::text[])"
+        number: int = await self._bus.pool.fetchval(query, self._consumer, list(states))
+        return number
+
     async def replay(self, id_: int, actor: str) -> None:
         """Have a fact handled again, here or in whatever process consumes; for a gap: accept it.
 

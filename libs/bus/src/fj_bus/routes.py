@@ -19,6 +19,8 @@ class DeadLetters(BaseModel):
     """A page of held facts."""
 
     dead_letters: list[Letter]
+    total: int
+    """Of all pages."""
 
 
 class GroupLag(BaseModel):
@@ -45,7 +47,8 @@ def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=_PAGE_MAX)] = 100,
     ) -> DeadLetters:
         """Facts that wait for an operator, by default dead ones and those behind a gap."""
-        return DeadLetters(dead_letters=await letters.list(state or STATES, after, limit))
+        page = await letters.list(state or STATES, after, limit)
+        return DeadLetters(dead_letters=page, total=await letters.count(state or STATES))
 
     @router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=_GONE)
     async def replay(letter_id: int, user: str = user_of) -> None:

@@ -41,8 +41,8 @@ def _backlog(state: State) -> tuple[str, str]:
     if state.service is None or state.name != state.service or not state.ready:
         return _NONE, _NONE
     base = f"{state.addresses[0]}/api/{state.service}"
-    lag, dead = _ask(f"{base}/lag"), _ask(f"{base}/dead-letters")
-    return str(lag.get("lag", _NONE)), str(len(dead["dead_letters"])) if dead else _NONE
+    lag, dead = _ask(f"{base}/lag"), _ask(f"{base}/dead-letters?limit=1")
+    return str(lag.get("lag", _NONE)), str(dead.get("total", _NONE))
 
 
 def _ask(address: str) -> dict[str, Any]:

@@ -144,7 +144,7 @@ async function showSystem() {
       const held = await ask(`/api/${service}/dead-letters`);
       answers.textContent = "yes";
       lag.textContent = behind.lag;
-      dead.textContent = held.dead_letters.length;
+      dead.textContent = held.total;
       letters.push(...held.dead_letters.map((letter) => ({ ...letter, service })));
     } catch (error) {
       answers.textContent = error.message === "404" ? "yes, consumes nothing" : "no";
