@@ -68,6 +68,8 @@ class Misbehaving:
             case "failing":
                 await asyncio.sleep(0.2)
                 raise ValueError("the patient DOE^JOHN broke it")
+            case "outdated":
+                raise SchemaTooOld("demo is at 1, needs 2")
             case "returning":
                 return
             case "deaf":

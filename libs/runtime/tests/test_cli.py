@@ -51,8 +51,9 @@ def test_run_gets_the_roles_asked_for(run_demo: Run, arguments: tuple[str, ...],
     assert sorted(running["roles"]) == roles
 
 
-def test_an_old_schema_ends_with_3_and_says_so(run_demo: Run) -> None:
-    done = run_demo(DEMO_PARTS="old")
+@pytest.mark.parametrize("found_by", ["old", "outdated"])
+def test_an_old_schema_ends_with_3_and_says_so_be_it_a_part_that_finds_it(run_demo: Run, found_by: str) -> None:
+    done = run_demo(DEMO_PARTS=found_by)
     assert done.returncode == 3
     assert "demo is at 1, needs 2" in done.stderr
 

@@ -96,7 +96,8 @@ async def _outcome(acting: Coroutine[None, None, int]) -> int:
         return SCHEMA_TOO_OLD
     except OperatorError as error:
         _log.critical("giving up", exc_info=error)
-        return FAILED
+        # A part that opens the database itself finds out later, and about the same.
+        return SCHEMA_TOO_OLD if isinstance(error.__cause__, SchemaTooOld) else FAILED
     except Exception as error:  # noqa: BLE001 - the last line of defence
         _log.critical("failed", exc_info=error)
         return FAILED
