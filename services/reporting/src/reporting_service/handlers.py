@@ -20,12 +20,15 @@ from fj_events import (
 )
 
 from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible
-from reporting_service.domain.report import Reading, Report, Status, Subject, next_version
+from reporting_service.domain.report import Reading, Report, Status, Subject, in_the_orders_name, next_version
 from reporting_service.ports import Reports
 
 
 async def file_reading(reading: Reading, reports: Reports) -> None:
-    """Take a reading from outside. Where its exam is not known yet it waits for it: the sender has its answer."""
+    """Take a reading from outside. Where its exam is not known yet it waits for it: the sender has its answer.
+
+    A study whose order may still be on its way is no exam yet: the EHR knows the report by its order's numbers.
+    """
     subject = await reports.subject_of(reading)
     if subject is None:
         await reports.wait(reading)
@@ -59,18 +62,19 @@ async def sign(exam_key: str, reading: Reading, reports: Reports) -> Report:
 async def on_order(order: OrderPlaced | OrderChanged, reports: Reports) -> None:
     """What is asked for; a reading that came before its order waits no longer."""
     await reports.keep_order(order.order_id, order.site, order)
-    await _file_what_waited(str(order.order_id), reports)
+    await _catch_up(str(order.order_id), reports)
 
 
 async def on_study(study: StudyReceived | StudyAvailable | StudyUpdated, reports: Reports) -> None:
     """Images came: an available study can be read."""
     await reports.keep_study(study)
-    await _file_what_waited(study.study_instance_uid, reports)
+    await _catch_up(study.study_instance_uid, reports)
 
 
 async def on_matched(study: StudyMatched, reports: Reports) -> None:
     """The study belongs to an order: one exam, one line, one report."""
     await reports.link(study.study_instance_uid, study.site, study.order_id)
+    await _catch_up(str(study.order_id), reports)
 
 
 async def on_exam_moved(order_id: UUID | None, state: str, reports: Reports) -> None:
@@ -89,11 +93,18 @@ async def on_priority_raised(fact: PriorityRaised, reports: Reports) -> None:
     await reports.study_priority_is(fact.study_instance_uid, fact.site, fact.priority, fact.reason)
 
 
-async def _file_what_waited(exam_key: str, reports: Reports) -> None:
+async def _catch_up(exam_key: str, reports: Reports) -> None:
+    """File the readings that waited for this exam; give out in the order's name what was given out without it."""
     subject = await reports.subject_with(exam_key)
-    if subject is not None:
-        for reading in await reports.waiting_for(subject):
-            await _file(reading, subject, reports)
+    if subject is None or not subject.settled:
+        return
+    for reading in await reports.waiting_for(subject):
+        await _file(reading, subject, reports)
+    known = await reports.of(subject)
+    if known is not None and known.untold:
+        report = in_the_orders_name(known)
+        await reports.keep(subject, report)
+        reports.emit(_fact(report, subject))
 
 
 async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report | None:
@@ -104,14 +115,14 @@ async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report 
         return None
     await reports.keep(subject, report)
     await reports.note(report.report_id, reading, report.version)
-    reports.emit(_fact(report, reading, subject))
+    reports.emit(_fact(report, subject, reading.actor, reading.reason))
     return report
 
 
-def _fact(report: Report, reading: Reading, subject: Subject) -> Fact:
+def _fact(report: Report, subject: Subject, actor: str | None = None, reason: str | None = None) -> Fact:
     said: dict[str, object] = {
         "site": subject.site,
-        "actor": reading.actor,
+        "actor": actor,
         "report_id": report.report_id,
         "exam_key": report.exam_key,
         "order_id": subject.order_id,
@@ -129,7 +140,7 @@ def _fact(report: Report, reading: Reading, subject: Subject) -> Fact:
         return ReportPreliminary(**said)
     if report.status is Status.FINAL:
         return ReportFinalized(**said)
-    return ReportAmended(**said, reason=reading.reason)
+    return ReportAmended(**said, reason=reason)
 
 
 async def _exam(exam_key: str, reports: Reports) -> Subject:

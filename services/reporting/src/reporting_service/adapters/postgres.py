@@ -74,7 +74,8 @@ class PostgresReports:
 
     async def link(self, study_instance_uid: str, site: str, order_id: UUID) -> None:
         await self._take_turn(study_instance_uid)
-        await self._take_turn(str(order_id))
+        accession = await self._db.fetchval(sql.ACCESSION_OF, study_instance_uid)
+        await self._take_turn(str(order_id), accession)
         await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
         await self._db.execute(sql.LINK_REPORT, study_instance_uid, order_id)
 
@@ -108,7 +109,7 @@ class PostgresReports:
         await self._db.execute(sql.WAIT, list(numbers_of(reading)), rows.plain(reading))
 
     async def waiting_for(self, subject: Subject) -> Sequence[Reading]:
-        known = (subject.accession_number, subject.placer_order_number)
+        known = (subject.accession_number, subject.placer_order_number, *subject.study_accession_numbers)
         numbers = [*(number.value for number in known if number), *subject.study_instance_uids]
         found = await self._db.fetch(sql.WAITING, numbers)
         readings = {row["number"]: Reading.model_validate_json(row["reading"]) for row in found}

@@ -43,6 +43,7 @@ def study_subject(row: Record) -> Subject:
         patient_id=row["patient_id"],
         accession_number=identifier(row["accession_value"], row["accession_issuer"]),
         study_instance_uids=(row["study_instance_uid"],),
+        settled=row["available_at"] is not None and row["order_id"] is None,
     )
 
 
@@ -58,6 +59,7 @@ def report(row: Record) -> Report:
         author=Staff.model_validate_json(row["author"]) if row["author"] else None,
         signed_at=row["signed_at"],
         source=Source(row["source"]),
+        untold=row["untold"],
     )
 
 

@@ -27,7 +27,7 @@ ON CONFLICT (study_instance_uid) DO UPDATE SET order_id = excluded.order_id
 """
 # A report that was written before the study found its order is the order's from now on, unless that has one.
 LINK_REPORT: Final = """
-UPDATE reports SET order_id = $2
+UPDATE reports SET order_id = $2, untold = true
  WHERE study_instance_uid = $1 AND order_id IS NULL AND NOT EXISTS (SELECT FROM reports WHERE order_id = $2)
 """
 EXAM_STATE: Final = """
@@ -60,8 +60,11 @@ ORDER_BY_KEY: Final = f"""
 {_ORDER} WHERE order_id::text = $1 OR order_id = (SELECT order_id FROM studies WHERE study_instance_uid = $1)
 """
 STUDIES_BY_NUMBERS: Final = """
-SELECT * FROM studies WHERE order_id IS NULL AND (study_instance_uid = ANY($1) OR accession_value = ANY($1))
+SELECT * FROM studies
+ WHERE order_id IS NULL AND available_at IS NOT NULL
+   AND (study_instance_uid = ANY($1) OR accession_value = ANY($1))
 """
+ACCESSION_OF: Final = "SELECT accession_value FROM studies WHERE study_instance_uid = $1"
 STUDIES_OF: Final = "SELECT study_instance_uid FROM studies WHERE order_id = $1"
 STUDY_BY_KEY: Final = "SELECT * FROM studies WHERE study_instance_uid = $1"
 
@@ -79,7 +82,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (report_id) DO UPDATE
    SET order_id = coalesce(excluded.order_id, reports.order_id), version = excluded.version, status = excluded.status,
        content = excluded.content, at = excluded.at, author = excluded.author, signed_at = excluded.signed_at,
-       source = excluded.source
+       source = excluded.source, untold = false
 """
 NOTE: Final = "INSERT INTO readings (report_id, version, reading) VALUES ($1, $2, $3)"
 DRAFT: Final = """

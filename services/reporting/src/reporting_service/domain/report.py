@@ -55,6 +55,8 @@ class Subject:
     study_instance_uids: tuple[Uid, ...] = ()
     study_accession_numbers: tuple[Identifier, ...] = ()
     """What the images of an order call themselves, where that is not the order's own number."""
+    settled: bool = True
+    """False of a study whose order is still on its way, or may be as it is not complete."""
 
     @property
     def exam_key(self) -> str:
@@ -76,6 +78,8 @@ class Report:
     author: Staff | None
     signed_at: datetime | None
     source: Source
+    untold: bool = False
+    """Its study found its order after this version was given out, so that it named no order."""
 
 
 _TABLE: Final = {
@@ -119,6 +123,11 @@ def next_version(report: Report | None, reading: Reading, subject: Subject, new_
     if report is None:
         return first
     return replace(first, report_id=report.report_id, exam_key=report.exam_key, version=report.version + 1)
+
+
+def in_the_orders_name(report: Report) -> Report:
+    """The same words as a further version: who waits for the order's report could not know it by its order before."""
+    return replace(report, version=report.version + 1, untold=False)
 
 
 def _says_nothing_new(report: Report, reading: Reading) -> bool:

@@ -1,6 +1,6 @@
 """Results in by MLLP: from dictation and reporting systems."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fj_bus import Tx
@@ -21,10 +21,11 @@ def results_door(
 ) -> Door[Tx]:
     """The door for results: all readings of a message, or none of them."""
 
-    def taking(read: Callable[[Message, Sites], list[Reading]]) -> Callable[[Message, Tx], Awaitable[None]]:
-        async def take(message: Message, tx: Tx) -> None:
-            for reading in read(message, sites):
-                await handlers.file_reading(reading, reports(tx))
+    def taking(read: Callable[[Message, Sites], list[Reading]]) -> Callable[[Sequence[Message], Tx], Awaitable[None]]:
+        async def take(messages: Sequence[Message], tx: Tx) -> None:
+            for message in messages:
+                for reading in read(message, sites):
+                    await handlers.file_reading(reading, reports(tx))
 
         return take
 
