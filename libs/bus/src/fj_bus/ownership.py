@@ -73,10 +73,11 @@ class Ownership:
         stopping = asyncio.create_task(self._nudge_at(stop))
         try:
             while not stop.is_set():
+                next_look = self._loop.time() + self._settings.relay_pause_ms / 1000
                 await self._settle()
                 await self._share()
                 await self._dispatch()
-                await self._rest(self._settings.relay_poll_s)
+                await self._rest(self._settings.relay_poll_s, next_look)
                 if self._bug is not None:
                     raise self._bug
             await self._leave()
@@ -109,9 +110,11 @@ class Ownership:
         await stop.wait()
         self._nudge.set()
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float, not_before: float = 0.0) -> None:
+        """Until something has happened. What happens before that time of the loop is looked at together."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._nudge.wait(), seconds)
+        await asyncio.sleep(not_before - self._loop.time())
         self._nudge.clear()
 
     async def _share(self) -> None:

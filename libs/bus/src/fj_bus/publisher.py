@@ -1,13 +1,15 @@
 """Sending to Kafka so that every outcome is known, or known to be unknown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from fj_bus import metrics
 from fj_bus.settings import BusSettings
@@ -166,16 +168,27 @@ async def _append(
 ) -> int | None:
     if asyncio.get_running_loop().time() >= deadline:
         raise TimeoutError  # this process slept with the records in hand; they may be another owner's by now
-    futures = []
+    sending: list[asyncio.Future[Any]] = []
     try:
         async with asyncio.timeout_at(deadline):
-            for record in records:
-                futures.append(  # noqa: PERF401 - each is awaited before the next: that is the order on the log
-                    await producer.send(topic, record.body, record.key, partition=partition, headers=record.headers)
-                )
-            results = await asyncio.gather(*futures)
+            for batch in _batches(producer, records):
+                # Each is awaited before the next: that is the order on the log.
+                sending.append(await producer.send_batch(batch, topic, partition=partition))
+            results = await asyncio.gather(*sending)
     finally:
-        for future in futures:
+        for future in sending:
             future.cancel()
-    last: int = results[-1].offset
-    return last + 1 if last >= 0 else None
+    first: int = results[-1].offset
+    return first + batch.record_count() if first >= 0 else None
+
+
+def _batches(producer: Producer, records: Iterable[Record]) -> Iterator[BatchBuilder]:
+    """The records in their order, in batches that are as large as they may be. A large one stands alone."""
+    batch = producer.create_batch()
+    for record in records:
+        place = {"timestamp": None, "key": record.key, "value": record.body, "headers": record.headers}
+        if batch.append(**place) is None:
+            yield batch
+            batch = producer.create_batch()
+            batch.append(**place)
+    yield batch

@@ -58,6 +58,8 @@ class BusSettings(BaseSettings):
     """Least time between two wake-up calls to relays in other processes."""
     relay_poll_s: float = Field(default=0.5, gt=0)
     """How often a relay looks without being called."""
+    relay_pause_ms: int = Field(default=10, ge=0)
+    """Least time between two looks: what is committed meanwhile goes together."""
     relay_batch: int = Field(default=200, ge=1)
     """Most facts of one partition that are on their way at once."""
     relay_share_s: float = Field(default=1, gt=0)

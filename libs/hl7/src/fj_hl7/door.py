@@ -4,6 +4,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -35,7 +37,7 @@ class Unit(Protocol):
 
 
 U = TypeVar("U", bound=Unit)
-Handler = Callable[[Message, U], Awaitable[None]]
+Handler = Callable[[Sequence[Message], U], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,11 @@ class Door(Generic[U]):
     """Answers frames: read, enter in the ledger, call the handler of the message's kind, acknowledge.
 
     `handlers` by message code and trigger (`ADT^A04`). `unit` opens a transaction: the ledger's entry and what the
-    handler does commit together, before AA. Frames that come at the same time share one, each in its turn; if a
-    handler raises there, nothing of it stays and each frame is taken again alone, so a handler may be called twice
-    and keeps nothing outside of `unit`. It refuses by raising `Refusal`; whatever else it raises becomes AE with a
-    general text. Both leave nothing behind but the raw bytes among the refused ones.
+    handler does commit together, before AA. Frames that come at the same time share one, and a handler is given all
+    their messages that follow each other, to take them in this order. If one raises, nothing of it stays and each
+    frame is taken again alone: so it may be called twice for a message and keeps nothing outside of `unit`. It refuses
+    by raising `Refusal`; whatever else it raises becomes AE with a general text. Both leave nothing behind but the raw
+    bytes among the refused ones.
 
     A batch is one unit: all its messages or none, and one answer, which carries the control id of the first.
     """
@@ -125,10 +128,10 @@ class Door(Generic[U]):
         """All frames in one transaction, or none of them."""
         async with self._unit() as unit:
             entries = await self._ledger.enter(unit.connection, [frame.receipt for frame in frames])
-            for frame, entry in zip(frames, entries, strict=True):
-                if entry.stored is None:
-                    for message, handler in zip(frame.messages, frame.handlers, strict=True):
-                        await handler(message, unit)
+            new = (frame for frame, entry in zip(frames, entries, strict=True) if entry.stored is None)
+            pairs = (pair for frame in new for pair in zip(frame.handlers, frame.messages, strict=True))
+            for handler, run in groupby(pairs, key=itemgetter(0)):
+                await handler([message for _, message in run], unit)
         return entries
 
     def _handler(self, message: Message) -> Handler[U]:

@@ -154,6 +154,9 @@ class Segment:
         """The segment as it stands in the message."""
         return self._line
 
+    def __bool__(self) -> bool:
+        return True  # it is there, however many fields it has
+
     def __len__(self) -> int:
         """How many fields the segment has."""
         return len(self._fields or self._split()) - 1

@@ -1,7 +1,7 @@
 """A door on a real database: one effect, one answer, and nothing left of what was refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,13 +39,14 @@ class Ward:
         async with self.pool.acquire() as connection, connection.transaction():
             yield Unit(connection)
 
-    async def admit(self, message: Message, unit: Unit) -> None:
-        number = message["PID"].required(3)
-        await unit.connection.execute("INSERT INTO admitted VALUES ($1)", number)
-        if number == "unknown":
-            raise Refusal(AckCode.AE, Hl7Error("who?", ErrorCode.UNKNOWN_KEY_IDENTIFIER, "PID", 1, 3))
-        if number == "crash":
-            raise RuntimeError("Example^Ada")
+    async def admit(self, messages: Sequence[Message], unit: Unit) -> None:
+        for message in messages:
+            number = message["PID"].required(3)
+            await unit.connection.execute("INSERT INTO admitted VALUES ($1)", number)
+            if number == "unknown":
+                raise Refusal(AckCode.AE, Hl7Error("who?", ErrorCode.UNKNOWN_KEY_IDENTIFIER, "PID", 1, 3))
+            if number == "crash":
+                raise RuntimeError("Example^Ada")
 
     async def answer(self, raw: bytes) -> Ack:
         return read_ack(await self.door(raw, "127.0.0.1"))
@@ -138,8 +139,8 @@ async def test_a_refusal_changes_nothing_and_keeps_the_bytes(
 async def test_a_refused_message_is_tried_again_when_it_comes_again(ward: Ward) -> None:
     assert (await ward.answer(adt("unknown"))).code == "AE"
 
-    async def now_known(message: Message, unit: Unit) -> None:
-        await unit.connection.execute("INSERT INTO admitted VALUES ($1)", message["PID"].get(3))
+    async def now_known(messages: Sequence[Message], unit: Unit) -> None:
+        await unit.connection.executemany("INSERT INTO admitted VALUES ($1)", [[m["PID"].get(3)] for m in messages])
 
     ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Ledger())
     assert (await ward.answer(adt("unknown"))).code == "AA"

@@ -1,7 +1,7 @@
 """Frames that come at the same time share a transaction: faster, and nobody notices by anything else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -31,6 +31,7 @@ class Ward:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
         self.commits = 0
+        self.runs: list[int] = []
         self.failing_commits = 0
         self.hold = asyncio.Event()
         self.hold.set()
@@ -46,15 +47,17 @@ class Ward:
                 raise ConnectionResetError
         self.commits += 1
 
-    async def admit(self, message: Message, unit: Unit) -> None:
-        number = message["PID"].required(3)
-        await unit.connection.execute("INSERT INTO admitted (number) VALUES ($1)", number)
-        if number.startswith("refused"):
-            raise Refusal(AckCode.AE, Hl7Error("no"))
-        if number.startswith("crash"):
-            await unit.connection.execute("SELECT 1 / 0")
-        if number.startswith("hangs"):
-            await unit.connection.execute("SELECT pg_sleep(60)")
+    async def admit(self, messages: Sequence[Message], unit: Unit) -> None:
+        self.runs.append(len(messages))
+        for message in messages:
+            number = message["PID"].required(3)
+            await unit.connection.execute("INSERT INTO admitted (number) VALUES ($1)", number)
+            if number.startswith("refused"):
+                raise Refusal(AckCode.AE, Hl7Error("no"))
+            if number.startswith("crash"):
+                await unit.connection.execute("SELECT 1 / 0")
+            if number.startswith("hangs"):
+                await unit.connection.execute("SELECT pg_sleep(60)")
 
     async def answer(self, number: str) -> str:
         return read_ack(await self.door(adt(number), "127.0.0.1")).code
@@ -96,6 +99,8 @@ async def test_frames_at_the_same_time_share_transactions(ward: Ward) -> None:
     assert sorted(await ward.admitted()) == sorted(good(40))
     assert await ward.known() == 40
     assert ward.commits <= 4
+    assert len(ward.runs) == ward.commits
+    assert sum(ward.runs) == 40
 
 
 async def test_bad_messages_are_refused_and_their_neighbours_are_not(ward: Ward) -> None:

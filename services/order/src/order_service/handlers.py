@@ -1,5 +1,6 @@
 """When this happens, do that: one function per command or fact."""
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from fj_events import (
@@ -26,11 +27,18 @@ from order_service.ports import Orders
 
 async def place_order(request: Request, orders: Orders, actor: str | None = None) -> Order:
     """Take a new order (NW). The same placer number again is the same order, changed where the message differs."""
-    order = domain.place(request, uuid4())
-    if await orders.add(order):
-        orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **dict(order.details)))
-        return order
-    return await change_order(request.placer_order_number, request, orders, actor)
+    [order] = await place_orders([request], orders, actor)
+    return order or await change_order(request.placer_order_number, request, orders, actor)
+
+
+async def place_orders(requests: Sequence[Request], orders: Orders, actor: str | None = None) -> list[Order | None]:
+    """Take new orders, many at once. None stands for one whose placer number is known: at most a change of it."""
+    placed = [domain.place(request, uuid4()) for request in requests]
+    kept = await orders.add(placed)
+    for order in placed:
+        if order.order_id in kept:
+            orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **dict(order.details)))
+    return [order if order.order_id in kept else None for order in placed]
 
 
 async def change_order(

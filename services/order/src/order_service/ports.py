@@ -1,5 +1,6 @@
 """What the handlers need."""
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -17,8 +18,11 @@ class Orders(Protocol):
     async def by_id(self, order_id: UUID) -> Order | None:
         """The order with our own id."""
 
-    async def add(self, order: Order) -> bool:
-        """Keep a new order. False, and nothing kept, when its placer order number is taken, be it at this instant."""
+    async def add(self, orders: Sequence[Order]) -> set[UUID]:
+        """Keep new orders; gives the ids of the kept ones.
+
+        Those are left out whose placer order number is taken, be it at this instant or by one before it in `orders`.
+        """
 
     async def save(self, order: Order) -> None:
         """Keep a changed order."""

@@ -112,6 +112,42 @@ async def test_two_first_messages_about_one_order_at_the_same_instant_are_one_or
     await facts(log, number, "order.placed.v1")
 
 
+async def test_orders_that_come_at_the_same_time_are_placed_once_each(
+    mllp_port: int, order: ServiceProcess, log: Log
+) -> None:
+    numbers = [a_number() for _ in range(10)]
+    clients = [MllpClient("127.0.0.1", mllp_port) for _ in range(20)]
+    sending = zip(clients, [*numbers, *numbers], strict=True)
+    acks = await asyncio.gather(*(client.send(orm(number)) for client, number in sending))
+    assert {ack.code for ack in acks} == {"AA"}
+    for client in clients:
+        await client.close()
+    for number in numbers:
+        await facts(log, number, "order.placed.v1")
+
+
+async def test_the_orders_of_one_message_are_taken_in_their_order_or_not_at_all(placer: MllpClient, log: Log) -> None:
+    first, second, never = a_number(), a_number(), a_number()
+    header, patient, *order = orm(first).split(b"\r")
+    wishes = [
+        [line.replace(b"ORC|NW", control).replace(first.encode(), number.encode()) for line in order]
+        for control, number in (
+            (b"ORC|NW", first),
+            (b"ORC|NW", second),
+            (b"ORC|CA", first),
+            (b"ORC|NW", second),
+            (b"ORC|NW", never),
+            (b"ORC|ZZ", second),
+        )
+    ]
+    ack = await refusal(placer, b"\r".join((header, patient, *itertools.chain(*wishes))))
+    assert (ack.errors[0].segment, ack.errors[0].sequence) == ("ORC", 6)
+    await placer.send(b"\r".join((header + b"|", patient, *itertools.chain(*wishes[:4]))))
+    await facts(log, first, "order.placed.v1", "order.cancelled.v1")
+    await facts(log, second, "order.placed.v1")
+    assert (await refusal(placer, orm(never, control="CA"))).errors[0].code == "204"
+
+
 async def test_a_change_says_what_differs_and_carries_the_whole_state(placer: MllpClient, log: Log) -> None:
     number = a_number()
     await placer.send(orm(number))

@@ -1,6 +1,7 @@
 """Orders in PostgreSQL, inside the transaction of a message or command."""
 
 import json
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,8 +19,10 @@ _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
 _ADD: Final = """
 INSERT INTO orders (order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, patient_id,
                     study_instance_uid, details)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+                     $9::text[], $10::jsonb[])
 ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
+RETURNING order_id
 """
 _SAVE: Final = """
 UPDATE orders
@@ -48,23 +51,11 @@ class PostgresOrders:
     async def by_id(self, order_id: UUID) -> Order | None:
         return _order(await self._tx.connection.fetchrow(_BY_ID, order_id))
 
-    async def add(self, order: Order) -> bool:
-        details = order.details
-        placer, accession = details.placer_order_number, details.accession_number
-        status = await self._tx.connection.execute(
-            _ADD,
-            order.order_id,
-            order.site,
-            order.life,
-            placer.value if placer else None,
-            placer.issuer if placer else None,
-            accession.value,
-            accession.issuer,
-            details.patient_id,
-            details.study_instance_uid,
-            _json(details),
-        )
-        return bool(status == "INSERT 0 1")
+    async def add(self, orders: Sequence[Order]) -> set[UUID]:
+        # Sorted: two transactions that add the same numbers wait, and never for each other.
+        rows = sorted(map(_row, orders), key=_placer)
+        added = await self._tx.connection.fetch(_ADD, *zip(*rows, strict=True))
+        return {row["order_id"] for row in added}
 
     async def save(self, order: Order) -> None:
         details = order.details
@@ -87,6 +78,27 @@ class PostgresOrders:
 
     def emit(self, fact: Fact) -> UUID:
         return self._tx.emit(fact)
+
+
+def _row(order: Order) -> tuple[object, ...]:
+    details = order.details
+    placer, accession = details.placer_order_number, details.accession_number
+    return (
+        order.order_id,
+        order.site,
+        order.life,
+        placer.value if placer else None,
+        placer.issuer if placer else None,
+        accession.value,
+        accession.issuer,
+        details.patient_id,
+        details.study_instance_uid,
+        _json(details),
+    )
+
+
+def _placer(row: tuple[object, ...]) -> tuple[str, str]:
+    return str(row[3]), str(row[4])
 
 
 def _json(details: OrderDetails) -> str:

@@ -1,7 +1,8 @@
 """Orders in by MLLP: which order control does what (HL7 v2.5.1 table 0119)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
@@ -16,10 +17,6 @@ from order_service.ports import Orders
 KINDS: Final = ("ORM^O01", "OMG^O19", "OMI^O23")
 
 
-async def _place(wish: Wish, orders: Orders) -> None:
-    await handlers.place_order(wish.request, orders)
-
-
 async def _change(wish: Wish, orders: Orders) -> None:
     await handlers.change_order(wish.request.placer_order_number, wish.request, orders)
 
@@ -30,9 +27,11 @@ async def _cancel(wish: Wish, orders: Orders) -> None:
         await handlers.cancel_order(number, wish.reason, orders)
 
 
+_NEW: Final = "NW"
 CONTROLS: Final[Mapping[str, Callable[[Wish, Orders], Awaitable[None]]]] = MappingProxyType(
-    {"NW": _place, "XO": _change, "CA": _cancel, "DC": _cancel}
+    {_NEW: _change, "XO": _change, "CA": _cancel, "DC": _cancel}
 )
+"""What to do about an order that is there."""
 
 
 def orders_door(
@@ -43,11 +42,19 @@ def orders_door(
 ) -> Door[Tx]:
     """The door for orders: all groups of a message, or none of them."""
 
-    async def take(message: Message, tx: Tx) -> None:
-        for wish in translator.wishes(message):
-            await _grant(wish, orders(tx))
+    async def take(messages: Sequence[Message], tx: Tx) -> None:
+        wishes = [wish for message in messages for wish in translator.wishes(message)]
+        for new, run in groupby(wishes, key=lambda wish: wish.control == _NEW):
+            for wish in await _not_placed(list(run), orders(tx)) if new else run:
+                await _grant(wish, orders(tx))
 
     return Door("orders", dict.fromkeys(KINDS, take), unit, ledger)
+
+
+async def _not_placed(wishes: Sequence[Wish], orders: Orders) -> list[Wish]:
+    """Take new orders. Returns those whose number is known: the same order again, or a change of it."""
+    placed = await handlers.place_orders([wish.request for wish in wishes], orders)
+    return [wish for wish, order in zip(wishes, placed, strict=True) if order is None]
 
 
 async def _grant(wish: Wish, orders: Orders) -> None:

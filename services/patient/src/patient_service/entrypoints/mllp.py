@@ -1,6 +1,6 @@
 """Patients in by MLLP (HL7 v2.5.1 ch. 3; IHE RAD-1, RAD-12, ITI-30)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 from uuid import UUID
@@ -27,9 +27,10 @@ def patients_door(
 ) -> Door[Tx]:
     """The door for patients. An update of somebody unknown registers them: the feed may have begun before us."""
 
-    async def take(message: Message, tx: Tx) -> None:
-        site = sites.of_sender(*message.sender)
-        await handlers.announce(news_of(message, site, namespace), patients(tx))
+    async def take(messages: Sequence[Message], tx: Tx) -> None:
+        for message in messages:
+            site = sites.of_sender(*message.sender)
+            await handlers.announce(news_of(message, site, namespace), patients(tx))
 
     return Door("patients", dict.fromkeys(KINDS, take), unit, ledger)
 
