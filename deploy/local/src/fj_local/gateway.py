@@ -3,7 +3,6 @@
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from fj_local.commands import installed
 from fj_local.home import Home
@@ -11,15 +10,14 @@ from fj_local.ports import LOOPBACK, Ports, answers
 from fj_local.program import Program
 from fj_local.services import PROCESSES
 
-_GLOBAL: Final = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n"
-
 
 def program(home: Home, ports: Ports, viewer: Path | None) -> Program:
     """Write its settings and say how it is started. Without a viewer nothing listens on the viewer's port."""
     config = files("fj_local") / "config"
     sites = ["gateway", "viewer"] if viewer else ["gateway"]
     caddyfile = home.conf / "Caddyfile"
-    caddyfile.write_text(_GLOBAL + "".join(f"import {config / site}.Caddyfile\n" for site in sites))
+    # The gateway's begins with the options of the whole process, so it is the first.
+    caddyfile.write_text("".join(f"import {config / site}.Caddyfile\n" for site in sites))
     environment = _environment(home, ports) | {"VIEWER_ROOT": str(viewer), "VIEWER_CONFIG": str(config)}
     return Program(
         name="gateway",
