@@ -1,9 +1,11 @@
 """The event backbone: units of work, consumers and relays on Kafka and PostgreSQL, wrapped once."""
 
+from fj_bus.access import KafkaAccess
 from fj_bus.bus import Bus
 from fj_bus.commands import bus_commands
 from fj_bus.consumer import Consumer
 from fj_bus.errors import (
+    BadAccess,
     BadKey,
     BusError,
     ConsumersRunning,
@@ -27,6 +29,7 @@ from fj_bus.tx import Tx
 from fj_bus.work import Batch
 
 __all__ = [
+    "BadAccess",
     "BadKey",
     "Batch",
     "Bus",
@@ -36,6 +39,7 @@ __all__ = [
     "Consumer",
     "ConsumersRunning",
     "Health",
+    "KafkaAccess",
     "Lag",
     "NoSuchDeadLetter",
     "NotAConsumer",

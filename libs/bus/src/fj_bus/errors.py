@@ -47,6 +47,10 @@ class TopicMismatch(BusError):
     """A topic on the broker has another number of partitions than its YAML says."""
 
 
+class BadAccess(BusError):
+    """What FJ_KAFKA_… says of security does not fit together, or a file of it cannot be read."""
+
+
 class NoSuchDeadLetter(BusError):
     """The dead letter is not there (any more)."""
 

@@ -21,7 +21,7 @@ class Lag(BaseModel):
 
 async def lag_of(bus: Bus, group: str, topics: list[str]) -> list[Lag]:
     """The lag of each partition of these topics, whoever of the group reads it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bus.settings.kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bus.settings.kafka, **bus.settings.access.options)
     await admin.start()
     try:
         committed = await admin.list_consumer_group_offsets(bus.kafka_name(group))

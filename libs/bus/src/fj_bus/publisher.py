@@ -126,6 +126,7 @@ class Publisher:
     async def _started(self, deadline: float) -> Producer:
         producer = Producer(
             bootstrap_servers=self._settings.kafka,
+            **self._settings.access.options,
             client_id=f"{self._service}-relay",
             enable_idempotence=True,
             acks="all",

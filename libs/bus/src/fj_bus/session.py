@@ -11,8 +11,10 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from fj_bus import metrics
+from fj_bus.access import KafkaAccess
 from fj_bus.incoming import read
 from fj_bus.lanes import Lanes
 from fj_bus.offsets import Offsets
@@ -23,6 +25,7 @@ _QUEUE_SLICES: Final = 5  # a partition with so many slices in its queue is not 
 _WATCH_S: Final = 1.0
 _PATIENCE_SHARE: Final = 0.5  # of the session's timeout
 _DRAIN_S: Final = 8.0  # of the fifteen seconds that a process has to stop
+_SASL: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 _FRAMEWORK_LOG: Final = logging.getLogger("fj_bus.faststream")
 
 
@@ -107,6 +110,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     def _make_broker(self) -> KafkaBroker:
         return KafkaBroker(
             self._settings.kafka,
+            security=_security(self._settings.access),
             client_id=self._group,
             consumer_only=True,
             apply_types=False,
@@ -163,6 +167,13 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                     self.progress[tp] = now
                 metrics.LAG.labels(self._consumer_name, self._plain(tp.topic), str(tp.partition)).set(lag)
             await asyncio.sleep(_WATCH_S)
+
+
+def _security(access: KafkaAccess) -> BaseSecurity:
+    """FastStream's idea of the same."""
+    if not access.is_named:
+        return BaseSecurity(access.tls)
+    return _SASL[access.sasl_mechanism](access.sasl_username or "", access.password, access.tls)
 
 
 async def _whole_batch(records: Batch) -> KafkaMessage:

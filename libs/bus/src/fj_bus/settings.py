@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fj_bus.access import KafkaAccess
+
 
 class BusSettings(BaseSettings):
     """How a process uses Kafka and its outbox. `main` builds it: `BusSettings(kafka=…, topic_prefix=…)`.
@@ -18,6 +20,9 @@ class BusSettings(BaseSettings):
     """Bootstrap servers, `host:port[,host:port]`."""
     topic_prefix: str = ""
     """Stands before every topic and group name, so that installations can share a cluster."""
+
+    access: KafkaAccess = Field(default_factory=KafkaAccess.load)
+    """Encryption and login, from FJ_KAFKA_…."""
 
     lanes: int = Field(default=4, ge=1, le=32)
     """Slices that a consumer works on at once; each needs a pool connection while it does."""

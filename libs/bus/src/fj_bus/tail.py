@@ -29,6 +29,7 @@ async def log_reader(settings: BusSettings) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer without a group."""
     reader = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
+        **settings.access.options,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         request_timeout_ms=max(settings.request_timeout_ms, 1000),

@@ -1,4 +1,4 @@
-"""Creating the topics that the YAML files describe: `python -m fj_bus.topics` (FJ_KAFKA, FJ_TOPIC_PREFIX)."""
+"""Creating the topics that the YAML files describe: `python -m fj_bus.topics` (FJ_KAFKA…, FJ_TOPIC_PREFIX)."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from fj_events import SERVICES, TOPICS, Topic, dead_letter_topic
 
+from fj_bus.access import KafkaAccess
 from fj_bus.errors import TopicMismatch
 
 _COPIES_MAX: Final = 3
@@ -17,14 +18,20 @@ _FOREVER: Final = -1
 
 
 async def create_topics(
-    bootstrap: str, prefix: str, services: Iterable[str], *, topics: Mapping[str, Topic] = TOPICS
+    bootstrap: str,
+    prefix: str,
+    services: Iterable[str],
+    *,
+    topics: Mapping[str, Topic] = TOPICS,
+    access: KafkaAccess | None = None,
 ) -> list[str]:
     """Create what is missing of the topics and of `<service>-dlq` for each service. Returns what was created.
 
     Each has three copies where there are so many brokers. A topic that is there is left as it is; raises TopicMismatch
-    if it has another number of partitions than its YAML: a key's facts would be looked for in the wrong one.
+    if it has another number of partitions than its YAML: a key's facts would be looked for in the wrong one. Without
+    `access`, FJ_KAFKA_… says how to get in.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **(access or KafkaAccess.load()).options)
     await admin.start()
     try:
         copies = min(_COPIES_MAX, len((await admin.describe_cluster())["brokers"]))
