@@ -1,10 +1,13 @@
 """The adapters against a real S3 store."""
 
+import asyncio
 import hashlib
 import secrets
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +23,8 @@ from fj_objects import (
 )
 from fj_objects.s3 import PART_SIZE
 from fj_testing.stack import S3
+from minio.commonconfig import ENABLED, Filter
+from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from pydantic import SecretStr
 
 pytestmark = pytest.mark.servers
@@ -118,6 +123,36 @@ async def test_a_presigned_link_needs_no_credentials(settings: S3Settings, store
     async with httpx.AsyncClient() as http:
         assert (await http.get(link)).content == b"linked"
         assert (await http.get(link.partition("?")[0])).status_code == 403
+
+
+async def test_unfinished_uploads_have_an_end_beside_the_rules_that_are_there(settings: S3Settings) -> None:
+    buckets = Buckets(settings)
+    client: Any = buckets._client
+    theirs = Rule(ENABLED, rule_id="theirs", rule_filter=Filter(prefix="drafts/"), expiration=Expiration(days=30))
+    client.set_bucket_lifecycle(settings.bucket, LifecycleConfig([theirs]))
+    try:
+        for days in (3, 7):
+            await buckets.abort_uploads_after(days)
+        rules = {rule.rule_id: rule for rule in client.get_bucket_lifecycle(settings.bucket).rules}
+    finally:
+        client.delete_bucket_lifecycle(settings.bucket)
+    assert set(rules) == {"theirs", "filmjacket-abort-uploads"}
+    abort = rules["filmjacket-abort-uploads"].abort_incomplete_multipart_upload
+    assert (abort.days_after_initiation, rules["theirs"].expiration.days) == (7, 30)
+
+
+async def test_the_bucket_is_made_ready_by_a_command(s3: S3, settings: S3Settings) -> None:
+    given = {"FJ_S3_ENDPOINT": s3.endpoint, "FJ_S3_BUCKET": s3.bucket, "FJ_S3_ACCESS_KEY": s3.access_key}
+    command = [sys.executable, "-m", "fj_objects"]
+    client: Any = Buckets(settings)._client
+    try:
+        for _ in range(2):
+            done = await asyncio.create_subprocess_exec(*command, env=given | {"FJ_S3_SECRET_KEY": s3.secret_key})
+            assert await done.wait() == 0
+        (rule,) = client.get_bucket_lifecycle(s3.bucket).rules
+        assert rule.abort_incomplete_multipart_upload.days_after_initiation == 7
+    finally:
+        client.delete_bucket_lifecycle(s3.bucket)
 
 
 async def test_buckets_are_made_once(s3: S3) -> None:

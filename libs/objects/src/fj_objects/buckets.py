@@ -3,15 +3,19 @@
 import asyncio
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException, S3Error
+from minio.lifecycleconfig import AbortIncompleteMultipartUpload, LifecycleConfig, Rule
 
 from fj_objects.errors import StoreUnavailable
 from fj_objects.settings import S3Settings
+
+_RULE: Final = "filmjacket-abort-uploads"
 
 
 class Buckets:
@@ -35,6 +39,13 @@ class Buckets:
         """Make the bucket unless it is there."""
         await asyncio.to_thread(self._guarded, self._ensure)
 
+    async def abort_uploads_after(self, days: int) -> None:
+        """Have the store remove the parts of uploads that were begun so long ago and not finished.
+
+        One lifecycle rule; others that the bucket has stay. When the store acts on it is the store's affair.
+        """
+        await asyncio.to_thread(self._guarded, self._abort_uploads_after, days)
+
     async def set_policy(self, policy: dict[str, Any]) -> None:
         """Replace the bucket's policy (an IAM policy document)."""
         await asyncio.to_thread(self._guarded, self._client.set_bucket_policy, self._bucket, json.dumps(policy))
@@ -55,6 +66,17 @@ class Buckets:
             # Another process was quicker.
             if refusal.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                 raise
+
+    def _abort_uploads_after(self, days: int) -> None:
+        rule = Rule(
+            ENABLED,
+            rule_id=_RULE,
+            rule_filter=Filter(prefix=""),
+            abort_incomplete_multipart_upload=AbortIncompleteMultipartUpload(days),
+        )
+        known = self._client.get_bucket_lifecycle(self._bucket)
+        others = [other for other in known.rules if other.rule_id != _RULE] if known else []
+        self._client.set_bucket_lifecycle(self._bucket, LifecycleConfig([*others, rule]))
 
     def _guarded(self, call: Any, *arguments: Any) -> Any:
         try:

@@ -1,6 +1,6 @@
 """Where the object store is and how to get in."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,6 +16,9 @@ class S3Settings(BaseSettings):
     region: str = "us-east-1"
     timeout_s: float = 30.0
     """Of one request; a part of a multipart upload is one request."""
+
+    abort_uploads_days: int = Field(default=7, ge=1)
+    """After which the store removes the parts of an upload that nobody has finished."""
 
     retry_s: float = 10.0
     """How long the client itself repeats a failing request before it says so."""
