@@ -16,7 +16,7 @@ from fj_testing import Log, Record
 
 from tests.failure.facts import once_and_without_gaps
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.servers, pytest.mark.endurance, pytest.mark.timeout(900)]
 
 SERVICES = (
     "order",
