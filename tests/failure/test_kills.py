@@ -12,7 +12,7 @@ from fj_events import TOPICS
 from fj_local.process import Running
 from fj_local.stack import Stack
 from fj_simulators import Answer, Clinic, Exam, Performed, an_exam, plays_on
-from fj_testing import Log, Record
+from fj_testing import Log, Record, eventually
 
 from tests.failure.facts import once_and_without_gaps
 
@@ -72,13 +72,15 @@ async def plays_exams(clinic: Clinic, closing: asyncio.Event) -> dict[Exam, Perf
 async def at_its_end(clinic: Clinic, exam: Exam, made: Performed) -> Answer:
     """Reports do not wait for images here: the one may be delivered while the others are still on their way."""
 
-    async def answer() -> Answer | None:
+    async def answer() -> Answer:
         found = await clinic.where_is(exam)
-        told = {entry["type"] for entry in found["timeline"]} if found else set()
-        complete = found is not None and (found["state"], found["instances"]) == ("delivered", len(made.images))
-        return found if complete and {"study.available.v1", "order.completed.v1"} <= told else None
+        assert found is not None, exam.accession_number
+        told = {entry["type"] for entry in found["timeline"]}
+        assert {"study.available.v1", "order.completed.v1"} <= told, (exam.accession_number, found)
+        assert (found["state"], found["instances"]) == ("delivered", len(made.images)), (exam.accession_number, found)
+        return found
 
-    return await clinic.soon(answer, 120, f"{exam.accession_number} at its end")
+    return await eventually(answer, within=60)
 
 
 def who_runs_beside(victim: str, stack: Stack) -> dict[str, Running | None]:
