@@ -27,8 +27,9 @@ PENDING: Final = (0xFF00, 0xFF01)
 
 DUPLICATE: Final = 0x0111
 """SOP Instance already there (PS3.7 C.4.2): to a second try it says that the first one had arrived."""
-NO_LONGER: Final = 0x0110
-"""May no longer be updated (PS3.4 F.7.2.2): the same of a final N-SET."""
+NO_LONGER: Final = 0xA710
+"""Error ID of a step that may no longer be updated (PS3.4 F.7.2.2): the same of a final N-SET. Its status alone, 0110H,
+says nothing: that is any failure of the SCP."""
 TRIES: Final = 3
 T = TypeVar("T")
 
@@ -167,7 +168,8 @@ class Modality:
         with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
             content = _final(made, status, self._ae_title)
             answer, _ = association.send_n_set(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
-            _expect(answer, "N-SET", NO_LONGER if again else SUCCESS)
+            if not (again and answer.get("ErrorID") == NO_LONGER):
+                _expect(answer, "N-SET")
 
     def _store(self, images: Sequence[Dataset]) -> None:
         with self._associated(self._doors.images, "FJ_STORE", [CTImageStorage]) as association:
