@@ -63,6 +63,21 @@ def test_seaweedfs_keeps_what_it_acknowledged_after_kill_9(servers: Servers) -> 
         assert answer.read() == b"7"
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_seaweedfs_leaves_nothing_in_the_way_of_another_user(servers: Servers, end: str) -> None:
+    ports = {str(port) for name, port in servers.ports.items() if name.startswith(("weed", "s3"))}
+
+    def sockets() -> list[Path]:
+        return [path for path in Path("/tmp").glob("seaweedfs-*.sock") if path.stem.rpartition("-")[2] in ports]
+
+    running = servers.home.running("seaweedfs")
+    assert running is not None
+    assert sockets()
+    getattr(running, end)()
+    assert sockets() == []
+    servers.start("seaweedfs")
+
+
 def test_starting_what_runs_changes_nothing(servers: Servers) -> None:
     before = {name: servers.home.running(name) for name in NAMES}
     servers.start()

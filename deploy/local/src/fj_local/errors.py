@@ -30,7 +30,7 @@ class PortTaken(StartFailed):
 
 
 class NotOurs(StackError):
-    """The process runs, but belongs to another user who may not be signalled from here."""
+    """A process to end, or a file to remove, belongs to another user."""
 
 
 class NotInstalled(StackError):

