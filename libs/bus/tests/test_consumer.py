@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fj_bus import Bus, Connection, Consumer, NotAConsumer, Permanent, Transient, Tx
-from fj_bus.work import partition_of
+from fj_bus.partitions import partition_of
 from fj_testing import eventually
 from fj_testing.log import Log
 from opentelemetry import trace

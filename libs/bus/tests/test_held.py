@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from fj_bus import Bus, Consumer, NoSuchDeadLetter, Permanent, Stranger, Tx
 from fj_bus.letters import Letters
-from fj_bus.work import partition_of
+from fj_bus.partitions import partition_of
 from fj_testing import eventually
 from fj_testing.log import Log
 

@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, Protocol, TypeVar
 from uuid import UUID, uuid4
 
-from aiokafka.partitioner import murmur2
 from fj_events import Envelope, Fact, Topic, to_body
 
 from fj_bus.errors import BadKey, NotAProducer
+from fj_bus.partitions import partition_of
 from fj_bus.postgres import Connection
 from fj_bus.tracing import current_traceparent
 
@@ -90,11 +89,12 @@ class Work:
             time=_not_before(cause),
             subject=key,
             site=fact.site,
-            sequence=0,  # known when the counter is locked; the relay writes the header
+            sequence=0,  # known when the counter is locked; the relay writes it
             causation_id=cause.id if cause else None,
             traceparent=current_traceparent(),
         )
-        headers = {name: value.decode() for name, value in envelope.to_headers() if name != "ce_sequence"}
+        headers = envelope.attributes()
+        del headers["ce_sequence"]
         partition = partition_of(key, topic.partitions)
         self.emissions.append(Emission(fact.topic, partition, key, envelope.id, json.dumps(headers), to_body(fact)))
         return envelope.id
@@ -155,12 +155,6 @@ def checked_key(key: str, fact_type: str) -> str:
     if not key or len(key) > KEY_MAX or not key.isascii() or not key.isprintable():
         raise BadKey(f"the key of {fact_type} must be 1 to {KEY_MAX} printable ASCII characters, not {len(key)}")
     return key
-
-
-@lru_cache(maxsize=4096)
-def partition_of(key: str, partitions: int) -> int:
-    """The partition that Kafka's default (Java) partitioner would choose."""
-    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
 def lock_of(*names: str) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fj_events.errors import BadEnvelope
 
 SPECVERSION: Final = "1.0"
-CONTENT_TYPE: Final = b"application/json"
+CONTENT_TYPE: Final = "application/json"
 SCHEMA_PREFIX: Final = "urn:filmjacket:schema:"
 
 
@@ -36,25 +36,29 @@ class Envelope:
         """The name of the committed JSON Schema of the body."""
         return SCHEMA_PREFIX + self.type
 
-    def to_headers(self) -> list[tuple[str, bytes]]:
-        """Kafka headers, values in ASCII."""
-        headers = [
-            ("content-type", CONTENT_TYPE),
-            ("ce_specversion", SPECVERSION.encode()),
-            ("ce_id", str(self.id).encode()),
-            ("ce_type", self.type.encode()),
-            ("ce_source", self.source.encode()),
-            ("ce_time", self.time.isoformat(timespec="microseconds").encode()),
-            ("ce_subject", self.subject.encode()),
-            ("ce_dataschema", self.dataschema.encode()),
-            ("ce_site", self.site.encode()),
-            ("ce_sequence", str(self.sequence).encode()),
-        ]
+    def attributes(self) -> dict[str, str]:
+        """The headers as texts, all ASCII."""
+        attributes = {
+            "content-type": CONTENT_TYPE,
+            "ce_specversion": SPECVERSION,
+            "ce_id": str(self.id),
+            "ce_type": self.type,
+            "ce_source": self.source,
+            "ce_time": self.time.isoformat(timespec="microseconds"),
+            "ce_subject": self.subject,
+            "ce_dataschema": self.dataschema,
+            "ce_site": self.site,
+            "ce_sequence": str(self.sequence),
+        }
         if self.causation_id is not None:
-            headers.append(("ce_causationid", str(self.causation_id).encode()))
+            attributes["ce_causationid"] = str(self.causation_id)
         if self.traceparent is not None:
-            headers.append(("traceparent", self.traceparent.encode()))
-        return headers
+            attributes["traceparent"] = self.traceparent
+        return attributes
+
+    def to_headers(self) -> list[tuple[str, bytes]]:
+        """Kafka headers."""
+        return [(name, text.encode()) for name, text in self.attributes().items()]
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> "Envelope":

@@ -126,10 +126,10 @@ class Segment:
 
     def values(self, field: int) -> list[Value]:
         """The repetitions of a field that are not empty; HL7 null counts as a value."""
-        text = self.raw(field)
-        if not text:
-            return []
-        return [Value(raw, self._reading) for raw in text.split(self._reading.delimiters.repetition) if raw]
+        text, reading = self.raw(field), self._reading
+        if reading.delimiters.repetition not in text:
+            return [Value(text, reading)] if text else []
+        return [Value(raw, reading) for raw in text.split(reading.delimiters.repetition) if raw]
 
     def each(self, kind: type[D], field: int) -> list[D]:
         """All repetitions of a field read as a data type: `pid.each(CX, 3)`; empty ones and HL7 nulls are left out."""
@@ -137,7 +137,10 @@ class Segment:
 
     def first(self, kind: type[D], field: int) -> D | None:
         """The first of `each`."""
-        return next((kind.read(value) for value in self.values(field) if not value.is_null), None)
+        for value in self.values(field):
+            if not value.is_null:
+                return kind.read(value)
+        return None
 
     def time(self, field: int, component: int = 1, repetition: int = 0) -> DTM | None:
         """A date or time; None when empty, and None with a warning on the message when it is no time."""

@@ -37,7 +37,7 @@ async def place_orders(requests: Sequence[Request], orders: Orders, actor: str |
     kept = await orders.add(placed)
     for order in placed:
         if order.order_id in kept:
-            orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **dict(order.details)))
+            orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **vars(order.details)))
     return [order if order.order_id in kept else None for order in placed]
 
 
@@ -158,4 +158,4 @@ async def _complete(known: Order, order: Order, wanted_by: tuple[str, ...], orde
 
 
 def _changed(order: Order, changed: tuple[str, ...], actor: str | None) -> OrderChanged:
-    return OrderChanged(order_id=order.order_id, site=order.site, actor=actor, changed=changed, **dict(order.details))
+    return OrderChanged(order_id=order.order_id, site=order.site, actor=actor, changed=changed, **vars(order.details))

@@ -93,6 +93,7 @@ class Translator:
         if patient.id is None:
             raise missing("PID", 1, 3)
         accession, filler = _accession(group, site)
+        ipc = group.segment("IPC")
         request = Request(
             site=site.name,
             patient_id=patient_key(self.namespace, patient.id.issuer, patient.id.value),
@@ -105,11 +106,11 @@ class Translator:
             filler_order_number=filler,
             accession_number=accession,
             study_instance_uid=_study_uid(group),
-            requested_procedure_id=_get(group, "IPC", 2)[:SH] or None,
-            modality=_modality(group),
+            requested_procedure_id=_get(ipc, 2)[:SH] or None,
+            modality=_modality(ipc, obr),
             asked_for=_asked_for(group, site),
-            scheduled_step_id=_get(group, "IPC", 4)[:SH] or None,
-            station_ae_title=_get(group, "IPC", 9)[:SH] or None,
+            scheduled_step_id=_get(ipc, 4)[:SH] or None,
+            station_ae_title=_get(ipc, 9)[:SH] or None,
             ordering_provider=_provider(orc, obr),
             clinical=_clinical(message, obr, site),
         )
@@ -155,15 +156,17 @@ def _procedure(obr: Segment | None, control: str) -> CodedConcept:
     return CodedConcept(code=coded.code or coded.text, text=coded.text or None, system=coded.system or None)
 
 
-def _modality(group: Group) -> str | None:
-    said = (_get(group, "IPC", 5), _get(group, "OBR", 24))
-    return next((code.upper() for code in said if code.upper() in _MODALITIES), None)
+def _modality(ipc: Segment | None, obr: Segment | None) -> str | None:
+    said = (_get(ipc, 5).upper(), _get(obr, 24).upper())
+    return next((code for code in said if code in _MODALITIES), None)
 
 
 def _priority(group: Group) -> Priority:
-    said = (_get(group, "TQ1", 9), _get(group, "ORC", 7, 6), _get(group, "OBR", 27, 6), _get(group, "OBR", 5))
-    letter = next((code for code in said if code), "R")
-    return _PRIORITIES.get(letter[:1].upper(), Priority.ROUTINE)
+    places = (("TQ1", 9, 1), ("ORC", 7, 6), ("OBR", 27, 6), ("OBR", 5, 1))
+    for name, field, component in places:
+        if code := _get(group.segment(name), field, component):
+            return _PRIORITIES.get(code[:1].upper(), Priority.ROUTINE)
+    return Priority.ROUTINE
 
 
 def _asked_for(group: Group, site: Site) -> datetime | None:
@@ -182,7 +185,7 @@ def _at(time: DTM, localize: Callable[[datetime], datetime]) -> datetime:
 
 def _study_uid(group: Group) -> str | None:
     for name, field in (("ZDS", 1), ("IPC", 3)):
-        if uid := _get(group, name, field):
+        if uid := _get(group.segment(name), field):
             if len(uid) > 64 or not all(part.isdigit() for part in uid.split(".")):
                 wrong = Hl7Error(f"{name}-{field} is no UID", ErrorCode.DATA_TYPE_ERROR, name, 1, field)
                 raise Refusal(AckCode.AE, wrong)
@@ -207,6 +210,5 @@ def _clinical(message: Message, obr: Segment | None, site: Site) -> ClinicalPhi:
     )
 
 
-def _get(group: Group, name: str, field: int, component: int = 1) -> str:
-    segment = group.segment(name)
-    return segment.get(field, component).strip() if segment else ""
+def _get(segment: Segment | None, field: int, component: int = 1) -> str:
+    return segment.get(field, component).strip() if segment is not None else ""
