@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from fj_local.seaweedfs import SOCKETS
 from fj_local.servers import NAMES, Servers
 from fj_testing import Log, Stack
 from fj_testing.stack import own_stack
@@ -68,7 +69,7 @@ def test_seaweedfs_leaves_nothing_in_the_way_of_another_user(servers: Servers, e
     ports = {str(port) for name, port in servers.ports.items() if name.startswith(("weed", "s3"))}
 
     def sockets() -> list[Path]:
-        return [path for path in Path("/tmp").glob("seaweedfs-*.sock") if path.stem.rpartition("-")[2] in ports]
+        return [path for path in Path(SOCKETS).glob("seaweedfs-*.sock") if path.stem.rpartition("-")[2] in ports]
 
     running = servers.home.running("seaweedfs")
     assert running is not None

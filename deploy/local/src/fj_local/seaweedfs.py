@@ -16,6 +16,7 @@ from fj_local.program import Program
 BUCKET: Final = "filmjacket"
 ADMIN_KEY: Final = "filmjacket-admin"
 SERVICES_KEY: Final = "filmjacket-services"
+SOCKETS: Final = "/tmp"  # noqa: S108  # its choice, not ours
 _PROBE: Final = "/.filmjacket/ready"
 _PORT_NAMES: Final = (
     "s3",
@@ -77,11 +78,10 @@ def create_bucket(ports: Ports, bucket: str = BUCKET) -> None:
 
 def _sockets(ports: Ports) -> list[str]:
     """Where its parts speak to each other besides their ports: /tmp whatever TMPDIR says, and never removed by it."""
-    named = {part: ports[f"weed-{part}-grpc"] for part in ("master", "volume", "filer")} | {"s3": ports["s3-grpc"]}
-    plain = {"filer": ports["weed-filer"], "s3": ports["s3"]}
-    return [f"/tmp/seaweedfs-{part}-grpc-{port}.sock" for part, port in named.items()] + [
-        f"/tmp/seaweedfs-{part}-{port}.sock" for part, port in plain.items()
-    ]
+    grpc = {"master": "weed-master-grpc", "volume": "weed-volume-grpc", "filer": "weed-filer-grpc", "s3": "s3-grpc"}
+    names = [f"{part}-grpc-{ports[port]}" for part, port in grpc.items()]
+    names += [f"filer-{ports['weed-filer']}", f"s3-{ports['s3']}"]
+    return [f"{SOCKETS}/seaweedfs-{name}.sock" for name in names]
 
 
 def _options(data: Path, conf: Path, ports: Ports) -> list[str]:
