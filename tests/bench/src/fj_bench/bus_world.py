@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 from fj_bus import Bus, BusSettings, create_topics
 from fj_events import BadBody, Fact, Topic
-from fj_runtime import Part, migrate
-from pydantic import ValidationError
+from fj_runtime import Part, ServiceSettings, database, migrate
+from pydantic import SecretStr, ValidationError
 
 from fj_bench.ground import Ground
 
 NOTE: Final = "n" * 700
+_NONE: Final = str(UUID(int=0))
 
 
 class WorkDone(Fact, type="work.done.v1", topic="work-events", key="work"):
@@ -68,7 +70,13 @@ class World:
     @asynccontextmanager
     async def bus(self, service: str) -> AsyncIterator[Bus]:
         """A service's bus, as a process has it."""
-        async with asyncpg.create_pool(self.dsns[service], min_size=1, max_size=30) as pool:
+        settings = ServiceSettings(
+            postgres=SecretStr(self.dsns[service]),
+            postgres_pool_max=30,
+            http_port=1,
+            patient_namespace=SecretStr(_NONE),
+        )
+        async with database(settings, ["fj_bus"]) as pool:
             yield Bus(
                 pool, BusSettings(kafka=self.kafka, topic_prefix=self.prefix), service, topics=TOPICS, decode=decode
             )
