@@ -139,7 +139,8 @@ async def _settle(uids: Collection[str], work: Work) -> None:
     verdicts = {study.study_instance_uid: _verdict(study, work) for study in studies}
     # An MPPS can be quicker than the order that is on its way here in another topic: only silence ends the search.
     lonely = [s for s in studies if _is_quiet(s, work) and _is_complete(s, verdicts)]
-    linked = {s.study_instance_uid: s for s in await _linked(lonely, work, complete=True)}
+    taken = {study.order_id for study in studies if study.order_id is not None}
+    linked = {s.study_instance_uid: s for s in await _linked(lonely, work, complete=True, taken=taken)}
     studies = [linked.get(study.study_instance_uid, study) for study in studies]
     await work.studies.save(await _closed(studies, verdicts, work))
 
@@ -181,18 +182,26 @@ def _moment(study: Study, work: Work) -> datetime:
     return work.now if work.silence else study.progress.heard_at
 
 
-async def _linked(studies: Sequence[Study], work: Work, *, complete: bool = False) -> list[Study]:
-    """The studies, those that an order fits matched to it. `complete`: the patient may decide, and the search ends."""
+async def _linked(
+    studies: Sequence[Study], work: Work, *, complete: bool = False, taken: Collection[UUID] = ()
+) -> list[Study]:
+    """The studies, those that an order fits matched to it. `complete`: the patient may decide, and the search ends.
+
+    `taken`: orders that have a study since a moment ago, which is not written down yet.
+    """
     lost = [study.keys for study in studies if study.order_id is None]
     candidates = await work.studies.candidates(lost) if lost else {}
     matched: dict[str, Study] = {}
     others: dict[str, Study] = {}
+    taken = set(taken)
     for study in studies:
         uid = study.study_instance_uid
         if study.order_id is not None:
             continue
-        found = match(study.keys, candidates.get(uid, []), complete=complete, window=work.rules.window)
+        orders = [replace(o, open=o.open and o.order_id not in taken) for o in candidates.get(uid, [])]
+        found = match(study.keys, orders, complete=complete, window=work.rules.window)
         if isinstance(found, Match):
+            taken.add(found.order.order_id)
             matched[uid] = study.linked_to(found)
             work.studies.emit(_matched(study, found))
         elif complete:

@@ -4,6 +4,7 @@ A study that has been quiet for long is looked at by nobody but these.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from fj_bus import Bus, BusSettings, Tx
 from fj_events import ExamScheduled, Identifier, ObjectRef, PatientUpdated, ScheduledStep, Source, patient_key
 from fj_runtime import migrate
 from fj_testing import PATIENT_NAMESPACE, beside
+from pydicom.uid import generate_uid
 from storage_service import handlers
 from storage_service.adapters.postgres import PostgresStudies
 from storage_service.domain.assembly import Patience
@@ -58,10 +60,14 @@ class Store:
         async with self.bus.unit() as tx:
             await handlers.close_due(self.work(tx, silence=True), 50)
 
+    async def has_images_of(self, *exams: Exam) -> None:
+        for exam in exams:
+            fact = exam.stored(exam.images(1), ObjectRef(bucket="b", key=exam.study_uid, size=1, sha256="00"), [512])
+            await self.does(lambda work, fact=fact: handlers.on_instances_stored([fact], work))  # type: ignore[misc]
+
     async def has_a_lonely_study_of(self, exam: Exam) -> None:
         """Images without an accession number, and a long silence after them."""
-        fact = exam.stored(exam.images(1), ObjectRef(bucket="b", key=exam.study_uid, size=1, sha256="00"), [512])
-        await self.does(lambda work: handlers.on_instances_stored([fact], work))
+        await self.has_images_of(exam)
         await self.looks_at_what_is_due()
         assert await self.order_of(exam) is None
 
@@ -127,3 +133,24 @@ async def test_an_order_that_leaves_the_modality_to_its_plan(pool: "Pool") -> No
     await order
     await store.looks_at_what_is_due()
     assert await store.order_of(exam) == exam.order_id
+
+
+async def test_one_order_of_the_patient_is_not_the_order_of_two_studies(pool: "Pool") -> None:
+    store, exam = Store(pool), Exam(accession=None)
+    other = replace(exam, study_uid=str(generate_uid()))
+    await store.does(ordered(exam))
+    await store.has_images_of(exam, other)
+    await store.looks_at_what_is_due()
+    orders = [await store.order_of(exam), await store.order_of(other)]
+    assert sorted(orders, key=str) == sorted([exam.order_id, None], key=str)
+
+
+async def test_an_order_whose_own_study_came_takes_no_other_one_of_its_patient(pool: "Pool") -> None:
+    store, own = Store(pool), Exam()
+    other = replace(own, study_uid=str(generate_uid()), accession=None)
+    await store.has_images_of(own, other)
+    async with store.bus.unit() as tx:
+        work = store.work(tx, silence=True)
+        await work.studies.put_order(own.order(), datetime.now(UTC), DAY)
+        await handlers.close_due(work, 50)
+    assert (await store.order_of(own), await store.order_of(other)) == (own.order_id, None)
