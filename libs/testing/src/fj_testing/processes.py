@@ -106,7 +106,7 @@ class Services:
         """Create this module's topics, once."""
         if not self._topics_are_there:
             settings = {"FJ_KAFKA": self._stack.kafka(), "FJ_TOPIC_PREFIX": self.topic_prefix}
-            _run([sys.executable, "-m", "fj_bus.topics"], settings)
+            _run([sys.executable, "-m", "fj_bus"], settings)
             self._topics_are_there = True
 
     def environment(self, service: str) -> dict[str, str]:
