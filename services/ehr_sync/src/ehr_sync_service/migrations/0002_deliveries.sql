@@ -31,3 +31,5 @@ CREATE INDEX deliveries_exam ON deliveries (exam_key);
 CREATE INDEX deliveries_order ON deliveries (order_id);
 CREATE INDEX deliveries_report ON deliveries (destination, report_id);
 CREATE INDEX deliveries_newest ON deliveries (position DESC);
+-- What is closed is forgotten after a time, the oldest first.
+CREATE INDEX deliveries_closed ON deliveries (closed_at) WHERE state <> 'pending';

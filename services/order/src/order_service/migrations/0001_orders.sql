@@ -11,7 +11,8 @@ CREATE TABLE orders (
     patient_id         uuid NOT NULL,
     study_instance_uid text NOT NULL,
     details            jsonb NOT NULL,
-    before_change      jsonb,
+    -- Changes on their way to the exam: of each the id of its fact and the details that held before it, oldest first.
+    changes            jsonb NOT NULL DEFAULT '[]',
     report_id          uuid,
     report_version     integer,
     delivered          jsonb NOT NULL DEFAULT '{}',

@@ -56,6 +56,8 @@ CREATE TABLE reports (
     author             jsonb,
     signed_at          timestamptz,
     source             text NOT NULL,
+    -- It became its order's after its newest version was given out without it.
+    untold             boolean NOT NULL DEFAULT false,
     CHECK (order_id IS NOT NULL OR study_instance_uid IS NOT NULL)
 );
 
