@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test endure up down clean-data status check bench schemas format help packages-% environment
+.PHONY: demo test up down clean-data status check bench schemas format help packages-% environment
 
 # uv of this machine, else one of our own.
 UV := $(shell command -v uv || echo .tools/bin/uv)
@@ -31,9 +31,6 @@ status: environment ## one line per process: running, ready, memory, lag, dead l
 
 test: packages-test environment ## all tests, each service's in an environment of its own (ONLY="shared order": some)
 	@UV=$(UV) $(RUN)/python -m fj_testing.suite $(ONLY)
-
-endure: packages-test environment ## kill -9 of every process in the middle of running exams (many minutes)
-	@$(RUN)/pytest tests/failure -m endurance
 
 bench: packages-bench environment ## every promised figure, measured: one table (ONLY="intake latency": some rows)
 	@$(RUN)/python -m fj_bench $(ONLY)

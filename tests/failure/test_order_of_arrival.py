@@ -22,7 +22,7 @@ from fj_testing import Log, eventually
 
 from tests.failure.facts import once_and_without_gaps
 
-pytestmark = [pytest.mark.servers, pytest.mark.endurance, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
 CONSUMERS = ("patient", "order", "scheduling", "storage", "triage", "reporting", "ehr_sync", "portal")
 DELIVERIES = ("IP", "CM", "P", "F")
