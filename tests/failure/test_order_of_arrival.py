@@ -4,6 +4,7 @@ Consumers stand still while an exam is played at the doors, and start again one 
 before it has taken whatever there was.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -46,11 +47,12 @@ class Groups:
 
     stack: Stack
 
-    def stop(self, *services: str) -> None:
-        together([partial(self._stop, service) for service in services])
+    async def stop(self, *services: str) -> None:
+        # In a thread: senders see meanwhile that connections which they have kept are closed.
+        await asyncio.to_thread(together, [partial(self._stop, service) for service in services])
 
-    def start(self, service: str) -> None:
-        self._launch(service, "all")
+    async def start(self, service: str) -> None:
+        await asyncio.to_thread(self._launch, service, "all")
 
     async def at_rest(self, *services: str) -> None:
         """Until they have taken what there was, and told what there is to tell."""
@@ -79,7 +81,7 @@ class Groups:
 @pytest.fixture
 async def groups(whole_stack: Stack) -> AsyncIterator[Groups]:
     yield Groups(whole_stack)
-    whole_stack.up()
+    await asyncio.to_thread(whole_stack.up)
 
 
 async def played(clinic: Clinic, exam: Exam, *, from_worklist: bool) -> Performed:
@@ -147,11 +149,11 @@ async def test_groups_start_one_after_the_other(
 ) -> None:
     """Of any two groups, each is once the first."""
     exam = an_exam(priority="S")
-    groups.stop(*CONSUMERS)
+    await groups.stop(*CONSUMERS)
     made = await played(clinic, exam, from_worklist=False)
     await events.wait_for("instance-events", where=lambda record: record.key == made.study_instance_uid, within=20)
     for service in order:
-        groups.start(service)
+        await groups.start(service)
         await groups.at_rest(service)
     await assert_same_end(clinic, exam, made, events)
 
@@ -159,8 +161,8 @@ async def test_groups_start_one_after_the_other(
 @pytest.mark.parametrize("late", CONSUMERS)
 async def test_one_group_comes_late(late: str, groups: Groups, clinic: Clinic, events: Log) -> None:
     exam = an_exam(priority="S")
-    groups.stop(late)
+    await groups.stop(late)
     made = await played(clinic, exam, from_worklist=late != "scheduling")
     await groups.at_rest(*(service for service in CONSUMERS if service != late))
-    groups.start(late)
+    await groups.start(late)
     await assert_same_end(clinic, exam, made, events)

@@ -17,18 +17,15 @@ _COLUMNS: Final = "order_id, site, life, details, changes, report_id, report_ver
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
 _ADD: Final = """
-INSERT INTO orders (order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, patient_id,
-                    study_instance_uid, details)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-                     $9::text[], $10::jsonb[])
+INSERT INTO orders (order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, details)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
 ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
 RETURNING order_id
 """
 _SAVE: Final = """
 UPDATE orders
    SET life = $2, details = $3, changes = $4, report_id = $5, report_version = $6, delivered = $7,
-       placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, study_instance_uid = $12,
-       changed_at = now()
+       placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, changed_at = now()
  WHERE order_id = $1
 """
 _FIND: Final = f"""
@@ -73,7 +70,6 @@ class PostgresOrders:
             placer.issuer if placer else None,
             accession.value,
             accession.issuer,
-            details.study_instance_uid,
         )
 
     def emit(self, fact: Fact) -> UUID:
@@ -91,8 +87,6 @@ def _row(order: Order) -> tuple[object, ...]:
         placer.issuer if placer else None,
         accession.value,
         accession.issuer,
-        details.patient_id,
-        details.study_instance_uid,
         _json(details),
     )
 

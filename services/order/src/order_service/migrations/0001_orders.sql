@@ -8,8 +8,6 @@ CREATE TABLE orders (
     placer_issuer      text,
     accession_value    text NOT NULL,
     accession_issuer   text NOT NULL,
-    patient_id         uuid NOT NULL,
-    study_instance_uid text NOT NULL,
     details            jsonb NOT NULL,
     -- Changes on their way to the exam: of each the id of its fact and the details that held before it, oldest first.
     changes            jsonb NOT NULL DEFAULT '[]',
@@ -23,5 +21,3 @@ CREATE TABLE orders (
     CONSTRAINT orders_placer_number UNIQUE (placer_value, placer_issuer)
 );
 CREATE INDEX orders_accession_number ON orders (accession_value, accession_issuer);
-CREATE INDEX orders_patient ON orders (patient_id);
-CREATE INDEX orders_study ON orders (study_instance_uid);
