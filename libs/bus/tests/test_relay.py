@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from fj_bus import Bus, NotAProducer
+from fj_testing import eventually
 from fj_testing.log import Log
 
 from libs.bus.tests.world import CupDrunk, World, filled, relaying
@@ -75,3 +76,28 @@ async def test_many_units_at_once_some_rolled_back_keep_order_and_numbers(world:
     for key in {r.key for r in records}:
         numbers = [r.sequence for r in records if r.key == key]
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_relay_that_started_on_an_empty_outbox_never_reads_all_of_it(world: World, log: Log) -> None:
+    """A queue's size when statements are planned says nothing of what it will be."""
+    async with world.bus("alpha") as bus:
+        await bus.pool.execute("VACUUM ANALYZE bus.outbox")
+        whole, by_index = await scans(bus)
+        async with relaying(bus):
+            for n in range(20):
+                async with bus.unit() as tx:
+                    tx.emit(filled("q", n))
+                await log.wait_for("cup-events", where=lambda r: r.key == "q", count=n + 1)
+
+            async def counted() -> bool:
+                return (await scans(bus))[1] >= by_index + 20
+
+            await eventually(counted)
+        assert (await scans(bus))[0] == whole
+
+
+async def scans(bus: Bus) -> tuple[int, int]:
+    """How often the outbox was read as a whole, and how often by its index."""
+    query = "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relid = 'bus.outbox'::regclass"
+    [(whole, by_index)] = await bus.pool.fetch(query)
+    return whole, by_index

@@ -69,6 +69,7 @@ class Ownership:
         """Publish until told to stop. Raises what the database raises: the session's locks are gone then."""
         self._connection.add_termination_listener(self._on_terminated)
         await self._connection.add_listener(OUTBOX, self._on_notify)
+        await outbox.prepare(self._connection)
         await self.shares.join()
         stopping = asyncio.create_task(self._nudge_at(stop))
         try:

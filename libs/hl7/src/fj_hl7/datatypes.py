@@ -4,8 +4,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from fj_hl7.delimiters import USUAL, escape
 from fj_hl7.segment import Value
@@ -16,8 +15,7 @@ def join(parts: Iterable[str], delimiter: str = USUAL.component) -> str:
     return delimiter.join(parts).rstrip(delimiter)
 
 
-@dataclass(frozen=True, slots=True)
-class HD:
+class HD(NamedTuple):
     """Hierarchic designator (2.A.36): an assigning authority or a place."""
 
     namespace: str = ""
@@ -39,8 +37,7 @@ class HD:
         return self.write().replace(USUAL.component, USUAL.subcomponent)
 
 
-@dataclass(frozen=True, slots=True)
-class CX:
+class CX(NamedTuple):
     """Extended identifier (2.A.14) with the authority that assigned it."""
 
     value: str
@@ -55,8 +52,7 @@ class CX:
         return join((escape(self.value), "", "", self.authority.as_subcomponents(), escape(self.type_code)))
 
 
-@dataclass(frozen=True, slots=True)
-class EI:
+class EI(NamedTuple):
     """Entity identifier (2.A.28): a placer or filler number, an accession number, a UID."""
 
     value: str
@@ -70,8 +66,7 @@ class EI:
         return join((escape(self.value), self.authority.write()))
 
 
-@dataclass(frozen=True, slots=True)
-class CWE:
+class CWE(NamedTuple):
     """Coded with exceptions (2.A.13), also CE (2.A.11): a code, its text, its system, and the alternate triple."""
 
     code: str
@@ -90,8 +85,7 @@ class CWE:
         return join(map(escape, texts))
 
 
-@dataclass(frozen=True, slots=True)
-class XPN:
+class XPN(NamedTuple):
     """Extended person name (2.A.88). `representation`: A alphabetic, I ideographic, P phonetic."""
 
     family: str
@@ -112,8 +106,7 @@ class XPN:
         return join(map(escape, (*names, self.type_code, self.representation)))
 
 
-@dataclass(frozen=True, slots=True)
-class XCN:
+class XCN(NamedTuple):
     """Extended composite id and name of a person (2.A.86)."""
 
     id: str
@@ -137,8 +130,7 @@ class XCN:
         return join((*map(escape, names), "", self.authority.as_subcomponents()))
 
 
-@dataclass(frozen=True, slots=True)
-class XAD:
+class XAD(NamedTuple):
     """Extended address (2.A.84)."""
 
     street: str

@@ -36,7 +36,9 @@ class Value:
             return text if sub == 1 else ""
         delimiters = self._reading.delimiters
         text = _part(text, delimiters.subcomponent, sub - 1)
-        return "" if text == NULL else unescape(text, delimiters, self._reading.codec).strip()
+        if delimiters.escape in text:
+            text = unescape(text, delimiters, self._reading.codec)
+        return "" if text == NULL else text.strip()
 
     def texts(self, count: int) -> list[str]:
         """`get` of the first `count` components."""
@@ -174,5 +176,7 @@ class Segment:
 
 
 def _part(text: str, delimiter: str, index: int) -> str:
+    if delimiter not in text:
+        return "" if index else text
     parts = text.split(delimiter)
     return parts[index] if index < len(parts) else ""

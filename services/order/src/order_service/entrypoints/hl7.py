@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -137,14 +138,21 @@ def _accession(group: Group, site: Site) -> tuple[Identifier | None, Identifier 
     """The accession number by the site's rule, and the filler number; what is too long for SH is only the latter."""
     filler = _number(group["ORC"], 3, site.issuers.filler)
     for place in site.accession:
-        name, field = place.split("-")
+        name, field = _place(place)
         segment = group.segment(name)
-        number = _number(segment, int(field), site.issuers.accession) if segment else None
+        number = _number(segment, field, site.issuers.accession) if segment else None
         if number is not None and len(number.value) <= SH:
             return number, filler
         if number is not None:
             filler = filler or number
     return None, filler
+
+
+@lru_cache
+def _place(field: str) -> tuple[str, int]:
+    """`OBR-18` as the name of the segment and the number of the field."""
+    name, number = field.split("-")
+    return name, int(number)
 
 
 def _procedure(obr: Segment | None, control: str) -> CodedConcept:
