@@ -1,6 +1,7 @@
 """A small service that tests run as a process of its own. What misbehaves is chosen by DEMO_PARTS."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
@@ -153,6 +154,12 @@ async def stream(request: Request) -> StreamingResponse:
             await asyncio.sleep(0.1)
 
     return StreamingResponse(lines(), media_type="text/event-stream")
+
+
+@routes.get("/garbage")
+async def garbage() -> int:
+    """How many objects a search for garbage looks through."""
+    return len(gc.get_objects())
 
 
 @routes.post("/sick")

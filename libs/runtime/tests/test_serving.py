@@ -1,5 +1,6 @@
 """Beginning and end of a process."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -82,3 +83,9 @@ async def test_an_idle_process_is_small(start: "Start") -> None:
         pss = next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
     assert pss < 90_000, f"{pss} KB"
     assert os.path.exists(f"/proc/{demo.popen.pid}")  # noqa: ASYNC240, PTH110 - as above
+
+
+async def test_the_search_for_garbage_passes_over_what_lives_as_long_as_the_process(start: "Start") -> None:
+    demo = await start(DEMO_PARTS="first")
+    answer = await asyncio.to_thread(httpx.get, f"{demo.address}/api/demo/garbage")
+    assert answer.json() < 10_000
