@@ -3,8 +3,11 @@
 import asyncio
 import itertools
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fj_dicom import (
@@ -27,6 +30,7 @@ from fj_testing import eventually
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket
 
 from libs.dicom.tests.scu import Raw, a_listener, a_request, associate, in_association, listening
 
@@ -219,6 +223,28 @@ async def test_titles_are_checked(port: int, called: str, calling: str, diagnost
         if diagnostic is not None:
             assert link.acceptor.primitive.diagnostic == diagnostic
         await asyncio.to_thread(link.release)
+
+
+async def test_a_requestor_that_looks_late_knows_a_rejection_from_a_failure(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pynetdicom's own thread may be late on a busy machine: its connection must still be open then."""
+
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            came = super().wait(timeout)
+            time.sleep(0.02)
+            return came
+
+    def late(connection: AssociationSocket, *arguments: Any, **options: Any) -> None:
+        usual(connection, *arguments, **options)
+        connection._ready = Late()
+
+    usual = AssociationSocket.__init__
+    monkeypatch.setattr(AssociationSocket, "__init__", late)
+    async with listening(port):
+        link = await asyncio.to_thread(associate, port, ECHO, called="SOMEBODY")
+    assert link.is_rejected
 
 
 async def test_one_association_too_many_is_rejected_for_now(port: int) -> None:

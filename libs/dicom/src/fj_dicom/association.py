@@ -1,5 +1,6 @@
 """One association as acceptor (PS3.8 section 9.2), in a thread of its own."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 from traceback import extract_tb
@@ -22,6 +23,10 @@ from fj_dicom.status import PENDING, General, Status
 T = TypeVar("T")
 TOGETHER: Final = 64 * 1024
 """Matches of a C-FIND are sent together, up to so many bytes."""
+
+_BEFORE_REJECTION_S: Final = 0.1
+"""A refusal is in no hurry. pynetdicom's requestor takes one that comes before its own thread has looked at the
+connection for a failure to connect, and calls it an abort: one in four on a busy machine."""
 
 _NAMES: Final = {field.value: field.name for field in CommandField}
 
@@ -119,6 +124,7 @@ class Association:
 
     def _reject(self, proposal: Proposal, refusal: Rejection) -> Outcome:
         self._log.warning("association rejected", caller=proposal.calling_ae_title, reason=refusal.words)
+        time.sleep(_BEFORE_REJECTION_S)
         self._connection.send(refusal.encode())
         self._connection.finish()
         return Outcome.REJECTED
