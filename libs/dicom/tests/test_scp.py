@@ -3,11 +3,8 @@
 import asyncio
 import itertools
 import os
-import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fj_dicom import (
@@ -30,18 +27,12 @@ from fj_testing import eventually
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.association import Association
-from pynetdicom.transport import AssociationSocket
 
-from libs.dicom.tests.scu import Raw, a_listener, a_request, associate, in_association, listening
+from libs.dicom.tests.scu import Raw, a_listener, a_request, in_association, listening
 
 MWL = "1.2.840.10008.5.1.4.31"
 MPPS = "1.2.840.10008.3.1.2.3.3"
 ECHO = (VERIFICATION, UNCOMPRESSED)
-
-
-@pytest.fixture
-def port(free_port: Callable[[], int]) -> int:
-    return free_port()
 
 
 def entries(count: int) -> list[Dataset]:
@@ -210,68 +201,6 @@ async def test_a_data_set_that_cannot_be_decoded_is_a_failure(port: int) -> None
             kind, body = await asyncio.to_thread(peer.read)
             assert kind == 0x04
             assert b"the data set cannot be decoded" in body
-
-
-@pytest.mark.parametrize(
-    ("called", "calling", "diagnostic"), [("SOMEBODY", "CT1", 7), ("FJ_TEST", "MR7", 3), ("FJ_TEST", "CT1", None)]
-)
-async def test_titles_are_checked(port: int, called: str, calling: str, diagnostic: int | None) -> None:
-    async with listening(port, callers=frozenset({"CT1"})):
-        link = await asyncio.to_thread(associate, port, ECHO, called=called, calling=calling)
-        assert link.is_rejected is (diagnostic is not None)
-        assert link.acceptor.primitive is not None
-        if diagnostic is not None:
-            assert link.acceptor.primitive.diagnostic == diagnostic
-        await asyncio.to_thread(link.release)
-
-
-async def test_a_requestor_that_looks_late_knows_a_rejection_from_a_failure(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """pynetdicom's own thread may be late on a busy machine: its connection must still be open then."""
-
-    class Late(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            came = super().wait(timeout)
-            time.sleep(0.02)
-            return came
-
-    def late(connection: AssociationSocket, *arguments: Any, **options: Any) -> None:
-        usual(connection, *arguments, **options)
-        connection._ready = Late()
-
-    usual = AssociationSocket.__init__
-    monkeypatch.setattr(AssociationSocket, "__init__", late)
-    async with listening(port):
-        link = await asyncio.to_thread(associate, port, ECHO, called="SOMEBODY")
-    assert link.is_rejected
-
-
-async def test_one_association_too_many_is_rejected_for_now(port: int) -> None:
-    async with listening(port, max_associations=1):
-        first = await asyncio.to_thread(associate, port, ECHO)
-        second = await asyncio.to_thread(associate, port, ECHO)
-        assert second.is_rejected
-        assert second.acceptor.primitive is not None
-        assert (second.acceptor.primitive.result, second.acceptor.primitive.diagnostic) == (2, 2)
-        await asyncio.to_thread(first.release)
-
-
-async def test_contexts_that_are_not_offered_are_rejected_and_the_senders_order_counts(port: int) -> None:
-    async def find(_: Request) -> Iterable[bytes]:
-        return ()
-
-    async with listening(port, FindService(MWL, find)):
-        link = await asyncio.to_thread(
-            associate,
-            port,
-            (MWL, [ImplicitVRLittleEndian, ExplicitVRLittleEndian]),
-            (MPPS, UNCOMPRESSED),
-            (MWL, ["1.2.3"]),
-        )
-        assert [context.transfer_syntax for context in link.accepted_contexts] == [[ImplicitVRLittleEndian]]
-        assert [context.result for context in link.rejected_contexts] == [3, 4]
-        await asyncio.to_thread(link.release)
 
 
 def message(context_id: int, command: bytes, data: bytes = b"") -> bytes:

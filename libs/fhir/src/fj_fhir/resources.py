@@ -1,6 +1,7 @@
 """The resources that are served, as plain data; `to_json` gives each as R4, and each has passed `check` then."""
 
 import base64
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Final
@@ -30,7 +31,7 @@ _DICOMWEB: Final = "dicomweb"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Resource:
+class _Resource(ABC):
     """What every resource has besides its own content."""
 
     resource_type: ClassVar[str]
@@ -49,8 +50,9 @@ class _Resource:
         }
         return check(self.resource_type, compact({**head, **self._content()}))
 
+    @abstractmethod
     def _content(self) -> Json:
-        raise NotImplementedError
+        """What only this resource has."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,7 +120,28 @@ def scheduling_router(
 ) -> APIRouter:
     """Look up, and end what will not end by itself."""
     router = APIRouter(prefix="/api/scheduling", tags=["scheduling"])
+    _look_up_exams(router, book)
+    _look_up_steps(router, book)
 
+    @router.post("/exams/{exam_key}/finish", summary="End a started exam whose modality will not")
+    async def finish_exam(exam_key: str, actor: Actor) -> ExamView:
+        try:
+            async with unit(actor) as tx:
+                exam = await handlers.finish_exam(exam_key, schedule(tx), lists)
+        except NoSuchExam as error:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+        except NotPossible as error:
+            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+        return ExamView.of(exam)
+
+    @router.get("/catalogue", summary="Procedures and stations")
+    async def read_catalogue() -> Catalogue:
+        return catalogue
+
+    return router
+
+
+def _look_up_exams(router: APIRouter, book: ExamBook) -> None:
     @router.get("/exams", summary="Find exams")
     async def find_exams(  # noqa: PLR0913, PLR0917 - each is a parameter of the query string
         site: str | None = None,
@@ -146,17 +167,8 @@ def scheduling_router(
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(NoSuchExam()))
         return ExamView.of(exam)
 
-    @router.post("/exams/{exam_key}/finish", summary="End a started exam whose modality will not")
-    async def finish_exam(exam_key: str, actor: Actor) -> ExamView:
-        try:
-            async with unit(actor) as tx:
-                exam = await handlers.finish_exam(exam_key, schedule(tx), lists)
-        except NoSuchExam as error:
-            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
-        except NotPossible as error:
-            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
-        return ExamView.of(exam)
 
+def _look_up_steps(router: APIRouter, book: ExamBook) -> None:
     @router.get("/steps", summary="Find scheduled procedure steps")
     async def find_steps(  # noqa: PLR0913, PLR0917 - each is a parameter of the query string
         site: str | None = None,
@@ -176,9 +188,3 @@ def scheduling_router(
             starts_before=starts_before,
         )
         return Steps(steps=[StepView.of(key, step) for key, step in await book.find_steps(wanted, limit)])
-
-    @router.get("/catalogue", summary="Procedures and stations")
-    async def read_catalogue() -> Catalogue:
-        return catalogue
-
-    return router

@@ -1,0 +1,80 @@
+"""Which associations are accepted, and what a requestor learns of one that is not (PS3.8 section 9.3)."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from fj_dicom import UNCOMPRESSED, VERIFICATION, FindService, Request
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.transport import AssociationSocket
+
+from libs.dicom.tests.scu import associate, listening
+
+MPPS = "1.2.840.10008.3.1.2.3.3"
+MWL = "1.2.840.10008.5.1.4.31"
+ECHO = (VERIFICATION, UNCOMPRESSED)
+
+
+@pytest.mark.parametrize(
+    ("called", "calling", "diagnostic"), [("SOMEBODY", "CT1", 7), ("FJ_TEST", "MR7", 3), ("FJ_TEST", "CT1", None)]
+)
+async def test_titles_are_checked(port: int, called: str, calling: str, diagnostic: int | None) -> None:
+    async with listening(port, callers=frozenset({"CT1"})):
+        link = await asyncio.to_thread(associate, port, ECHO, called=called, calling=calling)
+        assert link.is_rejected is (diagnostic is not None)
+        assert link.acceptor.primitive is not None
+        if diagnostic is not None:
+            assert link.acceptor.primitive.diagnostic == diagnostic
+        await asyncio.to_thread(link.release)
+
+
+async def test_a_requestor_that_looks_late_knows_a_rejection_from_a_failure(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pynetdicom's own thread may be late on a busy machine: its connection must still be open then."""
+
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            came = super().wait(timeout)
+            time.sleep(0.02)
+            return came
+
+    def late(connection: AssociationSocket, *arguments: Any, **options: Any) -> None:
+        usual(connection, *arguments, **options)
+        connection._ready = Late()
+
+    usual = AssociationSocket.__init__
+    monkeypatch.setattr(AssociationSocket, "__init__", late)
+    async with listening(port):
+        link = await asyncio.to_thread(associate, port, ECHO, called="SOMEBODY")
+    assert link.is_rejected
+
+
+async def test_one_association_too_many_is_rejected_for_now(port: int) -> None:
+    async with listening(port, max_associations=1):
+        first = await asyncio.to_thread(associate, port, ECHO)
+        second = await asyncio.to_thread(associate, port, ECHO)
+        assert second.is_rejected
+        assert second.acceptor.primitive is not None
+        assert (second.acceptor.primitive.result, second.acceptor.primitive.diagnostic) == (2, 2)
+        await asyncio.to_thread(first.release)
+
+
+async def test_contexts_that_are_not_offered_are_rejected_and_the_senders_order_counts(port: int) -> None:
+    async def find(_: Request) -> Iterable[bytes]:
+        return ()
+
+    async with listening(port, FindService(MWL, find)):
+        link = await asyncio.to_thread(
+            associate,
+            port,
+            (MWL, [ImplicitVRLittleEndian, ExplicitVRLittleEndian]),
+            (MPPS, UNCOMPRESSED),
+            (MWL, ["1.2.3"]),
+        )
+        assert [context.transfer_syntax for context in link.accepted_contexts] == [[ImplicitVRLittleEndian]]
+        assert [context.result for context in link.rejected_contexts] == [3, 4]
+        await asyncio.to_thread(link.release)
