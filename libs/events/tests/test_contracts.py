@@ -84,7 +84,7 @@ def test_every_fact_stands_in_exactly_its_own_topic() -> None:
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_a_type_carries_its_major_version_and_the_key_of_its_topic(name: str) -> None:
     assert name.rsplit(".", 1)[1].removeprefix("v").isdigit()
-    assert REGISTRY[name].key_field == TOPICS[REGISTRY[name].topic].key
+    assert REGISTRY[name].key_field == TOPICS[REGISTRY[name].topic].key_of(name)
 
 
 def subclasses(cls: type[Phi]) -> list[type[Phi]]:

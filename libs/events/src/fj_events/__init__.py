@@ -17,7 +17,14 @@ from fj_events.exam import (
     ScheduledStep,
 )
 from fj_events.finding import PriorityRaised
-from fj_events.instance import InstancesStored, SeriesAttributes, StoredInstance, StudyAttributes
+from fj_events.instance import (
+    CommitmentRequested,
+    InstancesStored,
+    SeriesAttributes,
+    SopReference,
+    StoredInstance,
+    StudyAttributes,
+)
 from fj_events.order import (
     OrderCancelled,
     OrderChanged,
@@ -32,9 +39,11 @@ from fj_events.registry import REGISTRY
 from fj_events.report import ReportAmended, ReportFinalized, ReportPreliminary
 from fj_events.study import (
     Completeness,
+    ConflictingInstance,
     MatchRule,
     SeriesSummary,
     StudyAvailable,
+    StudyConflicted,
     StudyMatched,
     StudyReceived,
     StudyUnmatched,
@@ -56,7 +65,9 @@ __all__ = [
     "BadEvent",
     "ClinicalPhi",
     "CodedConcept",
+    "CommitmentRequested",
     "Completeness",
+    "ConflictingInstance",
     "DeliveryAbandoned",
     "DeliveryDelayed",
     "DeliveryDelivered",
@@ -100,11 +111,13 @@ __all__ = [
     "SeriesSummary",
     "Sex",
     "Site",
+    "SopReference",
     "Source",
     "Staff",
     "StoredInstance",
     "StudyAttributes",
     "StudyAvailable",
+    "StudyConflicted",
     "StudyMatched",
     "StudyReceived",
     "StudyUnmatched",

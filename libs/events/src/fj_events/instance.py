@@ -1,4 +1,4 @@
-"""Facts about received instances. Owner: `ingest`."""
+"""Facts about received instances, and what was asked about them. Owner: `ingest`."""
 
 from datetime import date
 from uuid import UUID
@@ -78,3 +78,31 @@ class InstancesStored(Fact, type="instance.stored.v1", topic="instance-events", 
     study: StudyAttributes
     series: SeriesAttributes
     instances: tuple[StoredInstance, ...]
+
+
+class SopReference(Part):
+    """An instance as others refer to it (PS3.3 table 10-11)."""
+
+    sop_class_uid: Uid
+    sop_instance_uid: Uid
+
+
+class CommitmentRequested(
+    Fact, type="instance.commitment_requested.v1", topic="instance-events", key="transaction_uid"
+):
+    """A sender asks that these instances are kept for good (storage commitment, PS3.4 Annex J).
+
+    A request with very many references stands in several facts, `part` 1 to `parts`, in order under its Transaction
+    UID. What is referred to may be on its way to the index, or unknown here: the one who answers has to find out.
+    """
+
+    transaction_uid: Uid
+    """Transaction UID (0008,1195). A request that was sent again is in no second fact."""
+    calling_ae_title: str
+    """Whom to answer: an application entity of FJ_PEERS."""
+    requested_at: AwareDatetime
+    part: int
+    parts: int
+    number_of_references: int
+    """Of the whole request."""
+    references: tuple[SopReference, ...]

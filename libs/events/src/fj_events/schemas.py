@@ -99,9 +99,10 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
+    keys = ", ".join((topic.key, *(f"{field} ({name})" for name, field in topic.other_keys.items())))
     return {
         "address": topic.name,
-        "description": f"Owner: {topic.owner}. Key: {topic.key}. PHI: {topic.phi}. Kept: {topic.retention}.",
+        "description": f"Owner: {topic.owner}. Key: {keys}. PHI: {topic.phi}. Kept: {topic.retention}.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in topic.facts},
         "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions}},
     }

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from fj_events.base import Fact, OpenEnum, Part
-from fj_events.terms import Identifier, Uid
-from fj_events.vocabulary import PatientPhi
+from fj_events.terms import Identifier, ObjectRef, Uid
+from fj_events.vocabulary import PatientPhi, Source
 
 
 class SeriesSummary(Part):
@@ -104,3 +104,35 @@ class StudyUpdated(_Counted, type="study.updated.v1", topic="study-events", key=
 
     added_instances: int
     reason: str
+
+
+class ConflictingInstance(Part):
+    """An instance that came with the SOP Instance UID of another one, and other bytes."""
+
+    sop_instance_uid: Uid
+    revision: int
+    """1 for the first that conflicts, then 2, …"""
+    sha256: str
+    """Of its data set, hexadecimal."""
+    current_sha256: str
+    """Of the data set that came first and stays the current one, hexadecimal."""
+    offset: int
+    """Of its Part 10 file inside the pack, bytes."""
+    length: int
+    """Of its Part 10 file, bytes."""
+
+
+class StudyConflicted(Fact, type="study.conflicted.v1", topic="study-events", key="study_instance_uid"):
+    """Instances of one series came again under known UIDs with other bytes. Both are kept; the first stays current.
+
+    Each of them is in one such fact.
+    """
+
+    study_instance_uid: Uid
+    series_instance_uid: Uid
+    pack: ObjectRef
+    """Where those that came later lie."""
+    source: Source
+    calling_ae_title: str | None = None
+    received_at: AwareDatetime
+    instances: tuple[ConflictingInstance, ...]

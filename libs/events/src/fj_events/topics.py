@@ -17,6 +17,9 @@ class Topic(BaseModel):
     name: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
     owner: str
     key: str
+    """The field that is the key of its facts."""
+    other_keys: Mapping[str, str] = Field(default_factory=dict)
+    """Types of this topic that are about something else, and the field that is their key."""
     partitions: int = Field(gt=0)
     retention: str = Field(pattern=r"^(forever|\d+d)$")
     phi: str
@@ -24,6 +27,10 @@ class Topic(BaseModel):
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     facts: tuple[str, ...]
+
+    def key_of(self, fact_type: str) -> str:
+        """The field that is the Kafka key of this type."""
+        return self.other_keys.get(fact_type, self.key)
 
     @property
     def retention_ms(self) -> int:
