@@ -1,12 +1,15 @@
-"""What happens to a sealed segment."""
+"""What happens to a sealed segment, and to a storage commitment request."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from fj_events import ObjectRef
 
+from ingest_service.domain import commitment
+from ingest_service.domain.commitment import CommitmentRequest, TransactionReused
 from ingest_service.domain.pack import facts_of
-from ingest_service.ports import Digests, Packs, Segment, Stored
+from ingest_service.ports import Commitments, Digests, Packs, Segment, Stored
 
 
 class Shipped(StrEnum):
@@ -54,3 +57,14 @@ def _reference(stored: Stored) -> ObjectRef:
     if stored.sha256 is None:
         raise UnverifiedPack(f"object {stored.key} has no digest")
     return ObjectRef(bucket=stored.bucket, key=stored.key, size=stored.size, sha256=stored.sha256)
+
+
+async def request_commitment(request: CommitmentRequest, commitments: Commitments, now: datetime) -> None:
+    """Commit what a sender asks for; the same request again changes nothing. Raises TransactionReused, NotKept."""
+    async with commitments.unit() as unit:
+        before = await unit.enter(request)
+        if before is None:
+            for fact in commitment.facts_of(request, now):
+                unit.emit(fact)
+        elif before != request.digest:
+            raise TransactionReused

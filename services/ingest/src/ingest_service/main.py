@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -12,17 +13,20 @@ from fj_dicom import BadPeers, Peers, Scp, ScpSettings, StoreService
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Health, NotReachable, Part, SettingsError, Sites, api, command, database, serve
 
+from ingest_service.adapters.commitments import PostgresCommitments
 from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests
 from ingest_service.adapters.sealed import SealedSegment, take
+from ingest_service.domain.commitment import CommitmentRequest, NotKept
 from ingest_service.domain.pack import Issuers
+from ingest_service.entrypoints.commitment import Keep, commitment_service
 from ingest_service.entrypoints.dimse import JournalStorage
 from ingest_service.entrypoints.http import journal_router
 from ingest_service.entrypoints.shipper import Shipper
 from ingest_service.entrypoints.storable import CONTEXTS
 from ingest_service.entrypoints.stow import stow_router
 from ingest_service.entrypoints.sweeper import sweeper
-from ingest_service.handlers import ship
+from ingest_service.handlers import request_commitment, ship
 from ingest_service.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,8 +55,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     journal = FolderJournal(settings.journal, _limits(settings), out.wake)
     parts: list[Part] = [sweeper(journal)]
     if RECEIVER in roles:
-        parts.append(_receiver(settings, journal))
-    if roles & {SHIPPER, RELAY}:
+        parts.append(_receiver(settings, journal, out.keep))
+    if roles & {RECEIVER, SHIPPER, RELAY}:
         parts.append(out)
     routers = [journal_router(journal)]
     if LISTENER in roles:
@@ -61,7 +65,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
 
 
 class _WayOut:
-    """Shipper and relay. They wait for PostgreSQL here, so that receiving need not."""
+    """What needs PostgreSQL: shipper, relay, commitment requests. It is awaited here, so that receiving need not."""
 
     name = "way-out"
 
@@ -69,6 +73,13 @@ class _WayOut:
         self._settings = settings
         self._roles = roles
         self._shipper: Shipper | None = None
+        self._bus: Bus | None = None
+
+    async def keep(self, request: CommitmentRequest) -> None:
+        """Commit a storage commitment request. Raises TransactionReused, NotKept."""
+        if self._bus is None:
+            raise NotKept
+        await request_commitment(request, PostgresCommitments(self._bus.unit), datetime.now(UTC))
 
     def wake(self) -> None:
         """A segment was sealed. For any thread."""
@@ -91,13 +102,18 @@ class _WayOut:
                 log.warning("receiving goes on without a database", reason=str(reason))
 
     async def _work(self, pool: "Pool[Record]", stop: asyncio.Event) -> None:
-        bus = _bus(self._settings, pool)
+        self._bus = bus = _bus(self._settings, pool)
         self._shipper = _shipper(self._settings, bus)
         async with asyncio.TaskGroup() as group:
+            group.create_task(_until(stop))
             if SHIPPER in self._roles:
                 group.create_task(self._shipper.run(stop))
             if RELAY in self._roles:
                 group.create_task(Relay(bus).run(stop))
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 async def _drain(settings: Settings) -> None:
@@ -127,7 +143,7 @@ def _shipper(settings: Settings, bus: Bus) -> Shipper:
     )
 
 
-def _receiver(settings: Settings, journal: FolderJournal) -> Scp:
+def _receiver(settings: Settings, journal: FolderJournal, keep: Keep) -> Scp:
     scp = ScpSettings(
         ae_title=settings.ae_title,
         host=settings.dimse_host,
@@ -142,7 +158,8 @@ def _receiver(settings: Settings, journal: FolderJournal) -> Scp:
         peers = Peers.load(settings.peers)
     except BadPeers as error:
         raise SettingsError(str(error)) from None
-    return Scp("store", scp, [StoreService(CONTEXTS, JournalStorage(journal))], peers)
+    storing = StoreService(CONTEXTS, JournalStorage(journal))
+    return Scp("store", scp, [storing, commitment_service(keep, peers)], peers)
 
 
 def _limits(settings: Settings) -> Limits:

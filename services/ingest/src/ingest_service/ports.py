@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fj_events import Fact
 
+from ingest_service.domain.commitment import CommitmentRequest
 from ingest_service.domain.pack import Member, SeriesHead
 from ingest_service.domain.reception import Identity, Origin
 
@@ -171,3 +172,20 @@ class Digests(Protocol):
 
     def unit(self, study_instance_uid: str) -> AbstractAsyncContextManager[DigestUnit]:
         """Lock the study; commits at exit."""
+
+
+class CommitmentUnit(Protocol):
+    """One transaction."""
+
+    async def enter(self, request: CommitmentRequest) -> bytes | None:
+        """Keep the request; the digest of the one that has its Transaction UID already, None where there is none."""
+
+    def emit(self, fact: Fact) -> None:
+        """State a fact when the transaction commits."""
+
+
+class Commitments(Protocol):
+    """Storage commitment requests that were taken."""
+
+    def unit(self) -> AbstractAsyncContextManager[CommitmentUnit]:
+        """Commits at exit. Raises NotKept."""
