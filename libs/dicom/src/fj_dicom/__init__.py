@@ -15,6 +15,7 @@ from fj_dicom.attributes import (
 from fj_dicom.command import Command, CommandField
 from fj_dicom.decoding import read, write
 from fj_dicom.errors import AssociationLost, Refused
+from fj_dicom.identifier import SPECIFIC_CHARACTER_SET, UTF_8, Asked, Attributes, Encoder, Items, Text, asked
 from fj_dicom.messages import Answer, Caller, Incoming, Request
 from fj_dicom.normalized import AnswerHandler, NormalizedService
 from fj_dicom.part10 import FileHeader, file_header, read_file_header
@@ -29,17 +30,22 @@ from fj_dicom.tags import BadDataSet, TagScanner
 
 __all__ = [
     "OK",
+    "SPECIFIC_CHARACTER_SET",
     "UNCOMPRESSED",
+    "UTF_8",
     "VERIFICATION",
     "Answer",
     "AnswerHandler",
+    "Asked",
     "AssociationLost",
+    "Attributes",
     "BadDataSet",
     "BadPeers",
     "Caller",
     "Channel",
     "Command",
     "CommandField",
+    "Encoder",
     "ErrorId",
     "FileHeader",
     "Find",
@@ -48,6 +54,7 @@ __all__ = [
     "General",
     "Health",
     "Incoming",
+    "Items",
     "Matches",
     "Name",
     "NameGroup",
@@ -67,6 +74,8 @@ __all__ = [
     "Store",
     "StoreService",
     "TagScanner",
+    "Text",
+    "asked",
     "day",
     "file_header",
     "integer",

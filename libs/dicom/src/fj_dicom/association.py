@@ -15,7 +15,7 @@ from fj_dicom.decoding import write
 from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
 from fj_dicom.exchange import Exchange, Released
 from fj_dicom.messages import Answer, Caller, Incoming, Request
-from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, agree
+from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, Terms, agree
 from fj_dicom.offer import Offer
 from fj_dicom.services import Service, Session
 from fj_dicom.status import PENDING, General, Status
@@ -99,11 +99,13 @@ class Association:
         if refusal is not None:
             return self._reject(proposal, refusal)
         settings = self._offer.settings
-        agreement = agree(proposal, self._offer.contexts, settings.max_pdu)
+        agreement = agree(
+            proposal, Terms(self._offer.contexts, settings.max_pdu, self._offer.extended, self._offer.returned)
+        )
         self._connection.send(agreement.pdu)
         exchange = Exchange(self._connection, agreement.contexts, proposal.max_pdu)
         title = proposal.calling_ae_title
-        caller = Caller(title, proposal.called_ae_title, self._host, self._offer.peers.site(title))
+        caller = Caller(title, proposal.called_ae_title, self._host, self._offer.peers.site(title), agreement.extended)
         self._log = self._log.bind(caller=title)
         self._log.info("association accepted", contexts=len(agreement.contexts))
         try:

@@ -1,7 +1,7 @@
 """What a service gets and what it answers."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
@@ -21,6 +21,8 @@ class Caller:
     host: str
     site: str
     """From `Peers`."""
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    """What was agreed by SOP class extended negotiation (PS3.7 D.3.3.5), by SOP class."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Decoding, encoding and the rules for contexts are pynetdicom's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydicom.uid import UID
@@ -14,6 +14,8 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
+    SOPClassExtendedNegotiation,
 )
 from pynetdicom.presentation import PresentationContext, build_context, negotiate_as_acceptor
 
@@ -59,6 +61,10 @@ class Proposal:
     application_context: str
     max_pdu: int
     """The longest PDU that the requestor takes."""
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    """Options that the requestor asks for, by SOP class (PS3.7 D.3.3.5)."""
+    scp_of: frozenset[str] = frozenset()
+    """SOP classes of which the requestor offers to be SCP (PS3.7 D.3.3.4)."""
 
     @classmethod
     def decode(cls, body: bytes) -> "Proposal":
@@ -68,6 +74,13 @@ class Proposal:
             pdu.decode(b"\x01\x00" + len(body).to_bytes(4, "big") + body)
             primitive = pdu.to_primitive()
             asked = primitive.maximum_length_received or PDU_MAX
+            items = list(primitive.user_information)
+            extended = {
+                str(item.sop_class_uid): bytes(item.service_class_application_information or b"")
+                for item in items
+                if isinstance(item, SOPClassExtendedNegotiation)
+            }
+            roles = [item for item in items if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and item.scp_role]
         except Exception as reason:
             # pynetdicom's decoder raises whatever it stumbles over.
             raise ProtocolBroken("the A-ASSOCIATE-RQ cannot be decoded", INVALID_PARAMETER_VALUE) from reason
@@ -78,6 +91,8 @@ class Proposal:
             called_ae_title=primitive.called_ae_title.strip(),
             application_context=str(primitive.application_context_name),
             max_pdu=min(max(asked, 1024), PDU_MAX),
+            extended=extended,
+            scp_of=frozenset(str(item.sop_class_uid) for item in roles),
         )
 
 
@@ -87,27 +102,54 @@ class Agreement:
 
     contexts: Mapping[int, tuple[str, str]]
     pdu: bytes
+    extended: Mapping[str, bytes]
+    """The options that both sides can do, by SOP class."""
 
 
-def agree(proposal: Proposal, supported: Mapping[str, Sequence[str]], max_pdu: int) -> Agreement:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an acceptor agrees to."""
+
+    contexts: Mapping[str, Sequence[str]]
+    """Abstract syntax -> transfer syntaxes."""
+    max_pdu: int
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    """See `services.Service.extended`."""
+    returned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """See `services.Service.returned`."""
+
+
+def agree(proposal: Proposal, terms: Terms) -> Agreement:
     """Accept what is supported; of several transfer syntaxes the one that the requestor named first.
 
     The requestor's order is taken because it is the one that costs the sender no transcoding.
     """
+    returned = {uid: syntaxes for uid, syntaxes in terms.returned.items() if uid in proposal.scp_of}
+    supported = {**returned, **terms.contexts}
     results = [_result(proposed, supported) for proposed in proposal.primitive.presentation_context_definition_list]
+    extended = {
+        uid: bytes(min(ours, theirs) for ours, theirs in zip(terms.extended[uid], asked, strict=False))
+        for uid, asked in proposal.extended.items()
+        if uid in terms.extended
+    }
     accept = A_ASSOCIATE()
     accept.application_context_name = APPLICATION_CONTEXT
     accept.calling_ae_title = proposal.primitive.calling_ae_title
     accept.called_ae_title = proposal.primitive.called_ae_title
     accept.result, accept.result_source = 0, 1
     accept.presentation_context_definition_results_list = results
-    accept.user_information = _user_information(max_pdu)
+    turned = sorted({str(result.abstract_syntax) for result in results if result.result == 0} & returned.keys())
+    accept.user_information = [
+        *_user_information(terms.max_pdu),
+        *map(_as_scp, turned),
+        *(_options(uid, options) for uid, options in extended.items()),
+    ]
     contexts = {
         context.context_id: (str(context.abstract_syntax), str(context.transfer_syntax[0]))
         for context in results
         if context.result == 0 and context.context_id is not None
     }
-    return Agreement(contexts, bytes(A_ASSOCIATE_AC(accept).encode()))
+    return Agreement(contexts, bytes(A_ASSOCIATE_AC(accept).encode()), extended)
 
 
 def _result(proposed: PresentationContext, supported: Mapping[str, Sequence[str]]) -> PresentationContext:
@@ -128,3 +170,18 @@ def _user_information(max_pdu: int) -> list[Any]:
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     return [length, implementation, version]
+
+
+def _as_scp(sop_class: str) -> SCP_SCU_RoleSelectionNegotiation:
+    """The requestor is SCP of this class, and we are its SCU."""
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = UID(sop_class)
+    role.scu_role, role.scp_role = False, True
+    return role
+
+
+def _options(sop_class: str, options: bytes) -> SOPClassExtendedNegotiation:
+    item = SOPClassExtendedNegotiation()
+    item.sop_class_uid = UID(sop_class)
+    item.service_class_application_information = options
+    return item

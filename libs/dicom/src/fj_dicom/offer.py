@@ -27,20 +27,28 @@ class Offer:
     contexts: Mapping[str, Sequence[str]]
     routes: Mapping[tuple[str, int], Service]
     """By abstract syntax and command field."""
+    extended: Mapping[str, bytes]
+    """Options by SOP class."""
+    returned: Mapping[str, Sequence[str]]
+    """What is sent to requestors that are SCP of it."""
 
     @classmethod
     def of(cls, name: str, settings: ScpSettings, services: Sequence[Service], peers: Peers) -> "Offer":
         """Merge the services; verification is added. Raises ValueError when two claim the same operation."""
         contexts: dict[str, Sequence[str]] = {}
         routes: dict[tuple[str, int], Service] = {}
+        extended: dict[str, bytes] = {}
+        returned: dict[str, Sequence[str]] = {}
         for service in (Verification(), *services):
+            extended.update(service.extended)
+            returned.update(service.returned)
             for abstract_syntax, transfer_syntaxes in service.contexts.items():
                 contexts[abstract_syntax] = tuple(transfer_syntaxes)
                 for command in service.commands:
                     if (abstract_syntax, command) in routes:
                         raise ValueError(f"{name}: two services perform {command:#06x} of {abstract_syntax}")
                     routes[abstract_syntax, command] = service
-        return cls(name, settings, peers, contexts, routes)
+        return cls(name, settings, peers, contexts, routes, extended, returned)
 
     def refusal(self, proposal: Proposal) -> Rejection | None:
         """Why this association is not accepted, in the order of PS3.8 section 7.1.1 (None: it is)."""

@@ -9,7 +9,7 @@ from fj_dicom.command import CommandField
 from fj_dicom.decoding import write
 from fj_dicom.messages import Answer, Incoming, Request
 from fj_dicom.services import UNCOMPRESSED, Channel, Stateless, take_whole
-from fj_dicom.status import CANCEL, Find, Status
+from fj_dicom.status import CANCEL, OK, Find, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Matches:
     identifiers: Iterable[Dataset | bytes]
     pending: Find = Find.PENDING
     """With what each is sent: `PENDING_WITHOUT_SOME_KEYS` where optional keys of the request are not supported."""
+    final: Status = OK
+    """The last answer."""
 
 
 FindHandler = Callable[[Request], Awaitable[Iterable[Dataset | bytes] | Matches]]
@@ -26,10 +28,17 @@ FindHandler = Callable[[Request], Awaitable[Iterable[Dataset | bytes] | Matches]
 
 
 class FindService(Stateless):
-    """C-FIND of one information model."""
+    """C-FIND of one information model; `options` are what it can do of extended negotiation (PS3.4 C.5.1.1)."""
 
-    def __init__(self, sop_class: str, handler: FindHandler, transfer_syntaxes: Sequence[str] = UNCOMPRESSED) -> None:
+    def __init__(
+        self,
+        sop_class: str,
+        handler: FindHandler,
+        transfer_syntaxes: Sequence[str] = UNCOMPRESSED,
+        options: bytes = b"",
+    ) -> None:
         super().__init__(sop_class, transfer_syntaxes, CommandField.C_FIND)
+        self.extended = {sop_class: options} if options else {}
         self._handler = handler
 
     def perform(self, incoming: Incoming, channel: Channel) -> None:
@@ -42,4 +51,4 @@ class FindService(Stateless):
                 return
             encoded = match if isinstance(match, bytes) else write(match, incoming.transfer_syntax)
             channel.pending(incoming, encoded, matches.pending)
-        channel.answer(incoming, Answer())
+        channel.answer(incoming, Answer(matches.final))

@@ -57,6 +57,17 @@ class Service(Protocol):
     def commands(self) -> frozenset[int]:
         """Values of `CommandField`."""
 
+    @property
+    def extended(self) -> Mapping[str, bytes]:
+        """SOP class -> the options that it can do, one byte each (PS3.7 D.3.3.5); only classes that have some."""
+
+    @property
+    def returned(self) -> Mapping[str, Sequence[str]]:
+        """What it sends by C-STORE on the requestor's own association: SOP class -> transfer syntaxes.
+
+        Such a context is accepted where the requestor offers to be its SCP (role selection, PS3.7 D.3.3.4).
+        """
+
     def session(self, caller: Caller) -> Session:
         """A new association may use this service."""
 
@@ -67,6 +78,8 @@ class Stateless(ABC):
     def __init__(self, sop_class: str, transfer_syntaxes: Sequence[str], *commands: CommandField) -> None:
         self.contexts: Mapping[str, Sequence[str]] = {sop_class: transfer_syntaxes}
         self.commands: frozenset[int] = frozenset(commands)
+        self.extended: Mapping[str, bytes] = {}
+        self.returned: Mapping[str, Sequence[str]] = {}
 
     def session(self, _caller: Caller) -> Session:
         """Itself."""

@@ -1,6 +1,7 @@
 """C-STORE as SCP (PS3.4 Annex B), streaming: the data set is never decoded, nor kept in memory as a whole."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from fj_dicom.command import CommandField
@@ -43,6 +44,8 @@ class StoreService:
     """C-STORE of many SOP classes into a `Storage`."""
 
     commands: frozenset[int] = frozenset({CommandField.C_STORE})
+    extended: Mapping[str, bytes] = MappingProxyType({})
+    returned: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     def __init__(self, contexts: Mapping[str, Sequence[str]], storage: Storage) -> None:
         self.contexts = contexts

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, bus_commands, operator_router
+from fj_dicom import Peers, Scp, ScpSettings
 from fj_events import Fact
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
@@ -25,6 +26,7 @@ from storage_service.adapters.search import PostgresSearches
 from storage_service.entrypoints.clock import describing, sweep
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
+from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.kafka import subscribe
 from storage_service.handlers import Work
@@ -63,8 +65,10 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         index, packs, book = PostgresIndex(bus.pool), StoredPacks(store), PostgresStudyBook(bus.pool)
         headers = Headers(packs)
         metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
+        searches = PostgresSearches(bus.pool)
+        queries = find_services(searches, settings.ae_title, settings.find_limit)
         parts: dict[str, list[Part]] = {
-            "listener": [],
+            "listener": [Scp("query", _scp(settings), queries, Peers.load(settings.peers))],
             "consumer": [consumer],
             "clock": [
                 sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),
@@ -75,12 +79,23 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         app = api(
             SERVICE,
             studies_router(book),
-            search_router(PostgresSearches(bus.pool), settings.search_limit),
+            search_router(searches, settings.search_limit),
             retrieval_router(Retrieval(index, packs, StoredPixels(packs, headers), metadata)),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
+
+
+def _scp(settings: Settings) -> ScpSettings:
+    return ScpSettings(
+        ae_title=settings.ae_title,
+        host=settings.dimse_host,
+        port=settings.dimse_port,
+        callers=frozenset(title.strip() for title in settings.callers.split(",") if title.strip()),
+        max_associations=settings.associations_max,
+        reuse_port=settings.dimse_processes_share_port,
+    )
 
 
 @cache

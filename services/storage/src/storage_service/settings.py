@@ -1,8 +1,9 @@
 """What can be set: environment variables with the prefix STORAGE_, and those that the installation shares."""
 
 from datetime import timedelta
+from pathlib import Path
 
-from fj_runtime import ServiceSettings
+from fj_runtime import Port, ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -15,7 +16,21 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="STORAGE_")
 
-    http_port: int = 8095
+    http_port: Port = 8095
+    dimse_host: str = "127.0.0.1"
+    dimse_port: Port = 11113
+    """Query and retrieve."""
+    dimse_processes_share_port: bool = False
+    """Several processes listen on the port (SO_REUSEPORT), and the kernel deals the associations out."""
+    ae_title: str = Field(default="FJ_QR", min_length=1, max_length=16)
+    callers: str = ""
+    """Calling AE titles that may associate, separated by commas; empty: any."""
+    associations_max: int = Field(default=100, ge=1)
+    """At once, in this process."""
+    find_limit: int = Field(default=10_000, ge=1)
+    """Most matches of one C-FIND; a query that more match gets these, and A700H at the end."""
+    peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
+    """YAML file of known AE titles."""
     quiet_time: float = Field(default=60, gt=0)
     """Seconds without a new instance after which a study is complete, where no MPPS says so."""
     mpps_limit: float = Field(default=14_400, gt=0)

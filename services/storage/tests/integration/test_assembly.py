@@ -228,8 +228,10 @@ async def test_a_study_without_an_order_waits_on_the_list_until_the_order_comes(
     assert exam.study_uid not in (await http.get("/api/storage/unmatched")).text
 
 
-async def test_two_processes_close_each_study_once(feed: Feed, log: Log, packer: Packer, services: Services) -> None:
-    second = services.start("storage", STORAGE_QUIET_TIME=1)
+async def test_two_processes_close_each_study_once(
+    feed: Feed, log: Log, packer: Packer, services: Services, free_port: Callable[[], int]
+) -> None:
+    second = services.start("storage", STORAGE_QUIET_TIME=1, STORAGE_DIMSE_PORT=free_port())
     exams = [Exam() for _ in range(12)]
     for exam in exams:
         await feed.publish(exam.order(), await packer.ship(exam, exam.images(1)))

@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from storage_service.domain.search import ATTRIBUTES, AnyOf, Condition, Dates, Level, Like, Times
+from storage_service.domain.search import ATTRIBUTES, Alike, AnyOf, Condition, Dates, Level, Like, Moments, Times
 from storage_service.entrypoints.dicomweb.parameters import BadParameter, Request, read
 
 MOST = 100
@@ -121,9 +121,21 @@ def test_paging_is_bounded() -> None:
     assert ask("limit=5000").search.limit == MOST
 
 
-def test_fuzzy_matching_is_declined_in_words() -> None:
-    assert ask("fuzzymatching=false").warnings == ()
-    assert "Only literal matching" in ask("fuzzymatching=true&PatientName=x").warnings[0]
+def test_fuzzy_matching_compares_words_of_names_and_leaves_patterns_as_they_are() -> None:
+    assert ask("PatientName=Mul").search.conditions == (like("PatientName", "Mul"),)
+    assert ask("PatientName=Mul&fuzzymatching=true").search.conditions == (Alike(ATTRIBUTES["PatientName"], "Mul"),)
+    assert ask("fuzzymatching=true&PatientName=Mul*^Jos*").search.conditions == (
+        Alike(ATTRIBUTES["PatientName"], "Mul^Jos"),
+    )
+    for query in ("fuzzymatching=false&PatientName=Mul", "fuzzymatching=true&PatientName=*ul"):
+        assert ask(query).search.conditions == (like("PatientName", query.rpartition("=")[2]),)
+
+
+def test_a_date_and_its_time_are_one_moment() -> None:
+    (asked,) = ask("StudyTime=10-11&StudyDate=20260302-20260303").search.conditions
+    assert asked == Moments(
+        Dates(ATTRIBUTES["StudyDate"], date(2026, 3, 2), date(2026, 3, 3)), Times(ATTRIBUTES["StudyTime"], "10", "11")
+    )
 
 
 def keywords(request: Request) -> set[str]:

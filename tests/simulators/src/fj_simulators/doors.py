@@ -16,6 +16,7 @@ class Doors:
     ehr: int = 2580
     """Where our own EHR listens for results."""
     images: int = 11112
+    queries: int = 11113
     worklist: int = 11114
     gateway: int = 8080
     viewer: int = 8081
@@ -37,6 +38,7 @@ class Doors:
             results=ports["REPORTING_MLLP_PORT"],
             ehr=ports["demo-ehr"],
             images=ports["INGEST_DIMSE_PORT"],
+            queries=ports["STORAGE_DIMSE_PORT"],
             worklist=ports["SCHEDULING_DIMSE_PORT"],
             gateway=ports["gateway"],
             viewer=ports["viewer"],

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+from fj_dicom import Attributes, Items, Text
 from fj_events import CodedConcept, Identifier, PatientPhi, Priority, Sex, Staff
 
 from scheduling_service.domain.step import StepState
 from scheduling_service.domain.worklist import Item, name_groups
-from scheduling_service.entrypoints.identifier import Attributes, Items, Text
 
 LENGTHS: Final[Mapping[str, int]] = MappingProxyType({"AE": 16, "CS": 16, "LO": 64, "SH": 16, "ST": 1024, "LT": 10240})
 """Longest values (PS3.5 Table 6.2-1), characters."""

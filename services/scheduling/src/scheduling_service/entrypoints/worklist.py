@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from fj_dicom import Find, FindHandler, FindService, Matches, Refused, Request, Status
+from fj_dicom import (
+    SPECIFIC_CHARACTER_SET,
+    Encoder,
+    Find,
+    FindHandler,
+    FindService,
+    Matches,
+    Refused,
+    Request,
+    Status,
+    asked,
+)
 from prometheus_client import Counter, Histogram
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -15,7 +26,6 @@ from scheduling_service.domain.errors import BadRange
 from scheduling_service.domain.period import Period, period
 from scheduling_service.domain.worklist import Key, Query
 from scheduling_service.entrypoints.attributes import WORKLIST
-from scheduling_service.entrypoints.identifier import SPECIFIC_CHARACTER_SET, Encoder, asked
 from scheduling_service.ports import Worklist
 
 MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"

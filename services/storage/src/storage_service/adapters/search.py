@@ -7,8 +7,33 @@ from typing import Final
 from asyncpg import Record
 
 from storage_service.adapters.sql import UNDATED, Pool
-from storage_service.domain.search import AnyOf, By, Condition, Dates, Found, Level, Like, Search, Times
+from storage_service.domain.search import (
+    Alike,
+    AnyOf,
+    By,
+    Condition,
+    Dates,
+    Found,
+    Level,
+    Like,
+    Moments,
+    Search,
+    Times,
+)
 
+
+def _of_patient(counted: str, own: str) -> str:
+    """Counted over all studies of the patient; a study without a patient's number stands for itself."""
+    return (
+        f"CASE WHEN s.patient_number IS NULL THEN {own} ELSE (SELECT {counted}::int FROM study p WHERE"
+        " p.patient_number = s.patient_number AND p.patient_issuer IS NOT DISTINCT FROM s.patient_issuer) END"
+    )
+
+
+_SOP_CLASSES: Final = (
+    "SELECT {} FROM series ce JOIN instance ci USING (series_key)"
+    " WHERE ce.study_instance_uid = s.study_instance_uid AND ci.revision = 0"
+)
 _COLUMNS: Final[Mapping[str, str]] = {
     "StudyDate": "s.study_date",
     "StudyTime": "s.study_time",
@@ -21,6 +46,10 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "IssuerOfPatientID": "s.patient_issuer",
     "PatientBirthDate": "s.patient_birth_date",
     "PatientSex": "s.patient_sex",
+    "NumberOfPatientRelatedStudies": _of_patient("count(*)", "1"),
+    "NumberOfPatientRelatedSeries": _of_patient("sum(p.number_of_series)", "s.number_of_series"),
+    "NumberOfPatientRelatedInstances": _of_patient("sum(p.number_of_instances)", "s.number_of_instances"),
+    "SOPClassesInStudy": f"ARRAY({_SOP_CLASSES.format('DISTINCT ci.sop_class_uid')} ORDER BY 1)",
     "StudyID": "s.study_id",
     "NumberOfStudyRelatedSeries": "s.number_of_series",
     "NumberOfStudyRelatedInstances": "s.number_of_instances",
@@ -44,7 +73,17 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "AvailableTransferSyntaxUID": "i.transfer_syntax_uid",
 }
 _FURTHER_NAME_GROUPS: Final = {"PatientName": ("s.patient_ideographic", "s.patient_phonetic")}
+_NAME_WORDS: Final = {
+    "PatientName": "words_of(s.patient_name, s.patient_ideographic, s.patient_phonetic)",
+    "ReferringPhysicianName": "words_of(s.referring_physician_name, NULL, NULL)",
+}
+"""As they are indexed."""
+# The newest study speaks for its patient; studies without a patient's number are patients of their own.
+_PATIENTS: Final = """(SELECT DISTINCT ON (s.patient_number, s.patient_issuer, own) s.*,
+       CASE WHEN s.patient_number IS NULL THEN s.study_instance_uid END AS own
+  FROM study s WHERE {} ORDER BY s.patient_number, s.patient_issuer, own, s.study_date DESC) s"""
 _ORDER: Final = {
+    Level.PATIENT: "s.patient_number, s.patient_issuer, s.study_instance_uid",
     Level.STUDY: "s.study_date DESC, s.study_time DESC NULLS LAST, s.study_instance_uid",
     Level.SERIES: "e.series_number NULLS LAST, e.series_instance_uid",
     Level.INSTANCE: "e.series_number NULLS LAST, e.series_instance_uid"
@@ -83,11 +122,12 @@ def statement(search: Search) -> tuple[str, list[object]]:
     columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
     for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
         columns += _FURTHER_NAME_GROUPS[keyword]
-    orders = [_ORDER[Level.STUDY]] if _joins_study(search) else []
+    orders = [_ORDER[Level.STUDY]] if search.level > Level.PATIENT and _joins_study(search) else []
     orders += [_ORDER[search.level]] if search.level is not Level.STUDY else []
+    where = " AND ".join(wheres) or "true"
+    tables = _PATIENTS.format(where) if search.level is Level.PATIENT else f"{_tables(search)} WHERE {where}"
     sql = (
-        f"SELECT {', '.join(columns)} FROM {_tables(search)} WHERE {' AND '.join(wheres) or 'true'}"
-        f" ORDER BY {', '.join(orders)}"
+        f"SELECT {', '.join(columns)} FROM {tables} ORDER BY {', '.join(orders)}"
         f" LIMIT {parameter(search.limit + 1)} OFFSET {parameter(search.offset)}"
     )
     return sql, values
@@ -96,13 +136,13 @@ def statement(search: Search) -> tuple[str, list[object]]:
 def _joins_study(search: Search) -> bool:
     """The study's UID stands in the series too; for anything else its own row is needed."""
     asked = [condition.attribute for condition in search.conditions]
-    mentioned = {attribute.keyword for attribute in (*asked, *search.fields) if attribute.level is Level.STUDY}
+    mentioned = {attribute.keyword for attribute in (*asked, *search.fields) if attribute.level <= Level.STUDY}
     return search.level is Level.STUDY or mentioned != {"StudyInstanceUID"}
 
 
 def _tables(search: Search) -> str:
     match search.level:
-        case Level.STUDY:
+        case Level.PATIENT | Level.STUDY:
             return "study s"
         case Level.SERIES:
             return f"series e{_study_of(search)}"
@@ -124,7 +164,7 @@ def _study_of(search: Search) -> str:
 
 def _column(keyword: str, level: Level) -> str:
     if keyword == "StudyInstanceUID":
-        return "s.study_instance_uid" if level is Level.STUDY else "e.study_instance_uid"
+        return "s.study_instance_uid" if level <= Level.STUDY else "e.study_instance_uid"
     return _COLUMNS[keyword]
 
 
@@ -138,6 +178,10 @@ def _where(condition: Condition, level: Level, parameter: Callable[[object], str
             # A time without seconds is the whole minute; "~" sorts after every digit.
             bounds += [f"{column} <= {parameter(condition.last + '~')}"] if condition.last else []
             return " AND ".join(bounds)
+        case Moments():
+            return _between_moments(condition, column, parameter)
+        case Alike():
+            return f"{_NAME_WORDS[condition.attribute.keyword]} @@ name_query({parameter(condition.name)})"
         case Like():
             return _like(condition, column, parameter)
         case AnyOf():
@@ -146,6 +190,8 @@ def _where(condition: Condition, level: Level, parameter: Callable[[object], str
 
 def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -> str:
     values = list(condition.values)
+    if condition.attribute.keyword == "SOPClassesInStudy":
+        return f"EXISTS ({_SOP_CLASSES.format('')} AND ci.sop_class_uid = ANY({parameter(values)}::text[]))"
     if condition.attribute.keyword == "ModalitiesInStudy":
         return f"{column} && {parameter(values)}::text[]"
     if condition.attribute.by is By.NUMBER:
@@ -163,6 +209,18 @@ def _between_dates(condition: Dates, column: str, parameter: Callable[[object], 
     return " AND ".join(bounds)
 
 
+def _between_moments(condition: Moments, column: str, parameter: Callable[[object], str]) -> str:
+    # The dates alone choose partitions and index; a study without a time lies at the beginning of its day.
+    bounds = [_between_dates(condition.dates, column, parameter)]
+    moment = f"({column}, coalesce({_COLUMNS[condition.times.attribute.keyword]}, ''))"
+    dates, times = condition.dates, condition.times
+    if dates.first and times.first:
+        bounds.append(f"{moment} >= ({parameter(dates.first)}, {parameter(times.first)})")
+    if dates.last and times.last:
+        bounds.append(f"{moment} <= ({parameter(dates.last)}, {parameter(times.last + '~')})")
+    return " AND ".join(bounds)
+
+
 def _like(condition: Like, column: str, parameter: Callable[[object], str]) -> str:
     keyword = condition.attribute.keyword
     patterns = [pattern.translate(_LIKE) for pattern in condition.patterns]
@@ -170,7 +228,7 @@ def _like(condition: Like, column: str, parameter: Callable[[object], str]) -> s
         return f"EXISTS (SELECT FROM unnest({column}) AS m WHERE m LIKE ANY({parameter(patterns)}::text[]))"
     if keyword in _FURTHER_NAME_GROUPS:
         return _like_name(patterns[0], (column, *_FURTHER_NAME_GROUPS[keyword]), parameter)
-    operator = "ILIKE" if condition.attribute.by is By.WORDS else "LIKE"
+    operator = "ILIKE" if condition.attribute.by in {By.WORDS, By.NAME} else "LIKE"
     if len(patterns) > 1:
         return f"{column} {operator} ANY({parameter(patterns)}::text[])"
     return f"{column} {operator} {parameter(patterns[0])}"

@@ -1,6 +1,6 @@
 """What can be asked of the index, in the terms of PS3.18 section 10.6 and PS3.4 annex C."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 class Level(IntEnum):
     """Of the query/retrieve information model, from the top."""
 
+    PATIENT = 0
     STUDY = 1
     SERIES = 2
     INSTANCE = 3
@@ -28,7 +29,9 @@ class By(StrEnum):
     EXACT = "exact"
     """Single value, wildcards; case matters."""
     WORDS = "words"
-    """Single value, wildcards; case does not matter (PN, descriptions)."""
+    """Single value, wildcards; case does not matter (descriptions)."""
+    NAME = "name"
+    """The same, and fuzzy semantic matching where it is asked for (PN)."""
     CODES = "codes"
     """One of several codes."""
     DATE = "date"
@@ -53,7 +56,7 @@ class Attribute:
     """Keyword of the sequence that it stands in."""
 
 
-_S, _E, _I = Level.STUDY, Level.SERIES, Level.INSTANCE
+_P, _S, _E, _I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE
 _REQUEST: Final = "RequestAttributesSequence"
 
 ATTRIBUTES: Final[Mapping[str, Attribute]] = {
@@ -63,13 +66,17 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("StudyTime", "00080030", "TM", _S, By.TIME),
         Attribute("AccessionNumber", "00080050", "SH", _S, By.EXACT),
         Attribute("ModalitiesInStudy", "00080061", "CS", _S, By.CODES),
-        Attribute("ReferringPhysicianName", "00080090", "PN", _S, By.WORDS),
+        Attribute("SOPClassesInStudy", "00080062", "UI", _S, By.UID, always=False),
+        Attribute("ReferringPhysicianName", "00080090", "PN", _S, By.NAME),
         Attribute("StudyDescription", "00081030", "LO", _S, By.WORDS),
-        Attribute("PatientName", "00100010", "PN", _S, By.WORDS),
-        Attribute("PatientID", "00100020", "LO", _S, By.EXACT),
-        Attribute("IssuerOfPatientID", "00100021", "LO", _S, By.EXACT, always=False),
-        Attribute("PatientBirthDate", "00100030", "DA", _S, By.DATE),
-        Attribute("PatientSex", "00100040", "CS", _S, By.CODES),
+        Attribute("PatientName", "00100010", "PN", _P, By.NAME),
+        Attribute("PatientID", "00100020", "LO", _P, By.EXACT),
+        Attribute("IssuerOfPatientID", "00100021", "LO", _P, By.EXACT, always=False),
+        Attribute("PatientBirthDate", "00100030", "DA", _P, By.DATE),
+        Attribute("PatientSex", "00100040", "CS", _P, By.CODES),
+        Attribute("NumberOfPatientRelatedStudies", "00201200", "IS", _P, By.NOTHING, always=False),
+        Attribute("NumberOfPatientRelatedSeries", "00201202", "IS", _P, By.NOTHING, always=False),
+        Attribute("NumberOfPatientRelatedInstances", "00201204", "IS", _P, By.NOTHING, always=False),
         Attribute("StudyInstanceUID", "0020000D", "UI", _S, By.UID),
         Attribute("StudyID", "00200010", "SH", _S, By.EXACT),
         Attribute("NumberOfStudyRelatedSeries", "00201206", "IS", _S, By.NOTHING),
@@ -133,7 +140,37 @@ class Times:
     last: str | None
 
 
-Condition: TypeAlias = AnyOf | Like | Dates | Times
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """A date and its time lie between two moments (combined date-time matching, PS3.4 C.2.2.2.5)."""
+
+    dates: Dates
+    times: Times
+
+    @property
+    def attribute(self) -> Attribute:
+        """The date."""
+        return self.dates.attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Each word begins a word of the name, accents and case left aside (fuzzy semantic matching, PS3.4 C.2.2.2.1.3)."""
+
+    attribute: Attribute
+    name: str
+
+
+Condition: TypeAlias = AnyOf | Like | Dates | Times | Moments | Alike
+
+
+def combined(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """The same conditions, study date and study time as one where both are asked for."""
+    dates = next((one for one in conditions if isinstance(one, Dates) and one.attribute.keyword == "StudyDate"), None)
+    times = next((one for one in conditions if isinstance(one, Times) and one.attribute.keyword == "StudyTime"), None)
+    if dates is None or times is None:
+        return tuple(conditions)
+    return (*(one for one in conditions if one not in {dates, times}), Moments(dates, times))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +183,6 @@ class Search:
     """What is returned."""
     limit: int
     offset: int
-
-    def needs(self, level: Level) -> bool:
-        """Whether attributes of this level are asked for or returned."""
-        asked = [condition.attribute for condition in self.conditions]
-        return any(attribute.level is level for attribute in (*asked, *self.fields))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Response identifiers of a C-FIND, encoded straight from values: only what was asked for (PS3.4 K.4.1.1.3.2).
+"""Response identifiers of a C-FIND, encoded straight from values: only what was asked for (PS3.4 C.4.1.1.3.2).
 
-A worklist answer is a few dozen short texts; going through a data set object for each costs ten times as much.
+An answer is a few dozen short texts; going through a data set object for each costs ten times as much.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +22,12 @@ _IMPLICIT: Final = Struct("<HHI")
 _SHORT_FORM: Final = Struct("<HH2sH")
 _LONG_FORM: Final = Struct("<HH2sHI")
 _ITEM: Final = Struct("<HHI")
+_US: Final = Struct("<H")
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An attribute whose value is text: how to read it from what is described."""
+    """An attribute whose value can be told as text (numbers too): how to read it from what is described."""
 
     vr: str
     read: Callable[[Any], str]
@@ -138,5 +139,7 @@ def _padded(text: str, vr: str, codec: str) -> bytes:
     if vr == "UI":
         value = text.encode("ascii", "replace")
         return value + b"\0" if len(value) % 2 else value
+    if vr == "US":
+        return b"".join(_US.pack(int(number)) for number in text.split("\\") if number)
     value = text.encode(codec) if vr in _TEXT else text.encode("ascii", "replace")
     return value + b" " if len(value) % 2 else value

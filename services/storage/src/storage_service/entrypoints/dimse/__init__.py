@@ -1,0 +1,1 @@
+"""The query/retrieve services over DIMSE (PS3.4 Annex C)."""
