@@ -86,7 +86,7 @@ class Workstation:
             item = SOPClassExtendedNegotiation()
             item.sop_class_uid, item.service_class_application_information = sop_class, asked
             items.append(item)
-        link = ae.associate("127.0.0.1", self.port, ae_title="FJ_QR", ext_neg=items)
+        link = ae.associate("127.0.0.1", self.port, ae_title="FJ_QR", ext_neg=[*items])
         assert link.is_established
         try:
             yield link
