@@ -2,6 +2,7 @@
 
 from fj_events import Envelope, Fact, PatientRegistered, PatientUpdated
 
+from portal_service.domain.exceptions import ENDED, RAISED, Raised
 from portal_service.domain.fold import fold
 from portal_service.domain.refs import refs_of
 from portal_service.domain.summary import summary
@@ -26,6 +27,24 @@ async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
             actor=fact.actor,
         ),
     )
+
+    await _look_for_exceptions(fact, envelope, exams)
+
+
+async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> None:
+    if kind := RAISED.get(type(fact)):
+        await exams.raise_exception(
+            Raised(
+                event_id=envelope.id,
+                kind=kind,
+                key=fact.key,
+                site=fact.site,
+                since=envelope.time,
+                summary=summary(fact),
+            )
+        )
+    if kind := ENDED.get(type(fact)):
+        await exams.end_exception(kind, fact.key)
 
 
 async def on_patient(fact: PatientRegistered | PatientUpdated, exams: Exams) -> None:

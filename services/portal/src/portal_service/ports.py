@@ -9,6 +9,7 @@ from uuid import UUID
 from fj_events import PatientPhi
 
 from portal_service.domain.exam import Exam
+from portal_service.domain.exceptions import Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
@@ -24,6 +25,12 @@ class Exams(Protocol):
 
     async def enter(self, exam_id: str, entry: Entry) -> None:
         """Put a fact on the exam's timeline."""
+
+    async def raise_exception(self, raised: Raised) -> None:
+        """Put what a person has to look at on the list."""
+
+    async def end_exception(self, kind: str, key: str) -> None:
+        """Take it off the list."""
 
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         """Note who a patient is now."""
@@ -64,6 +71,9 @@ class ExamBook(Protocol):
 
     async def read(self, exam_id: str) -> Found | None:
         """One exam, by any of its names."""
+
+    async def exceptions(self, limit: int) -> list[Raised]:
+        """What a person has to look at, the newest first."""
 
     async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
         """The ids of exams changed after `moment`, and the newest moment; with None only the latter."""

@@ -31,6 +31,7 @@ from fj_events import (
 )
 
 from storage_service.domain.assembly import Complete, Patience, StepState, Waiting, assess
+from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
 from storage_service.domain.matching import Match, match
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 from storage_service.ports import InstanceLists, Studies
@@ -65,6 +66,8 @@ async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> M
         if arrivals[uid].first:
             work.studies.emit(_received(fact))
     await _settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
+    for conflicted in conflicts_of(facts, arrivals):
+        await work.studies.report(conflicted, of_conflict(conflicted))
     late = {uid: arrival.added for uid, arrival in arrivals.items() if arrival.late and arrival.added}
     if late:
         await _tell_late_images(late, work.studies)
@@ -204,9 +207,12 @@ async def _linked(
             taken.add(found.order.order_id)
             matched[uid] = study.linked_to(found)
             work.studies.emit(_matched(study, found))
+            if study.unmatched_reason is not None:
+                await work.studies.resolve(uid, ExceptionKind.UNMATCHED_STUDY)
         elif complete:
             if study.unmatched_reason is None:
-                work.studies.emit(_unmatched(study, found.reason))
+                unmatched = _unmatched(study, found.reason)
+                await work.studies.report(unmatched, of_unmatched(unmatched))
             others[uid] = replace(study, unmatched_reason=found.reason)
     if matched:  # the order's own performed steps may say more about a study than its UID did
         matched = {s.study_instance_uid: s for s in await work.studies.with_progress(list(matched.values()))}

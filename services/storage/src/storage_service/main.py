@@ -43,7 +43,7 @@ PROJECTIONS: Final = ("study", "series", "instance", "pack")
 async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     """The consumer with its handlers, not running."""
 
-    def work(connection: Connection, emit: Callable[[Fact], object]) -> Work:
+    def work(connection: Connection, emit: Callable[[Fact], UUID]) -> Work:
         return Work(PostgresStudies(connection, emit), settings.rules, datetime.now(UTC))
 
     async with database(settings, MIGRATIONS) as pool:

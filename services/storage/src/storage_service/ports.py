@@ -17,8 +17,11 @@ from fj_events import (
     PatientRegistered,
     PatientUpdated,
     SeriesSummary,
+    StudyConflicted,
+    StudyUnmatched,
 )
 
+from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.retrieval import FrameSet, Series, Stored
 from storage_service.domain.search import Found, Search
@@ -79,6 +82,12 @@ class Studies(Protocol):
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
 
+    async def report(self, fact: StudyConflicted | StudyUnmatched, entry: Exceptional) -> None:
+        """Say that something happened, and put it on the exceptions list."""
+
+    async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> None:
+        """Take what is no exception any more off the list."""
+
 
 class InstanceLists(Protocol):
     """Lists of instances that are too long for an event."""
@@ -98,6 +107,9 @@ class StudyBook(Protocol):
 
     async def unmatched(self, limit: int) -> list[Overview]:
         """Complete studies that no order fits, the longest waiting first."""
+
+    async def exceptions(self, limit: int) -> list[ExceptionEntry]:
+        """What a person has to look at, the newest first."""
 
     async def any_due(self, now: datetime) -> bool:
         """Whether there is a study whose time has come."""

@@ -173,6 +173,37 @@ async def test_the_same_uid_with_other_bytes_is_kept_beside_the_first(
     assert answer.content == first.file
 
 
+async def exceptions(http: httpx.AsyncClient, exam: Exam) -> list[dict[str, str]]:
+    """What the exceptions list says of a study."""
+    listed: list[dict[str, str]] = (await http.get("/api/storage/exceptions")).raise_for_status().json()
+    return [one for one in listed if one["study_instance_uid"] == exam.study_uid]
+
+
+async def test_a_uid_conflict_is_told_once_and_stands_on_the_exceptions_list(
+    feed: Feed, log: Log, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    first, plain = exam.images(2)
+    others = [exam.image(first.series, 1, number, SOPInstanceUID=first.uid) for number in (7, 8)]
+    pack = await packer.ship(exam, [first, plain])
+    second = await packer.ship(exam, [others[0], plain])
+    third = await packer.ship(exam, [*others, others[1]])
+    await feed.publish(pack, pack, second, second, third, exam.completed([first, plain]))
+    told_ = await log.wait_for(
+        "study-events", where=lambda r: r.key == exam.study_uid and r.type == "study.conflicted.v1", count=2
+    )
+    await log.wait_for("study-events", where=lambda r: r.key == exam.study_uid and r.type == "study.available.v1")
+    conflicts = [(told.body["pack"]["key"], told.body["instances"]) for told in told_]
+    assert [(key, [(one["revision"], one["sha256"]) for one in found]) for key, found in conflicts] == [
+        (second.pack.key, [(1, others[0].sha256)]),
+        (third.pack.key, [(2, others[1].sha256)]),
+    ]
+    assert {one["current_sha256"] for _, found in conflicts for one in found} == {first.sha256}
+    listed = await exceptions(http, exam)
+    assert [one["kind"] for one in listed] == ["uid_conflict"] * 2
+    assert {one["event_id"] for one in listed} == {told.headers["ce_id"] for told in told_}
+
+
 async def test_an_accession_number_matches_where_the_uid_differs(feed: Feed, log: Log, packer: Packer) -> None:
     ordered = Exam()
     exam = Exam(accession=ordered.accession, patient_number=ordered.patient_number)
@@ -223,9 +254,11 @@ async def test_a_study_without_an_order_waits_on_the_list_until_the_order_comes(
     assert exam.study_uid in [
         study["study_instance_uid"] for study in (await http.get("/api/storage/unmatched")).json()
     ]
+    assert [one["kind"] for one in await exceptions(http, exam)] == ["unmatched_study"]
     await feed.publish(exam.order())
     await told(log, exam, "study.received.v1", "study.available.v1", "study.unmatched.v1", "study.matched.v1")
     assert exam.study_uid not in (await http.get("/api/storage/unmatched")).text
+    assert await exceptions(http, exam) == []
 
 
 async def test_two_processes_close_each_study_once(

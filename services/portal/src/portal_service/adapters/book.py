@@ -8,6 +8,7 @@ from asyncpg import Pool, Record
 from fj_events import PatientPhi
 
 from portal_service.domain.exam import Exam
+from portal_service.domain.exceptions import Raised
 from portal_service.domain.timeline import Entry, in_order
 from portal_service.ports import Found, Wanted
 
@@ -30,6 +31,7 @@ _FIND: Final = f"""
 _READ: Final = f"{_EXAMS} WHERE e.exam_id = (SELECT exam_id FROM names WHERE name = $1)"
 _TIMELINE: Final = "SELECT * FROM timeline WHERE exam_id = ANY($1)"
 _CHANGED: Final = "SELECT exam_id FROM exams WHERE changed_at > $1 ORDER BY changed_at LIMIT 1000"
+_EXCEPTIONS: Final = "SELECT * FROM exceptions ORDER BY since DESC, event_id LIMIT $1"
 _OVERLAP: Final = timedelta(seconds=2)
 """Transactions commit in another order than their clocks say; a change that is told twice does no harm."""
 
@@ -58,6 +60,9 @@ class PostgresExamBook:
     async def read(self, exam_id: str) -> Found | None:
         found = await self._found(await self._pool.fetch(_READ, exam_id))
         return found[0] if found else None
+
+    async def exceptions(self, limit: int) -> list[Raised]:
+        return [Raised(**dict(row)) for row in await self._pool.fetch(_EXCEPTIONS, limit)]
 
     async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
         newest: datetime = await self._pool.fetchval("SELECT coalesce(max(changed_at), to_timestamp(0)) FROM exams")

@@ -7,10 +7,11 @@ from fj_bus import Tx
 from fj_events import PatientPhi
 
 from portal_service.domain.exam import Exam, merge
+from portal_service.domain.exceptions import Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
-TABLES: Final = ("exams", "names", "timeline", "patients")
+TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions")
 """The projection: what a rebuild makes anew."""
 
 _NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"
@@ -39,6 +40,10 @@ ON CONFLICT (patient_id) DO UPDATE SET details = excluded.details
 """
 _RENAMED: Final = """
 UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id = $1
+"""
+_RAISE: Final = """
+INSERT INTO exceptions (event_id, kind, key, site, since, summary) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (event_id) DO NOTHING
 """
 
 
@@ -99,6 +104,13 @@ class PostgresExams:
             entry.cause,
             entry.actor,
         )
+
+    async def raise_exception(self, raised: Raised) -> None:
+        about = (raised.kind, raised.key, raised.site, raised.since, raised.summary)
+        await self._db.execute(_RAISE, raised.event_id, *about)
+
+    async def end_exception(self, kind: str, key: str) -> None:
+        await self._db.execute("DELETE FROM exceptions WHERE key = $1 AND kind = $2", key, kind)
 
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         await self._db.execute(_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))

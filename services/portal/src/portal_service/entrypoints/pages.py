@@ -25,6 +25,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+EXCEPTIONS_MAX: Final = 500
 Text = Annotated[str, Query(max_length=200)]
 
 
@@ -48,7 +49,7 @@ class Pages:
 
 
 def pages_router(book: ExamBook, viewer: str) -> APIRouter:
-    """Exams, one exam, reading list, system."""
+    """Exams, one exam, reading list, exceptions, system."""
     router = APIRouter(include_in_schema=False)
     pages = Pages(viewer)
 
@@ -68,6 +69,10 @@ def pages_router(book: ExamBook, viewer: str) -> APIRouter:
     @router.get("/reading")
     async def reading() -> HTMLResponse:
         return pages.show("reading.html")
+
+    @router.get("/exceptions")
+    async def exceptions() -> HTMLResponse:
+        return pages.show("exceptions.html", raised=await book.exceptions(EXCEPTIONS_MAX))
 
     @router.get("/system")
     async def system() -> HTMLResponse:

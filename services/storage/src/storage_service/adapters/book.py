@@ -7,6 +7,7 @@ from asyncpg import Record
 from fj_events import Identifier, PatientPhi
 
 from storage_service.adapters.sql import UNDATED, Pool
+from storage_service.domain.exceptional import ExceptionEntry
 from storage_service.domain.study import Overview
 
 _COLUMNS: Final = (
@@ -42,6 +43,9 @@ _UNMATCHED: Final = f"""
 {_STUDIES} WHERE order_id IS NULL AND received_at IS NOT NULL AND unmatched_reason IS NOT NULL
  ORDER BY received_at LIMIT $1
 """
+_EXCEPTIONS: Final = """
+SELECT kind, since, site, study_instance_uid, summary, event_id FROM exception_entry ORDER BY since DESC LIMIT $1
+"""
 
 
 class PostgresStudyBook:
@@ -59,6 +63,9 @@ class PostgresStudyBook:
 
     async def unmatched(self, limit: int) -> list[Overview]:
         return [_overview(row) for row in await self._pool.fetch(_UNMATCHED, limit)]
+
+    async def exceptions(self, limit: int) -> list[ExceptionEntry]:
+        return [ExceptionEntry(**dict(row)) for row in await self._pool.fetch(_EXCEPTIONS, limit)]
 
     async def any_due(self, now: datetime) -> bool:
         return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM study_route WHERE due_at <= $1)", now))

@@ -9,7 +9,7 @@ from fj_events import InstancesStored
 
 from storage_service.adapters.rows import instance_values, merged, route_values, series_values, study_values
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_studies
-from storage_service.domain.study import Arrival
+from storage_service.domain.study import Arrival, Conflict
 
 SeriesUid: TypeAlias = tuple[str, str]
 """Study and series."""
@@ -100,9 +100,15 @@ WITH given AS (
     SELECT sop_instance_uid, series_key, revision, sop_class_uid, transfer_syntax_uid, instance_number, rows, columns,
            number_of_frames, pack_key, pack_offset, length, data_offset, sha256
       FROM fresh
-    RETURNING series_key, revision
+    RETURNING series_key, sop_instance_uid, revision, sha256
+), firsts AS (
+    SELECT series_key, sop_instance_uid, sha256 FROM known WHERE revision = 0
+     UNION ALL SELECT series_key, sop_instance_uid, sha256 FROM added WHERE revision = 0
 )
-SELECT series_key, count(*) FILTER (WHERE revision = 0) AS added, count(*) FILTER (WHERE revision > 0) AS conflicting
+SELECT series_key, count(*) FILTER (WHERE revision = 0) AS added,
+       array_agg(ROW (sop_instance_uid, revision, encode(sha256, 'hex'),
+                      (SELECT encode(f.sha256, 'hex') FROM firsts f WHERE f.series_key = added.series_key
+                          AND f.sop_instance_uid = added.sop_instance_uid))) FILTER (WHERE revision > 0) AS conflicts
   FROM added GROUP BY series_key
 """
 _COUNT_SERIES: Final = """
@@ -140,11 +146,12 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
     series = await _put_series(db, facts)
     counted = await _put_instances(db, facts, series)
     added: dict[str, int] = defaultdict(int)
-    conflicting: dict[str, int] = defaultdict(int)
-    for (study, _), row in series.items():
+    conflicts: dict[str, list[Conflict]] = defaultdict(list)
+    for (study, series_uid), row in series.items():
         count = counted.get(row["series_key"])
-        added[study] += count["added"] if count else 0
-        conflicting[study] += count["conflicting"] if count else 0
+        if count:
+            added[study] += count["added"]
+            conflicts[study] += [Conflict(series_uid, *conflict) for conflict in count["conflicts"] or ()]
     await _count(db, facts, series, counted, dates)
     await _put_routes(db, facts, dates, {study: heard_at for study, count in added.items() if count})
     return {
@@ -152,7 +159,7 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
             first=row["received_at"] is None,
             late=row["available_at"] is not None,
             added=added[uid],
-            conflicting=conflicting[uid],
+            conflicts=tuple(conflicts[uid]),
         )
         for uid, row in routes.items()
     }

@@ -21,13 +21,16 @@ from fj_events import (
     PatientUpdated,
     SeriesSummary,
     StudyAvailable,
+    StudyConflicted,
     StudyMatched,
+    StudyUnmatched,
 )
 from prometheus_client import Counter
 
 from storage_service.adapters import folding
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
+from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 
@@ -127,12 +130,17 @@ UPDATE study_route SET heard_at = greatest(heard_at, $3)
  WHERE received_at IS NOT NULL AND (study_instance_uid = $1 OR order_id = $2)
 RETURNING study_instance_uid
 """
+_REPORT: Final = """
+INSERT INTO exception_entry (kind, study_instance_uid, subject, site, summary, event_id) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+"""
+_RESOLVE: Final = "DELETE FROM exception_entry WHERE study_instance_uid = $1 AND kind = $2"
 
 
 class PostgresStudies:
     """See `storage_service.ports.Studies`. `emit` states a fact about a study of the transaction at hand."""
 
-    def __init__(self, db: Database, emit: Callable[[Fact], object]) -> None:
+    def __init__(self, db: Database, emit: Callable[[Fact], UUID]) -> None:
         self._db = db
         self._emit = emit
 
@@ -142,6 +150,14 @@ class PostgresStudies:
             _completed.labels(fact.completeness).inc()
         elif isinstance(fact, StudyMatched):
             _matched.labels(fact.matched_by).inc()
+
+    async def report(self, fact: StudyConflicted | StudyUnmatched, entry: Exceptional) -> None:
+        event_id = self._emit(fact)
+        about = (entry.kind, fact.study_instance_uid, entry.subject)
+        await self._db.execute(_REPORT, *about, fact.site, entry.summary, event_id)
+
+    async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> None:
+        await self._db.execute(_RESOLVE, study_instance_uid, kind)
 
     async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
         return await folding.add_instances(self._db, facts, heard_at)

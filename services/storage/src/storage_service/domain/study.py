@@ -73,6 +73,18 @@ class Study:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """An instance that came under a known UID with other bytes. The first stays current."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    revision: int
+    sha256: str
+    """Hexadecimal, as the next one."""
+    current_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """What a fact about stored instances has added to the index."""
 
@@ -81,8 +93,7 @@ class Arrival:
     late: bool
     """The study was available already."""
     added: int
-    conflicting: int
-    """Instances whose UID was here with other bytes: kept, and the first stays current."""
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fj_runtime import Problem
 
+from storage_service.domain.exceptional import ExceptionEntry
 from storage_service.domain.study import Overview
 from storage_service.ports import StudyBook
 
@@ -36,5 +37,10 @@ def studies_router(book: StudyBook) -> APIRouter:
     async def unmatched(limit: Limit = 100) -> list[Overview]:
         """Complete studies that no order fits, the longest waiting first."""
         return await book.unmatched(limit)
+
+    @router.get("/exceptions")
+    async def exceptions(limit: Limit = 100) -> list[ExceptionEntry]:
+        """What a person has to look at, the newest first."""
+        return await book.exceptions(limit)
 
     return router

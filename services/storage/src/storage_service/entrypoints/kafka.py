@@ -35,7 +35,7 @@ _instances: Final = Counter(
 )
 
 
-Emit: TypeAlias = Callable[[Fact], object]
+Emit: TypeAlias = Callable[[Fact], UUID]
 BeginSlice: TypeAlias = Callable[[Connection, Emit], Work]
 Begin: TypeAlias = Callable[[Tx], Work]
 
@@ -68,7 +68,7 @@ class _Slice:
         # What is told of a study was caused by the last fact about it.
         work = self._work(connection, lambda told: self._txs[told.key].emit(told))
         arrivals = (await handlers.on_instances_stored(self._facts, work)).values()
-        added, conflicting = sum(a.added for a in arrivals), sum(a.conflicting for a in arrivals)
+        added, conflicting = sum(a.added for a in arrivals), sum(len(a.conflicts) for a in arrivals)
         _instances.labels("indexed").inc(added)
         _instances.labels("conflicting").inc(conflicting)
         _instances.labels("known").inc(sum(len(fact.instances) for fact in self._facts) - added - conflicting)

@@ -1,0 +1,30 @@
+"""Which facts a person has to look at, and which say that there is nothing to look at any more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from fj_events import Fact, StudyConflicted, StudyMatched, StudyUnmatched
+
+RAISED: Final[Mapping[type[Fact], str]] = MappingProxyType(
+    {StudyConflicted: "UID conflict", StudyUnmatched: "unmatched study"}
+)
+"""What a fact puts on the list."""
+ENDED: Final[Mapping[type[Fact], str]] = MappingProxyType({StudyMatched: RAISED[StudyUnmatched]})
+"""What a fact takes off the list, of the same key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """An entry of the exceptions list, free of PHI."""
+
+    event_id: UUID
+    kind: str
+    key: str
+    """Of the fact: the Study Instance UID, for facts about a study."""
+    site: str
+    since: datetime
+    summary: str
