@@ -1,18 +1,24 @@
 """Query/retrieve requestors for the tests: pynetdicom's own."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
 
 from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 PATIENT_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.1.1")
+PATIENT_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.1.2")
+STUDY_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.2.2")
+STUDY_ROOT_GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
 FIND_LIMIT = 40
 """Of the storage under test."""
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
@@ -41,6 +47,62 @@ class Answers:
     @property
     def final(self) -> Dataset:
         return self.statuses[-1]
+
+
+@dataclass(frozen=True)
+class Received:
+    """An instance that was sent to us."""
+
+    uid: str
+    transfer_syntax: str
+    data: bytes
+    """The data set."""
+    originator: tuple[str | None, int | None] = (None, None)
+
+
+@dataclass(frozen=True)
+class Got:
+    """What came of a C-GET."""
+
+    answers: Answers
+    received: list[Received]
+
+
+@dataclass
+class Destination:
+    """A storage SCP by pynetdicom."""
+
+    ae_title: str
+    port: int
+    syntaxes: Sequence[str] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+    takes: Callable[[str], int] = lambda _: 0x0000
+    received: list[Received] = field(default_factory=list)
+    associations: int = 0
+
+    def __enter__(self) -> Self:
+        ae = AE(self.ae_title)
+        ae.require_called_aet = True
+        ae.maximum_associations = 10
+        ae.add_supported_context(CTImageStorage, list(self.syntaxes))
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._take), (evt.EVT_ACCEPTED, self._count)]
+        self._server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+
+    def _take(self, event: Event) -> int:
+        request = cast("C_STORE", event.request)
+        assert request.DataSet is not None
+        originator = (request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID)
+        uid = str(request.AffectedSOPInstanceUID)
+        status = self.takes(uid)
+        if status == 0x0000:
+            self.received.append(Received(uid, event.context.transfer_syntax, request.DataSet.getvalue(), originator))
+        return status
+
+    def _count(self, _: Event) -> None:
+        self.associations += 1
 
 
 @dataclass(frozen=True)
@@ -73,20 +135,68 @@ class Workstation:
                     link.send_c_cancel(7, query_model=model)
         return answers
 
+    async def gets(self, query: Dataset, syntaxes: Sequence[str], model: UID = STUDY_ROOT_GET) -> "Got":
+        """C-GET; instances of the class are taken in these transfer syntaxes."""
+        return await asyncio.to_thread(self._get, query, syntaxes, model)
+
+    async def moves(
+        self, query: Dataset, destination: str, model: UID = STUDY_ROOT_MOVE, *, cancel_after: int = 0
+    ) -> Answers:
+        """C-MOVE, cancelled after so many pending answers."""
+        return await asyncio.to_thread(self._move, query, destination, model, cancel_after)
+
+    def _get(self, query: Dataset, syntaxes: Sequence[str], model: UID) -> "Got":
+        got = Got(Answers([], []), [])
+
+        def take(event: Event) -> int:
+            assert event.request.DataSet is not None
+            got.received.append(
+                Received(
+                    str(event.request.AffectedSOPInstanceUID),
+                    event.context.transfer_syntax,
+                    event.request.DataSet.getvalue(),
+                )
+            )
+            return 0x0000
+
+        contexts: list[tuple[UID, Sequence[str]]] = [(model, [ExplicitVRLittleEndian])]
+        contexts += [(CTImageStorage, [syntax]) for syntax in syntaxes]
+        with self.associated(contexts, scp_of=CTImageStorage, handlers=[(evt.EVT_C_STORE, take)]) as link:
+            for status, identifier in link.send_c_get(query, model):
+                got.answers.statuses.append(status)
+                if identifier is not None:
+                    got.answers.identifiers.append(identifier)
+        return got
+
+    def _move(self, query: Dataset, destination: str, model: UID, cancel_after: int) -> Answers:
+        answers = Answers([], [])
+        with self.associated([(model, [ExplicitVRLittleEndian])]) as link:
+            for status, identifier in link.send_c_move(query, destination, model, msg_id=7):
+                answers.statuses.append(status)
+                if identifier is not None:
+                    answers.identifiers.append(identifier)
+                if cancel_after and len(answers.statuses) == cancel_after:
+                    link.send_c_cancel(7, query_model=model)
+        return answers
+
     @contextmanager
     def associated(
-        self, contexts: Sequence[tuple[UID, Sequence[str]]], options: dict[UID, bytes] | None = None
+        self,
+        contexts: Sequence[tuple[UID, Sequence[str]]],
+        options: dict[UID, bytes] | None = None,
+        scp_of: UID | None = None,
+        handlers: list[Any] | None = None,
     ) -> Iterator[Association]:
-        """An accepted association with these contexts and options of extended negotiation."""
+        """An accepted association with these contexts, options of extended negotiation, and a role as SCP."""
         ae = AE(self.ae_title)
         for abstract, syntaxes in contexts:
             ae.add_requested_context(abstract, list(syntaxes))
-        items = []
+        items: list[Any] = [build_role(scp_of, scp_role=True)] if scp_of else []
         for sop_class, asked in (options or {}).items():
             item = SOPClassExtendedNegotiation()
             item.sop_class_uid, item.service_class_application_information = sop_class, asked
             items.append(item)
-        link = ae.associate("127.0.0.1", self.port, ae_title="FJ_QR", ext_neg=[*items])
+        link = ae.associate("127.0.0.1", self.port, ae_title="FJ_QR", ext_neg=items, evt_handlers=handlers)
         assert link.is_established
         try:
             yield link

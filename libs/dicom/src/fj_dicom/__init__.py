@@ -12,7 +12,8 @@ from fj_dicom.attributes import (
     to_dicom_json,
     whole_number,
 )
-from fj_dicom.command import Command, CommandField
+from fj_dicom.bridge import Pulled
+from fj_dicom.command import Command, CommandField, Counts
 from fj_dicom.decoding import read, write
 from fj_dicom.errors import AssociationLost, Refused
 from fj_dicom.identifier import SPECIFIC_CHARACTER_SET, UTF_8, Asked, Attributes, Encoder, Items, Text, asked
@@ -21,16 +22,20 @@ from fj_dicom.normalized import AnswerHandler, NormalizedService
 from fj_dicom.part10 import FileHeader, file_header, read_file_header
 from fj_dicom.peers import BadPeers, Peer, Peers
 from fj_dicom.query import FindHandler, FindService, Matches
+from fj_dicom.requestor import NotAssociated, Remote, Requested, RequestorSettings, Wanted, requested, stored_contexts
+from fj_dicom.retrieve import Data, GetHandler, GetService, Move, MoveHandler, MoveService, Retrieval, Supply
 from fj_dicom.scp import Health, Scp
-from fj_dicom.services import UNCOMPRESSED, VERIFICATION, Channel, Service, Session
+from fj_dicom.sender import Outgoing, Sender
+from fj_dicom.services import STORAGE, UNCOMPRESSED, VERIFICATION, Channel, Service, Session
 from fj_dicom.settings import ScpSettings
-from fj_dicom.status import OK, ErrorId, Find, General, Status, Store
+from fj_dicom.status import OK, ErrorId, Find, General, Retrieve, Status, Store
 from fj_dicom.store import Receiver, Sink, Storage, StoreService
 from fj_dicom.tags import BadDataSet, TagScanner
 
 __all__ = [
     "OK",
     "SPECIFIC_CHARACTER_SET",
+    "STORAGE",
     "UNCOMPRESSED",
     "UTF_8",
     "VERIFICATION",
@@ -45,6 +50,8 @@ __all__ = [
     "Channel",
     "Command",
     "CommandField",
+    "Counts",
+    "Data",
     "Encoder",
     "ErrorId",
     "FileHeader",
@@ -52,20 +59,34 @@ __all__ = [
     "FindHandler",
     "FindService",
     "General",
+    "GetHandler",
+    "GetService",
     "Health",
     "Incoming",
     "Items",
     "Matches",
+    "Move",
+    "MoveHandler",
+    "MoveService",
     "Name",
     "NameGroup",
     "NormalizedService",
+    "NotAssociated",
+    "Outgoing",
     "Peer",
     "Peers",
+    "Pulled",
     "Receiver",
     "Refused",
+    "Remote",
     "Request",
+    "Requested",
+    "RequestorSettings",
+    "Retrieval",
+    "Retrieve",
     "Scp",
     "ScpSettings",
+    "Sender",
     "Service",
     "Session",
     "Sink",
@@ -73,8 +94,10 @@ __all__ = [
     "Storage",
     "Store",
     "StoreService",
+    "Supply",
     "TagScanner",
     "Text",
+    "Wanted",
     "asked",
     "day",
     "file_header",
@@ -84,6 +107,8 @@ __all__ = [
     "read",
     "read_attributes",
     "read_file_header",
+    "requested",
+    "stored_contexts",
     "text",
     "to_dicom_json",
     "whole_number",

@@ -10,13 +10,14 @@ import structlog
 
 from fj_dicom import metrics, pdu
 from fj_dicom.bridge import Bridge
-from fj_dicom.command import Command, CommandField
+from fj_dicom.command import Command, CommandField, Counts
 from fj_dicom.decoding import write
 from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
 from fj_dicom.exchange import Exchange, Released
 from fj_dicom.messages import Answer, Caller, Incoming, Request
 from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, Terms, agree
 from fj_dicom.offer import Offer
+from fj_dicom.sender import Sender
 from fj_dicom.services import Service, Session
 from fj_dicom.status import PENDING, General, Status
 
@@ -193,7 +194,10 @@ class _Channel:
     def answer(self, incoming: Incoming, answer: Answer) -> None:
         dataset = answer.dataset
         command = incoming.command.response(
-            answer.status, data_set=dataset is not None, sop_instance_uid=answer.sop_instance_uid
+            answer.status,
+            data_set=dataset is not None,
+            sop_instance_uid=answer.sop_instance_uid,
+            counts=answer.counts,
         )
         data = b"" if dataset is None else write(dataset, incoming.transfer_syntax)
         self._exchange.put(self._context_id, command, data)
@@ -214,6 +218,14 @@ class _Channel:
         )
         if waiting > TOGETHER:
             self._exchange.flush()
+
+    def progress(self, incoming: Incoming, counts: Counts, *, now: bool = True) -> None:
+        self._exchange.put(self._context_id, incoming.command.response(Status(PENDING), counts=counts))
+        if now:
+            self._exchange.flush()
+
+    def sender(self, incoming: Incoming) -> Sender:
+        return Sender(self._exchange, incoming.command.message_id)
 
     def cancelled(self, incoming: Incoming) -> bool:
         if not self._exchange.has_input():

@@ -1,9 +1,11 @@
 """From the thread of an association to the event loop and back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import queue
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import Final, TypeVar
+from contextlib import aclosing
+from typing import Final, Generic, TypeVar
 
 from fj_dicom.errors import Refused
 from fj_dicom.messages import Request
@@ -36,3 +38,50 @@ class Bridge:
 
     async def _in_time(self, handler: Callable[[Request], Awaitable[T]], request: Request) -> T:
         return await asyncio.wait_for(handler(request), self._deadline_s)
+
+
+class Pulled(Generic[T]):
+    """Items of an asynchronous generator, for a thread to take; `ahead` of them are made before they are asked for.
+
+    An exception of the generator is raised in the thread, behind the items before it.
+    """
+
+    def __init__(
+        self, items: AsyncGenerator[T, None], loop: asyncio.AbstractEventLoop, *, ahead: int, deadline_s: float
+    ) -> None:
+        self._loop = loop
+        self._deadline_s = deadline_s
+        self._room = asyncio.Semaphore(ahead)
+        self._waiting: queue.SimpleQueue[tuple[T] | Exception | None] = queue.SimpleQueue()
+        self._pumping = asyncio.run_coroutine_threadsafe(self._pump(items), loop)
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        """The next one. Raises TimeoutError when it does not come in time."""
+        try:
+            item = self._waiting.get(timeout=self._deadline_s)
+        except queue.Empty:
+            raise TimeoutError from None
+        if item is None:
+            raise StopIteration
+        if isinstance(item, Exception):
+            raise item
+        self._loop.call_soon_threadsafe(self._room.release)
+        return item[0]
+
+    def close(self) -> None:
+        """Nothing more is taken; for the thread to call."""
+        self._pumping.cancel()
+
+    async def _pump(self, items: AsyncGenerator[T, None]) -> None:
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    self._waiting.put((item,))
+                    await self._room.acquire()
+        except Exception as reason:  # noqa: BLE001 - the thread decides what it means
+            self._waiting.put(reason)
+        finally:
+            self._waiting.put(None)

@@ -1,5 +1,6 @@
 """The command set of a DIMSE message (PS3.7 section 6.3, Annex E): always implicit VR little endian."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
@@ -72,7 +73,14 @@ class Command:
             move_destination=_text(elements, 0x0600),
         )
 
-    def response(self, status: Status, *, data_set: bool = False, sop_instance_uid: str | None = None) -> bytes:
+    def response(
+        self,
+        status: Status,
+        *,
+        data_set: bool = False,
+        sop_instance_uid: str | None = None,
+        counts: "Counts | None" = None,
+    ) -> bytes:
         """The encoded command set that answers this request."""
         instance = self.sop_instance_uid if sop_instance_uid is None else sop_instance_uid
         elements = [
@@ -94,8 +102,93 @@ class Command:
             elements.append((0x1000, _uid(instance)))
         if self.action_type is not None:
             elements.append((0x1008, _US.pack(self.action_type)))
-        body = b"".join(_ELEMENT.pack(0, element, len(value)) + value for element, value in elements)
-        return _ELEMENT.pack(0, 0, 4) + _UL.pack(len(body)) + body
+        if counts is not None:
+            elements += counts.elements()
+        return _encoded(elements)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sub-operations of a C-GET or C-MOVE (PS3.7 sections 9.1.3.1, 9.1.4.1)."""
+
+    remaining: int | None
+    """None where the answer is final."""
+    completed: int
+    failed: int
+    warning: int
+
+    def elements(self) -> list[tuple[int, bytes]]:
+        """(0000,1020) to (0000,1023); a count above what fits there stays at its limit."""
+        counts = (self.remaining, self.completed, self.failed, self.warning)
+        return [
+            (element, _US.pack(min(count, 0xFFFF))) for element, count in enumerate(counts, 0x1020) if count is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A request that we make, as SCU."""
+
+    field: CommandField
+    sop_class_uid: str
+    sop_instance_uid: str = ""
+    has_data_set: bool = False
+    priority: int | None = None
+    event_type: int | None = None
+    """Event Type ID (0000,1002)."""
+    move_originator: tuple[str, int] | None = None
+    """AE title and message id of the C-MOVE that this C-STORE belongs to."""
+
+    def encode(self, message_id: int) -> bytes:
+        """The encoded command set."""
+        elements = [
+            (0x0002, _uid(self.sop_class_uid)),
+            (0x0100, _US.pack(self.field)),
+            (0x0110, _US.pack(message_id)),
+        ]
+        if self.priority is not None:
+            elements.append((0x0700, _US.pack(self.priority)))
+        elements.append((0x0800, _US.pack(WITH_DATA_SET if self.has_data_set else NO_DATA_SET)))
+        if self.sop_instance_uid:
+            elements.append((0x1000, _uid(self.sop_instance_uid)))
+        if self.event_type is not None:
+            elements.append((0x1002, _US.pack(self.event_type)))
+        if self.move_originator is not None:
+            title, number = self.move_originator
+            elements += [(0x1030, _even(title.encode("ascii", "replace"), b" ")), (0x1031, _US.pack(number))]
+        return _encoded(elements)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The command set of an answer to us."""
+
+    field: int
+    """Of the request that it answers."""
+    message_id: int
+    """Of the request that it answers."""
+    status: Status
+    has_data_set: bool
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Response | None":
+        """None where it is a request. Raises ProtocolBroken when it is no command set."""
+        elements = _elements(data)
+        field, data_set_type = _number(elements, 0x0100), _number(elements, 0x0800)
+        if field is None or data_set_type is None:
+            raise ProtocolBroken("command set lacks (0000,0100) or (0000,0800)", INVALID_PARAMETER_VALUE)
+        if not field & RESPONSE:
+            return None
+        message_id, status = _number(elements, 0x0120), _number(elements, 0x0900)
+        if message_id is None or status is None:
+            raise ProtocolBroken("an answer lacks (0000,0120) or (0000,0900)", INVALID_PARAMETER_VALUE)
+        answered = Status(status, _text(elements, 0x0902))
+        return cls(field & ~RESPONSE, message_id, answered, data_set_type != NO_DATA_SET)
+
+
+def _encoded(elements: Iterable[tuple[int, bytes]]) -> bytes:
+    body = b"".join(_ELEMENT.pack(0, element, len(value)) + value for element, value in elements)
+    return _ELEMENT.pack(0, 0, 4) + _UL.pack(len(body)) + body
 
 
 def _elements(data: bytes) -> dict[int, bytes]:

@@ -1,6 +1,6 @@
 """DIMSE messages over an established association (PS3.7 section 6.3, PS3.8 Annex E)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from fj_dicom import pdu
@@ -8,6 +8,8 @@ from fj_dicom.command import Command
 from fj_dicom.errors import AssociationLost, ProtocolBroken
 
 COMMAND_SET_MAX: Final = 64 * 1024
+TOGETHER: Final = 1024 * 1024
+"""Of a data set that is sent, so many bytes are handed to the system at once."""
 
 
 class Released(Exception):
@@ -27,6 +29,11 @@ class Exchange:
 
     def next_command(self) -> tuple[int, Command]:
         """Context id and command of the next message. Raises Released, AssociationLost."""
+        context_id, encoded = self.next_command_set()
+        return context_id, Command.decode(encoded)
+
+    def next_command_set(self) -> tuple[int, bytes]:
+        """Context id and encoded command set of the next message. Raises Released, AssociationLost."""
         collected = bytearray()
         self._inside = False
         for context_id, control, fragment in self._pdvs:
@@ -37,7 +44,7 @@ class Exchange:
             if len(collected) > COMMAND_SET_MAX:
                 raise ProtocolBroken(f"command set longer than {COMMAND_SET_MAX} bytes", 6)
             if control & pdu.LAST:
-                return context_id, Command.decode(bytes(collected))
+                return context_id, bytes(collected)
         raise AssociationLost("no further message")
 
     def data(self, context_id: int) -> Iterator[memoryview]:
@@ -57,6 +64,20 @@ class Exchange:
             for fragment in pdu.p_data(context_id, 0, data, self._max_pdu):
                 self._out += fragment
         return len(self._out)
+
+    def stream(self, context_id: int, command: bytes, data: Iterable[bytes | memoryview]) -> None:
+        """Send a message whose data set comes in pieces, with what waits before it. Raises AssociationLost."""
+        self.put(context_id, command)
+        parts: list[bytes | memoryview] = [bytes(self._out)]
+        self._out.clear()
+        length = 0
+        for part in pdu.pieces(context_id, data, self._max_pdu):
+            parts.append(part)
+            length += len(part)
+            if length >= TOGETHER:
+                self._connection.send(b"".join(parts))
+                parts, length = [], 0
+        self._connection.send(b"".join(parts))
 
     def flush(self) -> None:
         """Send what waits, as one segment where it fits. Raises AssociationLost."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
-from fj_dicom.command import Command
+from fj_dicom.command import Command, Counts
 from fj_dicom.decoding import read
 from fj_dicom.errors import Refused
 from fj_dicom.status import OK, General, Status
@@ -56,6 +56,8 @@ class Answer:
     status: Status = OK
     dataset: Dataset | None = None
     sop_instance_uid: str | None = None
+    counts: Counts | None = None
+    """Of a C-GET or C-MOVE."""
 
 
 def decode(data: bytes, transfer_syntax: str) -> Dataset:

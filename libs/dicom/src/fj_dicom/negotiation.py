@@ -140,7 +140,7 @@ def agree(proposal: Proposal, terms: Terms) -> Agreement:
     accept.presentation_context_definition_results_list = results
     turned = sorted({str(result.abstract_syntax) for result in results if result.result == 0} & returned.keys())
     accept.user_information = [
-        *_user_information(terms.max_pdu),
+        *user_information(terms.max_pdu),
         *map(_as_scp, turned),
         *(_options(uid, options) for uid, options in extended.items()),
     ]
@@ -162,7 +162,8 @@ def _result(proposed: PresentationContext, supported: Mapping[str, Sequence[str]
     return results[0]
 
 
-def _user_information(max_pdu: int) -> list[Any]:
+def user_information(max_pdu: int) -> list[Any]:
+    """What both sides say of themselves: longest PDU, implementation (PS3.7 D.3.3)."""
     length = MaximumLengthNotification()
     length.maximum_length_received = max_pdu
     implementation = ImplementationClassUIDNotification()

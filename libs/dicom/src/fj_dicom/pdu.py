@@ -3,16 +3,19 @@
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import Final
 
 from fj_dicom.errors import AssociationLost, ProtocolBroken
 
 A_ASSOCIATE_RQ: Final = 0x01
+A_ASSOCIATE_AC: Final = 0x02
+A_ASSOCIATE_RJ: Final = 0x03
 P_DATA_TF: Final = 0x04
 A_RELEASE_RQ: Final = 0x05
 A_ABORT: Final = 0x07
+A_RELEASE: Final = b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 A_RELEASE_RP: Final = b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 
 UNEXPECTED_PDU: Final = 2
@@ -140,6 +143,26 @@ def p_data(context_id: int, control: int, data: bytes, max_pdu: int) -> Iterator
             + _PDV.pack(len(piece) + 2, context_id, control | last)
             + piece
         )
+
+
+def pieces(context_id: int, data: Iterable[bytes | memoryview], max_pdu: int) -> Iterator[bytes | memoryview]:
+    """A data set in P-DATA-TF PDUs as headers and slices of what is given: nothing is copied but odd ends.
+
+    A fragment has an even number of bytes (PS3.8 section 9.3.1), however the data set was cut before.
+    """
+    room = (max_pdu - _PDV.size) & ~1
+    full = _HEADER.pack(P_DATA_TF, _PDV.size + room) + _PDV.pack(room + 2, context_id, 0)
+    rest: bytes | memoryview = b""
+    for piece in data:
+        view = memoryview(b"".join((rest, piece)) if rest else piece)
+        place = 0
+        while len(view) - place > room:
+            yield full
+            yield view[place : place + room]
+            place += room
+        rest = view[place:]
+    yield _HEADER.pack(P_DATA_TF, _PDV.size + len(rest)) + _PDV.pack(len(rest) + 2, context_id, LAST)
+    yield rest
 
 
 def a_abort(source: int, reason: int) -> bytes:

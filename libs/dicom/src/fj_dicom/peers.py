@@ -11,7 +11,8 @@ import yaml
 MAIN_SITE: Final = "MAIN"
 _AE_TITLE: Final = re.compile(r"[ -\[\]-~]{1,16}")
 _SITE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_FIELDS: Final = {"host", "port", "site"}
+_FIELDS: Final = {"host", "port", "site", "associations"}
+ASSOCIATIONS_MAX: Final = 16
 
 
 class BadPeers(ValueError):
@@ -28,6 +29,8 @@ class Peer:
     host: str
     port: int
     site: str
+    associations: int = 1
+    """How many of ours it takes at once, where much is sent to it."""
 
 
 class Peers:
@@ -63,11 +66,14 @@ def _peer(title: str, entry: object) -> Peer:
     if not _AE_TITLE.fullmatch(title):
         raise BadPeers(f"peer {title!r}: an AE title has 1 to 16 printable characters and no backslash (PS3.5 6.2)")
     if not isinstance(entry, dict) or not {"host", "port"} <= set(entry) <= _FIELDS:
-        raise BadPeers(f"peer {title!r}: host, port and site expected (site may be left out)")
+        raise BadPeers(f"peer {title!r}: host, port, site and associations expected (the last two may be left out)")
     port = entry["port"]
     if not isinstance(port, int) or not 0 < port < 65536:
         raise BadPeers(f"peer {title!r}: a port number expected, {port!r} found")
     site = str(entry.get("site", MAIN_SITE))
     if not _SITE.fullmatch(site):
         raise BadPeers(f"peer {title!r}: a site has 1 to 32 letters, digits, '_' or '-'; {site!r} found")
-    return Peer(title, str(entry["host"]), port, site)
+    associations = entry.get("associations", 1)
+    if not isinstance(associations, int) or not 0 < associations <= ASSOCIATIONS_MAX:
+        raise BadPeers(f"peer {title!r}: 1 to {ASSOCIATIONS_MAX} associations expected, {associations!r} found")
+    return Peer(title, str(entry["host"]), port, site, associations)

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 
-from fj_dicom.command import CommandField
+from fj_dicom.command import CommandField, Counts
 from fj_dicom.errors import Refused
 from fj_dicom.messages import Answer, Caller, Incoming, Request
+from fj_dicom.sender import Sender
 from fj_dicom.status import PENDING, General, Status
 
 T = TypeVar("T")
@@ -16,6 +18,10 @@ T = TypeVar("T")
 VERIFICATION: Final = "1.2.840.10008.1.1"
 UNCOMPRESSED: Final = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 """For messages without pixels: implicit VR is the one that everybody has."""
+STORAGE: Final[Mapping[str, Sequence[str]]] = {
+    str(context.abstract_syntax): tuple(map(str, ALL_TRANSFER_SYNTAXES)) for context in AllStoragePresentationContexts
+}
+"""Every storage SOP class, in every transfer syntax."""
 DATA_SET_MAX: Final = 16 * 1024 * 1024
 """Of a message that is taken into memory as a whole, bytes."""
 
@@ -28,6 +34,12 @@ class Channel(Protocol):
 
     def pending(self, incoming: Incoming, identifier: bytes, status: int = PENDING) -> None:
         """Send one match, encoded in the context's transfer syntax; it may travel together with the next ones."""
+
+    def progress(self, incoming: Incoming, counts: Counts, *, now: bool = True) -> None:
+        """Say how far the sub-operations are; not `now`: together with what is sent next."""
+
+    def sender(self, incoming: Incoming) -> Sender:
+        """Sends instances on this same association, for the request at hand (C-GET)."""
 
     def cancelled(self, incoming: Incoming) -> bool:
         """Whether the peer has cancelled this request (C-CANCEL)."""

@@ -50,6 +50,17 @@ class Find(IntEnum):
     PENDING_WITHOUT_SOME_KEYS = 0xFF01
 
 
+class Retrieve(IntEnum):
+    """C-GET and C-MOVE (PS3.4 tables C.4-2, C.4-3)."""
+
+    OUT_OF_RESOURCES_MATCHES = 0xA701
+    OUT_OF_RESOURCES_SUB_OPERATIONS = 0xA702
+    MOVE_DESTINATION_UNKNOWN = 0xA801
+    IDENTIFIER_MISMATCH = 0xA900
+    SUB_OPERATIONS_FAILED = 0xB000
+    """One or more failed or ended with a warning: itself a warning."""
+
+
 class ErrorId(IntEnum):
     """Error ID (0000,0903) of Modality Performed Procedure Step (PS3.4 table F.7.2-2)."""
 

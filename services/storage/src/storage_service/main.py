@@ -8,12 +8,13 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, bus_commands, operator_router
-from fj_dicom import Peers, Scp, ScpSettings
+from fj_dicom import Peers, RequestorSettings, Scp, ScpSettings
 from fj_events import Fact
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
 from storage_service.adapters.book import PostgresStudyBook
+from storage_service.adapters.conversion import Uncompressed
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
@@ -27,6 +28,7 @@ from storage_service.entrypoints.clock import describing, sweep
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
 from storage_service.entrypoints.dimse.find import find_services
+from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.kafka import subscribe
 from storage_service.handlers import Work
@@ -66,9 +68,15 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         headers = Headers(packs)
         metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
         searches = PostgresSearches(bus.pool)
-        queries = find_services(searches, settings.ae_title, settings.find_limit)
+        peers = Peers.load(settings.peers)
+        queries = [
+            *find_services(searches, settings.ae_title, settings.find_limit),
+            *retrieve_services(
+                Source(index, packs, Uncompressed()), peers, RequestorSettings(ae_title=settings.ae_title)
+            ),
+        ]
         parts: dict[str, list[Part]] = {
-            "listener": [Scp("query", _scp(settings), queries, Peers.load(settings.peers))],
+            "listener": [Scp("query", _scp(settings), queries, peers)],
             "consumer": [consumer],
             "clock": [
                 sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),

@@ -23,7 +23,7 @@ from fj_events import (
 
 from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
-from storage_service.domain.retrieval import FrameSet, Series, Stored
+from storage_service.domain.retrieval import FrameSet, Selection, Series, Stored
 from storage_service.domain.search import Found, Search
 from storage_service.domain.study import Arrival, Overview, PerformedEnd, Study
 
@@ -139,6 +139,20 @@ class Index(Protocol):
 
     async def series(self, study_instance_uid: str, series_instance_uid: str | None = None) -> list[Series]:
         """The series of a study, or one of them; empty where there are none."""
+
+
+class Selections(Protocol):
+    """Which instances somebody asks for."""
+
+    async def selected(self, selection: Selection) -> list[Stored]:
+        """The current instances, by number; none where nothing is selected by."""
+
+
+class Conversion(Protocol):
+    """Data sets in another transfer syntax."""
+
+    def convert(self, data: bytes, syntax: str, accepted: Sequence[str]) -> tuple[str, bytes] | None:
+        """In the best of those that are accepted, and which that is; None where none can be had."""
 
 
 class Packs(Protocol):

@@ -1,13 +1,15 @@
 """One running `storage` per test module."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from fj_testing import S3, ServiceProcess, Services
 
 from services.storage.tests.builders import Packer
-from services.storage.tests.scu import FIND_LIMIT
+from services.storage.tests.scu import FIND_LIMIT, Workstation
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +18,36 @@ def dimse_port(free_port: Callable[[], int]) -> int:
 
 
 @pytest.fixture(scope="module")
-def storage(services: Services, dimse_port: int) -> ServiceProcess:
+def peer_ports(free_port: Callable[[], int]) -> dict[str, int]:
+    """Where the peers of the storage under test listen, while a test lets them."""
+    return {title: free_port() for title in ("WS1", "WS4", "NOBODY")}
+
+
+@pytest.fixture(scope="module")
+def peers(peer_ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """FJ_PEERS."""
+    path = tmp_path_factory.mktemp("peers") / "peers.yaml"
+    entries = {title: {"host": "127.0.0.1", "port": port} for title, port in peer_ports.items()}
+    entries["WS4"]["associations"] = 4
+    path.write_text(yaml.safe_dump(entries))
+    return path
+
+
+@pytest.fixture(scope="module")
+def storage(services: Services, dimse_port: int, peers: Path) -> ServiceProcess:
     return services.start(
         "storage",
         STORAGE_QUIET_TIME=1,
         STORAGE_MPPS_LIMIT=4,
         STORAGE_DIMSE_PORT=dimse_port,
         STORAGE_FIND_LIMIT=FIND_LIMIT,
+        FJ_PEERS=str(peers),
     )
+
+
+@pytest.fixture(scope="module")
+def workstation(storage: ServiceProcess, dimse_port: int) -> Workstation:
+    return Workstation(dimse_port)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import date
 import httpx
 import pytest
 from fj_events import SeriesAttributes
-from fj_testing import Feed, ServiceProcess, eventually
+from fj_testing import Feed, eventually
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
 
@@ -16,11 +16,6 @@ from services.storage.tests.scu import FIND_LIMIT, PATIENT_ROOT_FIND, Answers, W
 
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
 RELATIONAL, COMBINED, FUZZY = b"\1\0\0\0\0", b"\0\1\0\0\0", b"\0\0\1\0\0"
-
-
-@pytest.fixture(scope="module")
-def workstation(storage: ServiceProcess, dimse_port: int) -> Workstation:
-    return Workstation(dimse_port)
 
 
 async def indexed(feed: Feed, packer: Packer, http: httpx.AsyncClient, *exams: Exam, images: int = 2) -> None:

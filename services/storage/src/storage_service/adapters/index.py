@@ -3,7 +3,7 @@
 from typing import Final
 
 from storage_service.adapters.sql import Pool
-from storage_service.domain.retrieval import Series, Stored
+from storage_service.domain.retrieval import Selection, Series, Stored
 
 _INSTANCES: Final = """
 SELECT e.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid, i.transfer_syntax_uid,
@@ -11,6 +11,12 @@ SELECT e.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_cl
   FROM series e JOIN instance i USING (series_key) JOIN pack p USING (pack_key)
  WHERE e.study_instance_uid = $1 AND i.revision = 0
 """
+_SELECTED: Final = {
+    "patient_numbers": "e.study_instance_uid IN (SELECT study_instance_uid FROM study WHERE patient_number = ANY({}))",
+    "study_instance_uids": "e.study_instance_uid = ANY({})",
+    "series_instance_uids": "e.series_instance_uid = ANY({})",
+    "sop_instance_uids": "i.sop_instance_uid = ANY({})",
+}
 _ORDER: Final = " ORDER BY e.series_number, e.series_instance_uid, i.instance_number, i.sop_instance_uid"
 _SERIES: Final = """
 SELECT series_key, number_of_instances, metadata_key, metadata_instances FROM series
@@ -48,6 +54,14 @@ class PostgresIndex:
                 values.append(uid)
                 sql += f" AND {column} = ${len(values)}"
         return [Stored(**row) for row in await self._pool.fetch(sql + _ORDER, *values)]
+
+    async def selected(self, selection: Selection) -> list[Stored]:
+        keys = {name: list(values) for name in _SELECTED if (values := getattr(selection, name))}
+        if not keys:
+            return []
+        wheres = [_SELECTED[name].format(f"${place}::text[]") for place, name in enumerate(keys, 1)]
+        sql = _INSTANCES.replace("e.study_instance_uid = $1", " AND ".join(wheres))
+        return [Stored(**row) for row in await self._pool.fetch(sql + _ORDER, *keys.values())]
 
     async def series(self, study_instance_uid: str, series_instance_uid: str | None = None) -> list[Series]:
         return [Series(**row) for row in await self._pool.fetch(_SERIES, study_instance_uid, series_instance_uid)]

@@ -41,6 +41,16 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Instances by the unique keys of the query/retrieve models (PS3.4 C.6); what is empty excludes nothing."""
+
+    patient_numbers: tuple[str, ...] = ()
+    study_instance_uids: tuple[str, ...] = ()
+    series_instance_uids: tuple[str, ...] = ()
+    sop_instance_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """A series, and the object that describes all its instances."""
 

@@ -1,0 +1,101 @@
+"""C-MOVE and C-GET of the query/retrieve information models (PS3.4 sections C.4.2, C.4.3)."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fj_dicom import (
+    STORAGE,
+    GetService,
+    Move,
+    MoveService,
+    Outgoing,
+    Peers,
+    Refused,
+    Request,
+    RequestorSettings,
+    Retrieval,
+    Retrieve,
+    Service,
+    Status,
+)
+from pydicom import Dataset
+
+from storage_service.domain.retrieval import Selection
+from storage_service.domain.search import Level
+from storage_service.entrypoints.dimse.models import MODELS, UNIQUE, Model, above, level_of, mismatch, value_of
+from storage_service.entrypoints.dimse.supply import Located, PackSupply
+from storage_service.ports import Conversion, Packs, Selections
+
+OPTIONS: Final = b"\1"
+"""Of extended negotiation: relational retrieval (PS3.4 tables C.5.2-1, C.5.3-1)."""
+_FIELDS: Final = {
+    Level.PATIENT: "patient_numbers",
+    Level.STUDY: "study_instance_uids",
+    Level.SERIES: "series_instance_uids",
+    Level.INSTANCE: "sop_instance_uids",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where instances are found and read."""
+
+    selections: Selections
+    packs: Packs
+    conversion: Conversion
+
+    async def retrieval(self, request: Request, model: Model, sop_class: str) -> Retrieval:
+        """What the identifier asks for. Raises Refused."""
+        relational = request.caller.extended.get(sop_class, b"")[:1] == OPTIONS
+        selection = _selection(request.dataset(), model, relational=relational)
+        instances = [Located.at(stored) for stored in await self.selections.selected(selection)]
+        loop = asyncio.get_running_loop()
+
+        def read(wanted: Sequence[Outgoing]) -> PackSupply:
+            located = [one for one in wanted if isinstance(one, Located)]
+            return PackSupply(self.packs, located, loop, self.conversion)
+
+        return Retrieval(instances, read)
+
+
+def retrieve_services(source: Source, peers: Peers, caller: RequestorSettings) -> list[Service]:
+    """The C-GET and C-MOVE of each model. `caller`: as whom a C-MOVE sends."""
+    return [service for model in MODELS for service in (_get(model, source), _move(model, source, peers, caller))]
+
+
+def _get(model: Model, source: Source) -> GetService:
+    async def get(request: Request) -> Retrieval:
+        return await source.retrieval(request, model, model.get)
+
+    return GetService(model.get, get, STORAGE, OPTIONS)
+
+
+def _move(model: Model, source: Source, peers: Peers, caller: RequestorSettings) -> MoveService:
+    async def move(request: Request) -> Move:
+        destination = peers.get(request.command.move_destination)
+        if destination is None:
+            raise Refused(Status(Retrieve.MOVE_DESTINATION_UNKNOWN, "the move destination is not in FJ_PEERS"))
+        retrieval = await source.retrieval(request, model, model.move)
+        return Move(retrieval, destination, destination.associations)
+
+    return MoveService(model.move, move, caller, OPTIONS)
+
+
+def _selection(identifier: Dataset, model: Model, *, relational: bool) -> Selection:
+    """The unique keys (PS3.4 C.4.2.1.3, C.4.2.2.1): one value at each level above, any number at its own."""
+    level = level_of(identifier, model)
+    keys: dict[str, tuple[str, ...]] = {}
+    for one in (*above(level, model), level):
+        tag, keyword = UNIQUE[one]
+        values = tuple(value.strip() for value in value_of(identifier, tag).split("\\") if value.strip())
+        if any(sign in value for value in values for sign in "*?"):
+            raise mismatch(f"{keyword}: wildcards select nothing to retrieve", tag)
+        if not values and (one is level or not relational):
+            raise mismatch(f"{keyword}: a value is needed", tag)
+        if len(values) > 1 and one is not level and not relational:
+            raise mismatch(f"{keyword}: one value is needed in a hierarchical retrieval", tag)
+        if values:
+            keys[_FIELDS[one]] = values
+    return Selection(**keys)

@@ -1,0 +1,127 @@
+"""Instances on their way from the packs to an association's thread."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from fj_dicom import AssociationLost, Data, Outgoing, Pulled
+
+from storage_service.domain.errors import Away, RetrievalError
+from storage_service.domain.retrieval import Stored, in_storage_order
+from storage_service.ports import Conversion, Packs
+
+AHEAD: Final = 4
+"""Pieces that wait for the thread; what the packs read ahead comes on top."""
+READ_S: Final = 60.0
+CONVERTED_MAX: Final = 512 * 1024 * 1024
+"""Longer instances are sent as they are stored or not at all, bytes."""
+
+Piece: TypeAlias = tuple[Stored, bytes | None]
+"""Bytes of a file, in order; None where it cannot be read, or no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located(Outgoing):
+    """An instance that is to be sent, and where it lies."""
+
+    stored: Stored
+
+    @classmethod
+    def at(cls, stored: Stored) -> "Located":
+        """From its row of the index."""
+        return cls(stored.sop_class_uid, stored.sop_instance_uid, stored.transfer_syntax_uid, stored)
+
+
+class PackSupply:
+    """See `fj_dicom.Supply`: large range reads, the next ones on their way while an instance is being sent."""
+
+    def __init__(
+        self, packs: Packs, instances: Sequence[Located], loop: asyncio.AbstractEventLoop, conversion: Conversion
+    ) -> None:
+        self._instances = {id(one.stored): one for one in instances}
+        self._conversion = conversion
+        found = _pieces(packs, in_storage_order([one.stored for one in instances]))
+        self._pulled: Pulled[Piece] = Pulled(found, loop, ahead=AHEAD, deadline_s=READ_S)
+
+    def __iter__(self) -> Iterator[tuple[Outgoing, Data | None]]:
+        for stored, piece in self._pulled:
+            instance = self._instances[id(stored)]
+            if piece is None:
+                yield instance, None
+                continue
+            data = _File(instance, piece, self._pulled, self._conversion)
+            yield instance, data
+            data.drain()
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        self._pulled.close()
+
+
+class _File:
+    """See `fj_dicom.Data`: a stored file, of which the first piece is here and the others are coming."""
+
+    def __init__(self, instance: Located, first: bytes, rest: Iterator[Piece], conversion: Conversion) -> None:
+        self._instance = instance
+        self._first = first
+        self._rest = rest
+        self._conversion = conversion
+        self._missing = instance.stored.length - len(first)
+
+    def fitting(self, accepted: Sequence[str]) -> tuple[str, Iterable[bytes | memoryview]] | None:
+        """As it is stored where that is accepted, else converted."""
+        syntax = self._instance.transfer_syntax_uid
+        if syntax in accepted:
+            return syntax, self._data_set()
+        if not accepted or self._instance.stored.length > CONVERTED_MAX:
+            return None
+        found = self._conversion.convert(b"".join(self._data_set()), syntax, accepted)
+        return (found[0], [found[1]]) if found else None
+
+    def drain(self) -> None:
+        """Take what nobody wanted."""
+        for _ in self._others():
+            pass
+
+    def _data_set(self) -> Iterator[bytes | memoryview]:
+        header = self._instance.stored.data_offset
+        for piece in self._pieces():
+            yield memoryview(piece)[header:]
+            header = max(0, header - len(piece))
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._first
+        yield from self._others()
+
+    def _others(self) -> Iterator[bytes]:
+        while self._missing > 0:
+            _, piece = next(self._rest)
+            if piece is None:
+                raise AssociationLost("the object store failed in the middle of an instance")
+            self._missing -= len(piece)
+            yield piece
+
+
+async def _pieces(packs: Packs, instances: Sequence[Stored]) -> AsyncGenerator[Piece, None]:
+    """The files of instances in storage order; one that fails costs itself alone, unless the store is away."""
+    rest = deque(instances)
+    while rest:
+        left = rest[0].length
+        try:
+            async with aclosing(packs.stream(list(rest))) as pieces:
+                async for stored, _, piece in pieces:
+                    yield stored, piece
+                    left -= len(piece)
+                    if left <= 0:
+                        rest.popleft()
+                        left = rest[0].length if rest else 0
+        except Away:
+            pass
+        except RetrievalError:
+            yield rest.popleft(), None
+            continue
+        while rest:
+            yield rest.popleft(), None
