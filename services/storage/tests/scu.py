@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+
+if TYPE_CHECKING:
+    from pynetdicom.dimse_primitives import C_STORE
 
 PATIENT_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.1.1")
 PATIENT_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.1.2")
@@ -149,14 +151,10 @@ class Workstation:
         got = Got(Answers([], []), [])
 
         def take(event: Event) -> int:
-            assert event.request.DataSet is not None
-            got.received.append(
-                Received(
-                    str(event.request.AffectedSOPInstanceUID),
-                    event.context.transfer_syntax,
-                    event.request.DataSet.getvalue(),
-                )
-            )
+            request = cast("C_STORE", event.request)
+            assert request.DataSet is not None
+            syntax = event.context.transfer_syntax
+            got.received.append(Received(str(request.AffectedSOPInstanceUID), syntax, request.DataSet.getvalue()))
             return 0x0000
 
         contexts: list[tuple[UID, Sequence[str]]] = [(model, [ExplicitVRLittleEndian])]
