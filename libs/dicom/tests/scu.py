@@ -4,15 +4,20 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Self
 
-from fj_dicom import Peers, Scp, ScpSettings, Service
+from fj_dicom import OK, Caller, Incoming, Peers, Scp, ScpSettings, Service, Status, StoreService
 from fj_testing import eventually
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, MRImageStorage
 from pynetdicom import AE
 from pynetdicom.association import Association
-from pynetdicom.pdu import A_ASSOCIATE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_ASSOCIATE_RQ, P_DATA_TF
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
+    AsynchronousOperationsWindowNegotiation,
     ImplementationClassUIDNotification,
     MaximumLengthNotification,
 )
@@ -21,14 +26,53 @@ from pynetdicom.presentation import build_context
 TITLE = "FJ_TEST"
 
 
-def a_listener(port: int, *services: Service, **settings: float | frozenset[str]) -> Scp:
-    return Scp("test", ScpSettings(ae_title=TITLE, port=port, **settings), services, Peers.load(None))  # type: ignore[arg-type]  # each setting checks its own
+class Kept:
+    """A storage that keeps the data sets of CT and MR images in memory."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+
+    def service(self) -> StoreService:
+        syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless]
+        return StoreService(dict.fromkeys((CTImageStorage, MRImageStorage), syntaxes), self)
+
+    def receiver(self, _caller: Caller) -> "Kept":
+        return self
+
+    def begin(self, _incoming: Incoming) -> "_Keeping":
+        return _Keeping(self.data)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class _Keeping:
+    def __init__(self, kept: list[bytes]) -> None:
+        self._kept = kept
+        self._data = bytearray()
+
+    def write(self, piece: memoryview) -> None:
+        self._data += piece
+
+    def finish(self) -> Status:
+        self._kept.append(bytes(self._data))
+        return OK
+
+    def abandon(self) -> None:
+        """It was never kept."""
+
+
+def a_listener(port: int, *services: Service, peers: Peers | None = None, **settings: float | frozenset[str]) -> Scp:
+    known = peers or Peers({})
+    return Scp("test", ScpSettings(ae_title=TITLE, port=port, **settings), services, known)  # type: ignore[arg-type]  # each setting checks its own
 
 
 @asynccontextmanager
-async def listening(port: int, *services: Service, **settings: float | frozenset[str]) -> AsyncIterator[Scp]:
+async def listening(
+    port: int, *services: Service, peers: Peers | None = None, **settings: float | frozenset[str]
+) -> AsyncIterator[Scp]:
     """A listener with these services, stopped in order at the end."""
-    scp = a_listener(port, *services, **settings)
+    scp = a_listener(port, *services, peers=peers, **settings)
     stop = asyncio.Event()
     running = asyncio.create_task(scp.run(stop))
     try:
@@ -65,8 +109,8 @@ async def in_association(
     return await asyncio.to_thread(run)
 
 
-def a_request(abstract_syntax: str, *transfer_syntaxes: str, called: str = TITLE) -> bytes:
-    """An A-ASSOCIATE-RQ."""
+def a_request(abstract_syntax: str, *transfer_syntaxes: str, called: str = TITLE, window: int | None = None) -> bytes:
+    """An A-ASSOCIATE-RQ; `window` asks for so many operations at once."""
     request = A_ASSOCIATE()
     request.application_context_name = "1.2.840.10008.3.1.1.1"
     request.calling_ae_title, request.called_ae_title = "RAW", called
@@ -77,7 +121,22 @@ def a_request(abstract_syntax: str, *transfer_syntaxes: str, called: str = TITLE
     length.maximum_length_received = 16384
     implementation.implementation_class_uid = "1.2.3"
     request.user_information = [length, implementation]
+    if window is not None:
+        asked = AsynchronousOperationsWindowNegotiation()
+        asked.maximum_number_operations_invoked, asked.maximum_number_operations_performed = window, window
+        request.user_information.append(asked)
     return bytes(A_ASSOCIATE_RQ(request).encode())
+
+
+def a_store(number: int, data: bytes) -> bytes:
+    """A C-STORE of a CT image as PDUs, in context 1; not a data set, but nobody looks into it."""
+    primitive = C_STORE()
+    primitive.MessageID, primitive.Priority = number, 2
+    primitive.AffectedSOPClassUID, primitive.AffectedSOPInstanceUID = CTImageStorage, f"1.2.{number}"
+    primitive.DataSet = BytesIO(data)
+    message = C_STORE_RQ()
+    message.primitive_to_message(primitive)
+    return b"".join(P_DATA_TF(piece).encode() for piece in message.encode_msg(1, 16384))
 
 
 class Raw:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from fj_dicom import UNCOMPRESSED, VERIFICATION, FindService, Request
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.pdu import A_ASSOCIATE_AC
+from pynetdicom.pdu_items import AsynchronousOperationsWindowSubItem
 from pynetdicom.transport import AssociationSocket
 
-from libs.dicom.tests.scu import associate, listening
+from libs.dicom.tests.scu import Kept, Raw, a_request, a_store, associate, listening
 
 MPPS = "1.2.840.10008.3.1.2.3.3"
 MWL = "1.2.840.10008.5.1.4.31"
@@ -61,6 +63,32 @@ async def test_one_association_too_many_is_rejected_for_now(port: int) -> None:
         assert second.acceptor.primitive is not None
         assert (second.acceptor.primitive.result, second.acceptor.primitive.diagnostic) == (2, 2)
         await asyncio.to_thread(first.release)
+
+
+@pytest.mark.parametrize(("asked", "agreed"), [(3, 3), (0, 8), (200, 8), (None, None)])
+async def test_operations_under_way_at_once_are_performed_in_their_order(
+    port: int, asked: int | None, agreed: int | None
+) -> None:
+    """Requests that come before the answer to the one before wait their turn; the window says how many may."""
+    kept = Kept()
+    sent = [bytes([number]) * 40_000 for number in range(1, 4)]
+
+    def act() -> tuple[int | None, list[bytes]]:
+        with Raw(port) as peer:
+            peer.send(a_request(CTImageStorage, ExplicitVRLittleEndian, window=asked))
+            accepted = A_ASSOCIATE_AC()
+            kind, body = peer.read()
+            accepted.decode(bytes((kind, 0)) + len(body).to_bytes(4, "big") + body)
+            assert accepted.user_information is not None
+            items = accepted.user_information.user_data
+            windows = [item for item in items if isinstance(item, AsynchronousOperationsWindowSubItem)]
+            peer.send(b"".join(a_store(number, data) for number, data in enumerate(sent, start=1)))
+            answers = [peer.read()[1] for _ in sent]  # each ends with the instance that it is about
+            return (windows[0].max_operations_invoked if windows else None), [answer[-6:-1] for answer in answers]
+
+    async with listening(port, kept.service(), operations_window=8):
+        assert await asyncio.to_thread(act) == (agreed, [b"1.2.1", b"1.2.2", b"1.2.3"])
+    assert kept.data == sent
 
 
 async def test_contexts_that_are_not_offered_are_rejected_and_the_senders_order_counts(port: int) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 from fj_dicom import (
@@ -17,7 +16,6 @@ from fj_dicom import (
     FindService,
     General,
     NormalizedService,
-    Peers,
     Refused,
     Request,
     Status,
@@ -323,23 +321,3 @@ def test_comments_are_short_and_plain() -> None:
     assert status.error_comment == "?/b " + "x" * 60
     command = Command(1, 7, "1.2", "1.3", True, None, "")
     assert b"?/b xx" in command.response(status)
-
-
-def test_peers_are_read_and_checked(tmp_path: Path) -> None:
-    file = tmp_path / "peers.yaml"
-    file.write_text("CT1: {host: 10.0.0.1, port: 104, site: NORTH}\nMR1: {host: mr1, port: 104}\n")
-    peers = Peers.load(file)
-    assert (peers.site("CT1"), peers.site("MR1"), peers.site("XX")) == ("NORTH", "MAIN", "MAIN")
-    assert peers.get("XX") is None
-    for wrong in (
-        "- CT1",
-        "CT1: x",
-        "CT1: {host: a}",
-        "CT1: {host: a, port: b}",
-        "CT1: {host: a, port: 1, site: 'a b'}",
-        "ABCDEFGHIJKLMNOPQ: {host: a, port: 1}",
-        "{",
-    ):
-        file.write_text(wrong)
-        with pytest.raises(ValueError, match=r"CT1|ABCDEFGHIJKLMNOPQ|FJ_PEERS"):
-            Peers.load(file)

@@ -70,17 +70,18 @@ def part10(dataset: Dataset, transfer_syntax: str = EXPLICIT) -> bytes:
 class Modality:
     """Sends data sets as they are, be they right or wrong."""
 
-    def __init__(self, port: int, ae_title: str = "CT9", called: str = "FJ_STORE") -> None:
+    def __init__(self, port: int, ae_title: str = "CT9", called: str = "FJ_STORE", sop_class: str = CT) -> None:
         self._port = port
         self._ae_title = ae_title
         self._called = called
+        self._sop_class = sop_class
 
     async def store(self, *datasets: Dataset, syntax: str = EXPLICIT) -> list[int]:
         """The status of each, over one association."""
         return await self.run(lambda link: [send(link, dataset, syntax) for dataset in datasets], syntax)
 
     async def run(self, act: Callable[[Association], Sequence[int]], *syntaxes: str) -> list[int]:
-        """What `act` does with an association that proposes CT in these transfer syntaxes."""
+        """What `act` does with an association that proposes its SOP class in these transfer syntaxes."""
         return await asyncio.to_thread(self._run, act, syntaxes)
 
     def _run(self, act: Callable[[Association], Sequence[int]], syntaxes: Sequence[str]) -> list[int]:
@@ -93,7 +94,7 @@ class Modality:
 
     def associate(self, *syntaxes: str) -> Association:
         ae = AE(self._ae_title)
-        ae.add_requested_context(CT, list(syntaxes))
+        ae.add_requested_context(self._sop_class, list(syntaxes))
         return ae.associate("127.0.0.1", self._port, ae_title=self._called)
 
 
@@ -107,7 +108,7 @@ def send(
     """One C-STORE; `data` and `sop_instance_uid` where they shall differ from the data set."""
     request = C_STORE()
     request.MessageID = next(_MESSAGES) % 65536
-    request.AffectedSOPClassUID = CT
+    request.AffectedSOPClassUID = dataset.SOPClassUID
     request.AffectedSOPInstanceUID = sop_instance_uid or dataset.SOPInstanceUID
     request.Priority = 2
     request.DataSet = BytesIO(encoded(dataset, syntax) if data is None else data)

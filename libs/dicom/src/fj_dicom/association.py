@@ -15,7 +15,7 @@ from fj_dicom.decoding import write
 from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
 from fj_dicom.exchange import Exchange, Released
 from fj_dicom.messages import Answer, Caller, Incoming, Request
-from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, Terms, agree
+from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, agree
 from fj_dicom.offer import Offer
 from fj_dicom.sender import Sender
 from fj_dicom.services import Service, Session
@@ -99,10 +99,7 @@ class Association:
         refusal = LIMIT_EXCEEDED if full else self._offer.refusal(proposal)
         if refusal is not None:
             return self._reject(proposal, refusal)
-        settings = self._offer.settings
-        agreement = agree(
-            proposal, Terms(self._offer.contexts, settings.max_pdu, self._offer.extended, self._offer.returned)
-        )
+        agreement = agree(proposal, self._offer.terms(proposal.calling_ae_title))
         self._connection.send(agreement.pdu)
         exchange = Exchange(self._connection, agreement.contexts, proposal.max_pdu)
         title = proposal.calling_ae_title

@@ -3,7 +3,7 @@
 Decoding, encoding and the rules for contexts are pynetdicom's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
+    AsynchronousOperationsWindowNegotiation,
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
@@ -61,6 +62,8 @@ class Proposal:
     application_context: str
     max_pdu: int
     """The longest PDU that the requestor takes."""
+    operations_window: int | None = None
+    """How many operations it would like to have under way at once (PS3.7 D.3.3.3), 0: any number; None: not asked."""
     extended: Mapping[str, bytes] = field(default_factory=dict)
     """Options that the requestor asks for, by SOP class (PS3.7 D.3.3.5)."""
     scp_of: frozenset[str] = frozenset()
@@ -80,6 +83,7 @@ class Proposal:
                 for item in items
                 if isinstance(item, SOPClassExtendedNegotiation)
             }
+            windows = [item for item in items if isinstance(item, AsynchronousOperationsWindowNegotiation)]
             roles = [item for item in items if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and item.scp_role]
         except Exception as reason:
             # pynetdicom's decoder raises whatever it stumbles over.
@@ -91,6 +95,7 @@ class Proposal:
             called_ae_title=primitive.called_ae_title.strip(),
             application_context=str(primitive.application_context_name),
             max_pdu=min(max(asked, 1024), PDU_MAX),
+            operations_window=windows[0].maximum_number_operations_invoked if windows else None,
             extended=extended,
             scp_of=frozenset(str(item.sop_class_uid) for item in roles),
         )
@@ -113,6 +118,8 @@ class Terms:
     contexts: Mapping[str, Sequence[str]]
     """Abstract syntax -> transfer syntaxes."""
     max_pdu: int
+    operations_window: int = 1
+    """See `settings.ScpSettings.operations_window`."""
     extended: Mapping[str, bytes] = field(default_factory=dict)
     """See `services.Service.extended`."""
     returned: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -141,6 +148,7 @@ def agree(proposal: Proposal, terms: Terms) -> Agreement:
     turned = sorted({str(result.abstract_syntax) for result in results if result.result == 0} & returned.keys())
     accept.user_information = [
         *user_information(terms.max_pdu),
+        *_window(proposal.operations_window, terms.operations_window),
         *map(_as_scp, turned),
         *(_options(uid, options) for uid, options in extended.items()),
     ]
@@ -171,6 +179,15 @@ def user_information(max_pdu: int) -> list[Any]:
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     return [length, implementation, version]
+
+
+def _window(asked: int | None, ours: int) -> Iterator[AsynchronousOperationsWindowNegotiation]:
+    """Told only where it was asked for; without, it is 1 and 1."""
+    if asked is not None:
+        item = AsynchronousOperationsWindowNegotiation()
+        item.maximum_number_operations_invoked = min(asked or ours, ours)
+        item.maximum_number_operations_performed = 1  # we invoke one at a time
+        yield item
 
 
 def _as_scp(sop_class: str) -> SCP_SCU_RoleSelectionNegotiation:

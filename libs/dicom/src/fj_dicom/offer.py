@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fj_dicom.command import CommandField
 from fj_dicom.negotiation import (
     APPLICATION_CONTEXT,
     CALLED_NOT_RECOGNIZED,
@@ -11,8 +12,9 @@ from fj_dicom.negotiation import (
     WRONG_PROTOCOL_VERSION,
     Proposal,
     Rejection,
+    Terms,
 )
-from fj_dicom.peers import Peers
+from fj_dicom.peers import Peer, Peers
 from fj_dicom.services import Service, Verification
 from fj_dicom.settings import ScpSettings
 
@@ -60,4 +62,30 @@ class Offer:
             return CALLED_NOT_RECOGNIZED
         if self.settings.callers and proposal.calling_ae_title not in self.settings.callers:
             return CALLING_NOT_RECOGNIZED
+        if self.settings.known_callers_only and self.peers.get(proposal.calling_ae_title) is None:
+            return CALLING_NOT_RECOGNIZED
         return None
+
+    def terms(self, calling_ae_title: str) -> Terms:
+        """What is agreed to with this caller: what FJ_PEERS says of it is about what it stores."""
+        return Terms(
+            contexts=self._contexts(self.peers.get(calling_ae_title)),
+            max_pdu=self.settings.max_pdu,
+            operations_window=self.settings.operations_window,
+            extended=self.extended,
+            returned=self.returned,
+        )
+
+    def _contexts(self, peer: Peer | None) -> Mapping[str, Sequence[str]]:
+        if peer is None or not (peer.sop_classes or peer.transfer_syntaxes):
+            return self.contexts
+        return {
+            abstract_syntax: [uid for uid in syntaxes if uid in peer.transfer_syntaxes]
+            if peer.transfer_syntaxes and self._is_stored(abstract_syntax)
+            else syntaxes
+            for abstract_syntax, syntaxes in self.contexts.items()
+            if not peer.sop_classes or abstract_syntax in peer.sop_classes or not self._is_stored(abstract_syntax)
+        }
+
+    def _is_stored(self, abstract_syntax: str) -> bool:
+        return (abstract_syntax, CommandField.C_STORE) in self.routes

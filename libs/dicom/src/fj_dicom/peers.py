@@ -1,36 +1,50 @@
-"""The known peers of `FJ_PEERS`: AE title -> address and site."""
+"""The known peers of `FJ_PEERS`: AE title -> address, site, and what is different about them."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import yaml
+from pydicom._uid_dict import UID_dictionary
 
 MAIN_SITE: Final = "MAIN"
 _AE_TITLE: Final = re.compile(r"[ -\[\]-~]{1,16}")
 _SITE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_FIELDS: Final = {"host", "port", "site", "associations"}
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
+_UID_LENGTH: Final = 64
+_NAME_LENGTH: Final = 64
+_UIDS: Final = {entry[4]: uid for uid, entry in UID_dictionary.items() if entry[4]}
+"""By keyword, such as `CTImageStorage` (PS3.6 Annex A)."""
 ASSOCIATIONS_MAX: Final = 16
 
 
 class BadPeers(ValueError):
-    """FJ_PEERS does not fit; names the entry and what was expected."""
+    """FJ_PEERS does not fit; names the entry, the field, and what was expected."""
 
     phi_free: ClassVar[bool] = True  # the log may print the text: the file is an operator's
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A remote application entity: where it listens and to which site it belongs."""
+    """A remote application entity: where it listens, to which site it belongs, and how it is received."""
 
     ae_title: str
     host: str
     port: int
-    site: str
+    site: str = MAIN_SITE
     associations: int = 1
     """How many of ours it takes at once, where much is sent to it."""
+    transfer_syntaxes: frozenset[str] = frozenset()
+    """In which it may store; empty: in every one."""
+    sop_classes: frozenset[str] = frozenset()
+    """What it may store; empty: everything."""
+    patient_id_issuer: str | None = None
+    """Whose its patient numbers are, where its data sets do not say so; None: the site's."""
+    accession_issuer: str | None = None
+    station_name: str | None = None
+    """What it is called, where its data sets do not say so."""
 
 
 class Peers:
@@ -62,18 +76,91 @@ class Peers:
         return MAIN_SITE if peer is None else peer.site
 
 
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How one field of an entry is read; `read` raises ValueError or TypeError with what is wrong."""
+
+    read: Callable[[Any], object]
+    expected: str
+    default: object = field(default=None)
+    needed: bool = False
+
+
 def _peer(title: str, entry: object) -> Peer:
     if not _AE_TITLE.fullmatch(title):
         raise BadPeers(f"peer {title!r}: an AE title has 1 to 16 printable characters and no backslash (PS3.5 6.2)")
-    if not isinstance(entry, dict) or not {"host", "port"} <= set(entry) <= _FIELDS:
-        raise BadPeers(f"peer {title!r}: host, port, site and associations expected (the last two may be left out)")
-    port = entry["port"]
-    if not isinstance(port, int) or not 0 < port < 65536:
-        raise BadPeers(f"peer {title!r}: a port number expected, {port!r} found")
-    site = str(entry.get("site", MAIN_SITE))
-    if not _SITE.fullmatch(site):
-        raise BadPeers(f"peer {title!r}: a site has 1 to 32 letters, digits, '_' or '-'; {site!r} found")
-    associations = entry.get("associations", 1)
-    if not isinstance(associations, int) or not 0 < associations <= ASSOCIATIONS_MAX:
-        raise BadPeers(f"peer {title!r}: 1 to {ASSOCIATIONS_MAX} associations expected, {associations!r} found")
-    return Peer(title, str(entry["host"]), port, site, associations)
+    if not isinstance(entry, dict):
+        raise BadPeers(f"peer {title!r}: a mapping with host and port expected, a {type(entry).__name__} found")
+    if unknown := set(map(str, entry)) - _FIELDS.keys():
+        raise BadPeers(f"peer {title!r}: there is no field {min(unknown)!r}; there are {', '.join(_FIELDS)}")
+    return Peer(title, **{name: _value(title, name, how, entry) for name, how in _FIELDS.items()})  # type: ignore[arg-type]  # each reader makes the type of its own field
+
+
+def _value(title: str, name: str, how: _Field, entry: Mapping[str, object]) -> object:
+    if name not in entry:
+        if how.needed:
+            raise BadPeers(f"peer {title!r}: {name} is missing")
+        return how.default
+    try:
+        return how.read(entry[name])
+    except (ValueError, TypeError):
+        raise BadPeers(f"peer {title!r}: {name}: {how.expected} expected, {entry[name]!r} found") from None
+
+
+def _host(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
+        raise ValueError
+    return value
+
+
+def _associations(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= ASSOCIATIONS_MAX:
+        raise ValueError
+    return value
+
+
+def _site(value: object) -> str:
+    if not _SITE.fullmatch(str(value)):
+        raise ValueError
+    return str(value)
+
+
+def _named(value: object) -> str:
+    text = str(value)
+    if not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable() or "\\" in text:
+        raise ValueError
+    return text
+
+
+def _uids(value: object) -> frozenset[str]:
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    return frozenset(_uid(str(one)) for one in value)
+
+
+def _uid(written: str) -> str:
+    uid = _UIDS.get(written, written)
+    if len(uid) > _UID_LENGTH or not _UID.fullmatch(uid):
+        raise ValueError
+    return uid
+
+
+_UID_LIST: Final = "a list of UIDs or their keywords (PS3.6 Annex A)"
+_SHORT_TEXT: Final = f"a text of at most {_NAME_LENGTH} characters without backslash"
+_FIELDS: Final[Mapping[str, _Field]] = {
+    "host": _Field(_host, "a name or address", needed=True),
+    "port": _Field(_port, "a port number", needed=True),
+    "site": _Field(_site, "1 to 32 letters, digits, '_' or '-'", MAIN_SITE),
+    "associations": _Field(_associations, f"1 to {ASSOCIATIONS_MAX}", 1),
+    "transfer_syntaxes": _Field(_uids, _UID_LIST, frozenset()),
+    "sop_classes": _Field(_uids, _UID_LIST, frozenset()),
+    "patient_id_issuer": _Field(_named, _SHORT_TEXT),
+    "accession_issuer": _Field(_named, _SHORT_TEXT),
+    "station_name": _Field(_named, _SHORT_TEXT),
+}

@@ -13,6 +13,11 @@ class ScpSettings:
     host: str = "127.0.0.1"
     callers: frozenset[str] = frozenset()
     """Calling AE titles that may associate; empty means any."""
+    known_callers_only: bool = False
+    """Only those that FJ_PEERS lists may associate."""
+    operations_window: int = 1
+    """How many operations a requestor may have under way at once, where it asks for more than one (PS3.7 D.3.3.3).
+    They are performed one after the other, in their order; only for services that send one answer each."""
     max_pdu: int = 131072
     max_associations: int = 100
     """Of this process; one more is rejected as transient, `local limit exceeded`."""

@@ -18,12 +18,13 @@ from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests
 from ingest_service.adapters.sealed import SealedSegment, take
 from ingest_service.domain.commitment import CommitmentRequest, NotKept
-from ingest_service.domain.pack import Issuers
+from ingest_service.domain.pack import Defaults
+from ingest_service.domain.reception import Origin
 from ingest_service.entrypoints.commitment import Keep, commitment_service
 from ingest_service.entrypoints.dimse import JournalStorage
 from ingest_service.entrypoints.http import journal_router
 from ingest_service.entrypoints.shipper import Shipper
-from ingest_service.entrypoints.storable import CONTEXTS
+from ingest_service.entrypoints.storable import Storable
 from ingest_service.entrypoints.stow import stow_router
 from ingest_service.entrypoints.sweeper import sweeper
 from ingest_service.handlers import request_commitment, ship
@@ -60,7 +61,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         parts.append(out)
     routers = [journal_router(journal)]
     if LISTENER in roles:
-        routers.append(stow_router(journal, settings.stow_site, settings.stow_bytes_max))
+        routers.append(
+            stow_router(journal, Storable(settings.sop_classes), settings.stow_site, settings.stow_bytes_max)
+        )
     await serve(settings, parts, api(SERVICE, *routers))
 
 
@@ -131,16 +134,33 @@ def _bus(settings: Settings, pool: "Pool[Record]") -> Bus:
 
 
 def _shipper(settings: Settings, bus: Bus) -> Shipper:
-    sites = {site.name: Issuers(site.issuers.patient, site.issuers.accession) for site in Sites.load(settings.sites)}
+    sites, peers = Sites.load(settings.sites), _peers(settings)
     namespace = UUID(settings.patient_namespace.get_secret_value())
     packs = S3Store(S3Settings())
 
     def segments() -> Iterator[SealedSegment]:
-        return take(settings.journal, lambda site: sites.get(site, Issuers(site, site)))
+        return take(settings.journal, partial(_defaults, sites, peers))
 
     return Shipper(
         segments, partial(ship, digests=PostgresDigests(bus.pool, bus.unit), packs=packs, namespace=namespace)
     )
+
+
+def _defaults(sites: Sites, peers: Peers, origin: Origin) -> Defaults:
+    """What the facts say where the data sets of this sender are silent: the peer's before the site's."""
+    site = next((site for site in sites if site.name == origin.site), None)
+    patient, accession = (site.issuers.patient, site.issuers.accession) if site else (origin.site, origin.site)
+    peer = peers.get(origin.calling_ae_title or "")
+    if peer is None:
+        return Defaults(patient, accession)
+    return Defaults(peer.patient_id_issuer or patient, peer.accession_issuer or accession, peer.station_name)
+
+
+def _peers(settings: Settings) -> Peers:
+    try:
+        return Peers.load(settings.peers)
+    except BadPeers as error:
+        raise SettingsError(str(error)) from None
 
 
 def _receiver(settings: Settings, journal: FolderJournal, keep: Keep) -> Scp:
@@ -149,16 +169,15 @@ def _receiver(settings: Settings, journal: FolderJournal, keep: Keep) -> Scp:
         host=settings.dimse_host,
         port=settings.dimse_port,
         callers=settings.callers,
+        known_callers_only=settings.known_callers_only,
+        operations_window=settings.operations_window,
         max_associations=settings.associations_max,
         idle_timeout_s=settings.idle_timeout,
         network_timeout_s=settings.network_timeout,
         reuse_port=True,
     )
-    try:
-        peers = Peers.load(settings.peers)
-    except BadPeers as error:
-        raise SettingsError(str(error)) from None
-    storing = StoreService(CONTEXTS, JournalStorage(journal))
+    peers = _peers(settings)
+    storing = StoreService(Storable(settings.sop_classes).contexts, JournalStorage(journal))
     return Scp("store", scp, [storing, commitment_service(keep, peers)], peers)
 
 

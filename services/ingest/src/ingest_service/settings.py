@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fj_events import Uid
 from fj_runtime import Port, ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -21,6 +22,12 @@ class Settings(ServiceSettings):
     ae_title: str = "FJ_STORE"
     callers: frozenset[str] = frozenset()
     """Calling AE titles that may store, as a JSON list; empty: any."""
+    known_callers_only: bool = False
+    """Only callers that FJ_PEERS lists may store."""
+    sop_classes: tuple[Uid, ...] = ()
+    """Further SOP classes to store, private ones or those of tomorrow, as a JSON list of UIDs."""
+    operations_window: int = Field(default=64, ge=1)
+    """How many C-STOREs a sender may have under way at once, where it asks for more than one."""
     associations_max: int = Field(default=100, ge=1)
     """Of this process."""
     idle_timeout: float = Field(default=600, gt=0)

@@ -16,7 +16,7 @@ from fj_testing.stack import S3
 from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests, PostgresUnit
 from ingest_service.adapters.sealed import SealedSegment, take
-from ingest_service.domain.pack import Issuers
+from ingest_service.domain.pack import Defaults
 from ingest_service.domain.reception import Identity, Origin
 from ingest_service.handlers import Shipped, ship
 from pydicom import Dataset
@@ -59,7 +59,7 @@ class Chain:
 
     def take(self) -> SealedSegment:
         """The oldest segment, taken as a process does that has just started."""
-        return next(take(self.folder, lambda site: Issuers(site, site)))
+        return next(take(self.folder, lambda origin: Defaults(origin.site, origin.site)))
 
     async def ship(self, segment: SealedSegment) -> Shipped:
         """All the way."""

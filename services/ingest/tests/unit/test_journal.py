@@ -17,7 +17,7 @@ from ingest_service.adapters.journal import FolderJournal, FolderWriter, Limits
 from ingest_service.adapters.sealed import BrokenSegment, SealedSegment, take
 from ingest_service.adapters.segment import OpenSegment
 from ingest_service.adapters.tar import member_header, walk
-from ingest_service.domain.pack import Issuers, Place
+from ingest_service.domain.pack import Defaults, Place
 from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
 
 from services.ingest.tests.builders import CT, EXPLICIT, an_instance, encoded
@@ -47,7 +47,7 @@ def put(writer: FolderWriter, study: str = "1.2.3", pixels: int = 5000) -> bytes
 
 
 def taken(folder: Path) -> list[SealedSegment]:
-    return list(take(folder, lambda site: Issuers(site, site)))
+    return list(take(folder, lambda origin: Defaults(origin.site, origin.site)))
 
 
 async def digests(segment: SealedSegment) -> list[str]:

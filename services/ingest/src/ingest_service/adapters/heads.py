@@ -7,7 +7,7 @@ from fj_dicom import BadDataSet, TagScanner, day, integer, item, name, read_attr
 from fj_events import Identifier, PatientPhi, SeriesAttributes, Sex, StudyAttributes
 from pydicom import Dataset
 
-from ingest_service.domain.pack import Issuers, Member, Place, SeriesHead
+from ingest_service.domain.pack import Defaults, Member, Place, SeriesHead
 from ingest_service.domain.reception import Identity, is_uid
 
 META_OFFSET: Final = 132
@@ -88,7 +88,7 @@ def read_member(place: Place, content: memoryview) -> Member:
     )
 
 
-def read_head(member: Member, content: memoryview, issuers: Issuers) -> SeriesHead:
+def read_head(member: Member, content: memoryview, defaults: Defaults) -> SeriesHead:
     """What a data set says above the level of the instance; nothing at all where it does not decode."""
     data = content[member.place.data_offset :][:HEAD_MAX]
     try:
@@ -96,20 +96,20 @@ def read_head(member: Member, content: memoryview, issuers: Issuers) -> SeriesHe
     except BadDataSet:
         dataset = Dataset()
     return SeriesHead(
-        patient=_patient(dataset, issuers),
-        accession_number=_accession(dataset, issuers),
+        patient=_patient(dataset, defaults),
+        accession_number=_accession(dataset, defaults),
         study=_study(dataset),
-        series=_series(dataset),
+        series=_series(dataset, defaults),
     )
 
 
-def _patient(dataset: Dataset, issuers: Issuers) -> PatientPhi:
+def _patient(dataset: Dataset, defaults: Defaults) -> PatientPhi:
     written = name(dataset, "PatientName")
     alphabetic = written.alphabetic if written else None
     sex = _text(dataset, "PatientSex")
     return PatientPhi(
-        id=_patient_number(dataset, issuers),
-        other_ids=tuple(_other_numbers(dataset, issuers)),
+        id=_patient_number(dataset, defaults),
+        other_ids=tuple(_other_numbers(dataset, defaults)),
         family_name=_cut(alphabetic.family) if alphabetic else None,
         given_name=_cut(alphabetic.given) if alphabetic else None,
         middle_name=_cut(alphabetic.middle) if alphabetic else None,
@@ -122,26 +122,26 @@ def _patient(dataset: Dataset, issuers: Issuers) -> PatientPhi:
     )
 
 
-def _patient_number(dataset: Dataset, issuers: Issuers) -> Identifier | None:
+def _patient_number(dataset: Dataset, defaults: Defaults) -> Identifier | None:
     number = _text(dataset, "PatientID")
     if number is None:
         return None
-    return Identifier(value=number, issuer=_text(dataset, "IssuerOfPatientID") or issuers.patient)
+    return Identifier(value=number, issuer=_text(dataset, "IssuerOfPatientID") or defaults.patient_id_issuer)
 
 
-def _other_numbers(dataset: Dataset, issuers: Issuers) -> Iterator[Identifier]:
+def _other_numbers(dataset: Dataset, defaults: Defaults) -> Iterator[Identifier]:
     for other in dataset.get("OtherPatientIDsSequence") or ():
-        if (number := _patient_number(other, issuers)) is not None:
+        if (number := _patient_number(other, defaults)) is not None:
             yield number
 
 
-def _accession(dataset: Dataset, issuers: Issuers) -> Identifier | None:
+def _accession(dataset: Dataset, defaults: Defaults) -> Identifier | None:
     """(0008,0050) with its issuer (0008,0051); else that of the first request (0040,0275)."""
     for level in (dataset, item(dataset, "RequestAttributesSequence")):
         if level is not None and (number := _text(level, "AccessionNumber")):
             named = item(level, "IssuerOfAccessionNumberSequence") or Dataset()
             issuer = _text(named, "LocalNamespaceEntityID") or _text(named, "UniversalEntityID")
-            return Identifier(value=number, issuer=issuer or issuers.accession)
+            return Identifier(value=number, issuer=issuer or defaults.accession_issuer)
     return None
 
 
@@ -156,7 +156,7 @@ def _study(dataset: Dataset) -> StudyAttributes:
     )
 
 
-def _series(dataset: Dataset) -> SeriesAttributes:
+def _series(dataset: Dataset, defaults: Defaults) -> SeriesAttributes:
     request = item(dataset, "RequestAttributesSequence") or Dataset()
     step = _text(item(dataset, "ReferencedPerformedProcedureStepSequence") or Dataset(), "ReferencedSOPInstanceUID")
     return SeriesAttributes(
@@ -166,7 +166,7 @@ def _series(dataset: Dataset) -> SeriesAttributes:
         body_part=_text(dataset, "BodyPartExamined"),
         laterality=_text(dataset, "Laterality"),
         protocol_name=_text(dataset, "ProtocolName"),
-        station_name=_text(dataset, "StationName"),
+        station_name=_text(dataset, "StationName") or defaults.station_name,
         performed_step_uid=step if step and is_uid(step) else None,
         requested_procedure_id=_text(request, "RequestedProcedureID"),
         scheduled_step_id=_text(request, "ScheduledProcedureStepID"),

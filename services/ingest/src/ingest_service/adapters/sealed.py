@@ -15,7 +15,8 @@ from ingest_service.adapters import files, tar
 from ingest_service.adapters.files import State
 from ingest_service.adapters.heads import read_head, read_member
 from ingest_service.adapters.segment import ABOUT, read_about
-from ingest_service.domain.pack import Issuers, Member, SeriesHead
+from ingest_service.domain.pack import Defaults, Member, SeriesHead
+from ingest_service.domain.reception import Origin
 from ingest_service.ports import Contents
 
 PACKS: Final = "packs"
@@ -31,13 +32,15 @@ class BrokenSegment(Exception):
 class SealedSegment:
     """See `ports.Segment`. Holds the file's lock until `delete` or `release`."""
 
-    def __init__(self, path: Path, segment: UUID, state: State, file: int, issuers: Callable[[str], Issuers]) -> None:
+    def __init__(
+        self, path: Path, segment: UUID, state: State, file: int, defaults: Callable[[Origin], Defaults]
+    ) -> None:
         self.id = segment
         self.key = f"{PACKS}/{segment}.tar"
         self.path = path
         self._state = state
         self._file: int | None = file
-        self._issuers = issuers
+        self._defaults = defaults
 
     @property
     def sending(self) -> bool:
@@ -110,13 +113,13 @@ class SealedSegment:
         return Contents(study_instance_uid, origin, members)
 
     def _heads(self, members: Sequence[Member]) -> Mapping[str, SeriesHead]:
-        issuers = self._issuers(self._contents.origin.site)
+        defaults = self._defaults(self._contents.origin)
         first: dict[str, Member] = {}
         for member in members:
             first.setdefault(member.identity.series_instance_uid, member)
         content = self._content()
         return {
-            series: read_head(member, content[member.place.offset : member.place.end], issuers)
+            series: read_head(member, content[member.place.offset : member.place.end], defaults)
             for series, member in first.items()
         }
 
@@ -142,14 +145,14 @@ class SealedSegment:
         self.path, self._state = path, state
 
 
-def take(folder: Path, issuers: Callable[[str], Issuers]) -> Iterator[SealedSegment]:
+def take(folder: Path, defaults: Callable[[Origin], Defaults]) -> Iterator[SealedSegment]:
     """Every segment that can be shipped now, the oldest first, locked; whoever takes one releases it."""
     files.sweep_fresh(folder)
     for path in sorted(folder.iterdir()):
         known = files.parse(path)
         if known is None or (file := files.lock(path)) is None:
             continue
-        segment = SealedSegment(path, *known, file, issuers)
+        segment = SealedSegment(path, *known, file, defaults)
         try:
             ready = known[1] is not State.OPEN or segment.recover()
         except OSError as error:

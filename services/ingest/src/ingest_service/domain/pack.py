@@ -57,11 +57,12 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Issuers:
-    """Whose numbers a site's numbers are, where the data set names no issuer."""
+class Defaults:
+    """What is told where a data set says nothing. The stored bytes stay as they are."""
 
-    patient: str
-    accession: str
+    patient_id_issuer: str
+    accession_issuer: str
+    station_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,20 @@
 """The parts of a STOW-RS request as they arrive (PS3.18 section 10.5.1, RFC 2387)."""
 
+from collections.abc import Callable
+
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
 from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints.part import Part, PartResult
-from ingest_service.ports import Writer
 
 
 class StowReader:
     """Takes the body piece by piece, puts each part into the journal, remembers what became of it."""
 
-    def __init__(self, boundary: bytes, writer: Writer, study_instance_uid: str | None) -> None:
+    def __init__(self, boundary: bytes, new_part: Callable[[], Part]) -> None:
         self.results: list[PartResult] = []
-        self._writer = writer
-        self._study_instance_uid = study_instance_uid
+        self._new_part = new_part
         self._part: Part | None = None
         self._header = b""
         self._ended = False
@@ -58,7 +58,7 @@ class StowReader:
             self.results.append(part.refuse(refusal))
 
     def _begin(self) -> None:
-        self._part = Part(self._writer, self._study_instance_uid)
+        self._part = self._new_part()
         self._header = b""
 
     def _header_text(self, data: bytes, start: int, end: int) -> None:

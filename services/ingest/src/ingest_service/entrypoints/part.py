@@ -8,7 +8,7 @@ from fj_dicom import BadDataSet, FileHeader, read_file_header
 
 from ingest_service.domain.reception import Expected, Identity, NotAccepted, Reason
 from ingest_service.entrypoints.intake import Intake
-from ingest_service.entrypoints.storable import check_storable
+from ingest_service.entrypoints.storable import Storable
 from ingest_service.ports import Writer
 
 APPLICATION_DICOM: Final = b"application/dicom"
@@ -28,8 +28,9 @@ class PartResult:
 class Part:
     """Never raises NotAccepted: what is wrong is in the result, and the rest of the part is passed over."""
 
-    def __init__(self, writer: Writer, study_instance_uid: str | None) -> None:
+    def __init__(self, writer: Writer, storable: Storable, study_instance_uid: str | None) -> None:
         self._writer = writer
+        self._storable = storable
         self._study_instance_uid = study_instance_uid
         self._head = bytearray()
         self._file: FileHeader | None = None
@@ -72,7 +73,7 @@ class Part:
             self._intake.write(bytes(self._head[self._file.length :]))
 
     def _open(self, file: FileHeader) -> Intake:
-        check_storable(file.sop_class_uid, file.transfer_syntax_uid)
+        self._storable.check(file.sop_class_uid, file.transfer_syntax_uid)
         header = bytes(self._head[: file.length])
         expected = Expected(file.sop_class_uid, file.sop_instance_uid or None, self._study_instance_uid)
         return Intake(self._writer, file.transfer_syntax_uid, expected, lambda _: header)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path, Request
@@ -14,7 +15,8 @@ from ingest_service.domain.reception import NotAccepted, Origin, Reason
 from ingest_service.entrypoints import stow_answer
 from ingest_service.entrypoints.metrics import RECEIVED, REFUSED
 from ingest_service.entrypoints.multipart import StowReader
-from ingest_service.entrypoints.part import PartResult
+from ingest_service.entrypoints.part import Part, PartResult
+from ingest_service.entrypoints.storable import Storable
 from ingest_service.ports import Journal
 
 T = TypeVar("T")
@@ -30,10 +32,10 @@ UNBOUNDED: Final = 2**62
 StudyUid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
 
 
-def stow_router(journal: Journal, site: str, bytes_max: int) -> APIRouter:
+def stow_router(journal: Journal, storable: Storable, site: str, bytes_max: int) -> APIRouter:
     """`POST /dicomweb/studies[/{study}]`. `site` is that of whoever sends over HTTP; bodies are bounded."""
     router = APIRouter()
-    door = _Door(journal, site, bytes_max)
+    door = _Door(journal, storable, site, bytes_max)
 
     @router.post(f"{ROOT}/studies", max_body_size=UNBOUNDED)
     async def store(request: Request, actor: MachineActor) -> JSONResponse:
@@ -47,8 +49,9 @@ def stow_router(journal: Journal, site: str, bytes_max: int) -> APIRouter:
 
 
 class _Door:
-    def __init__(self, journal: Journal, site: str, bytes_max: int) -> None:
+    def __init__(self, journal: Journal, storable: Storable, site: str, bytes_max: int) -> None:
         self._journal = journal
+        self._storable = storable
         self._site = site
         self._bytes_max = bytes_max
 
@@ -57,7 +60,7 @@ class _Door:
         boundary = _boundary(request)
         self._check_bounds(request)
         writer = self._journal.writer(Origin(Source.DICOMWEB, self._site, actor=actor))
-        reader = StowReader(boundary, writer, study)
+        reader = StowReader(boundary, partial(Part, writer, self._storable, study))
         try:
             await self._read(request, reader)
         finally:
