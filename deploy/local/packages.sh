@@ -14,7 +14,10 @@ if ! has uv && ! [ -x .tools/bin/uv ]; then
 fi
 if ! has mvn && ! ls -d "$cache"/kafka-*/lib >/dev/null 2>&1; then needed="$needed maven"; fi
 case "$purpose" in test | bench) has storescu || needed="$needed dcmtk" ;; esac
-if [ "$purpose" = bench ]; then has Orthanc || needed="$needed orthanc"; fi
+if [ "$purpose" = bench ]; then
+	has Orthanc || needed="$needed orthanc"
+	[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || needed="$needed orthanc-dicomweb"
+fi
 # The viewer is fetched with it; without it there is none.
 if ! has npm && ! ls -d "$cache"/app-ohif-* >/dev/null 2>&1; then wished=" npm"; fi
 

@@ -19,6 +19,8 @@ from fj_local.program import Program
 
 _SHARED: Final = ("EHR_SYNC_HL7_DESTINATIONS",)
 """Settings of one service that others read too."""
+_CACHE_BYTES: Final = 5 * 2**30
+"""Of a demo's read cache."""
 _OURS_ALONE: Final = ("FJ_HOME", "FJ_CACHE", "FJ_PORT_OFFSET", "FJ_TEST_STACK")
 """Variables of this tool that no service reads."""
 
@@ -107,6 +109,8 @@ class Deployment:
             "FJ_SITES": str(config / "sites.yaml"),
             "FJ_PEERS": str(config / "peers.yaml"),
             "STORAGE_QUIET_TIME": "5",
+            "STORAGE_CACHE_FOLDER": str(self.home.data / "read-cache"),
+            "STORAGE_CACHE_BYTES": str(_CACHE_BYTES),
             "EHR_SYNC_HL7_DESTINATIONS": f"demo-ehr={LOOPBACK}:{self.ports['demo-ehr']}",
             "INGEST_JOURNAL": str(self.home.data / "journal"),
         }

@@ -14,6 +14,8 @@ from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
 from storage_service.adapters.book import PostgresStudyBook
+from storage_service.adapters.cache import CachedReads
+from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.conversion import Uncompressed
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
@@ -64,7 +66,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
 
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        index, packs, book = PostgresIndex(bus.pool), StoredPacks(store), PostgresStudyBook(bus.pool)
+        index, packs, book = PostgresIndex(bus.pool), StoredPacks(reads_of(settings)), PostgresStudyBook(bus.pool)
         headers = Headers(packs)
         metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
         searches = PostgresSearches(bus.pool)
@@ -110,6 +112,17 @@ def _scp(settings: Settings) -> ScpSettings:
 def store(bucket: str) -> S3Store:
     """The object store of a bucket (FJ_S3_…)."""
     return S3Store(S3Settings.model_validate({}).model_copy(update={"bucket": bucket}))
+
+
+def reads_of(settings: Settings) -> Callable[[str], CachedReads]:
+    """Gives the packs of a bucket, read through the cache where there is one."""
+    folder = CacheFolder(settings.cache_folder, settings.cache_bytes) if settings.cache_folder else None
+
+    @cache
+    def reads(bucket: str) -> CachedReads:
+        return CachedReads(store(bucket), bucket, folder)
+
+    return reads
 
 
 def main() -> None:

@@ -42,6 +42,11 @@ class Settings(ServiceSettings):
     search_limit: int = Field(default=1000, ge=1)
     """Most results of one search; more have to be asked for page by page."""
 
+    cache_folder: Path | None = None
+    """Where packs are kept that were just received or read; without it each read goes to the object store."""
+    cache_bytes: int = Field(default=20 * 2**30, ge=2**20)
+    """Most bytes in that folder."""
+
     @property
     def rules(self) -> Rules:
         """How long to wait and what to match."""

@@ -72,6 +72,7 @@ class Peer:
     ae_title: str
     port: int
     processes: tuple[psutil.Process, ...]
+    http: str = ""
     rates: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
     untouched: list[float] = field(default_factory=list)
@@ -142,19 +143,19 @@ def echoes(ae_title: str, port: int) -> bool:
 
 
 @contextmanager
-def orthanc(site: Ground, folder: Path) -> Iterator[Peer]:
+def orthanc(site: Ground, folder: Path, *plugins: str) -> Iterator[Peer]:
     """Orthanc as it comes, with folders and ports of its own."""
     program = shutil.which("Orthanc")
     if program is None:
         raise SystemExit("Orthanc is needed to compare with: apt-get install orthanc, and stop the service")
-    port = site.free_port()
+    port, http_port = site.free_port(), site.free_port()
     settings = {
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "index"),
         "DicomPort": port,
-        "HttpPort": site.free_port(),
+        "HttpPort": http_port,
         "DicomAet": "ORTHANC",
-        "Plugins": [],
+        "Plugins": plugins,
     }
     folder.mkdir()
     (folder / "orthanc.json").write_text(json.dumps(settings))
@@ -164,7 +165,7 @@ def orthanc(site: Ground, folder: Path) -> Iterator[Peer]:
         )
     try:
         wait_until(lambda: echoes("ORTHANC", port), READY_S, "Orthanc answers")
-        yield Peer("Orthanc", "ORTHANC", port, (psutil.Process(running.pid),))
+        yield Peer("Orthanc", "ORTHANC", port, (psutil.Process(running.pid),), f"http://127.0.0.1:{http_port}")
     finally:
         running.terminate()
         running.wait(20)

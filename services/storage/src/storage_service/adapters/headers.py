@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final, ParamSpec, TypeVar
@@ -55,6 +55,10 @@ class Headers:
 
     def __init__(self, packs: StoredPacks) -> None:
         self._packs = packs
+
+    async def warm(self, instances: Sequence[Stored]) -> None:
+        """See `StoredPacks.warm`: the headers of all these will be read."""
+        await self._packs.warm(instances)
 
     async def read(self, stored: Stored) -> Header:
         """The header of an instance. Raises Gone, Unreadable."""

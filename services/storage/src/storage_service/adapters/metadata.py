@@ -52,6 +52,9 @@ class MadeMetadata:
         if series is None:
             return False
         instances = await self._index.instances_of(series)
+        await self._headers.warm(
+            instances
+        )  # one read of each pack instead of one of each header, and who looks is near
         try:
             made = await self._make(instances)
         except Gone as error:

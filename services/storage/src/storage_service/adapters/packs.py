@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from fj_objects import ByteRange, NoSuchObject, ObjectStore, StoreUnavailable
+from fj_objects import ByteRange, NoSuchObject, StoreUnavailable
 from prometheus_client import Counter
 
+from storage_service.adapters.cache import CachedReads
 from storage_service.domain.errors import Away, Gone, Unreadable
 from storage_service.domain.retrieval import READ, Stored, in_storage_order, reads
 
@@ -18,10 +19,10 @@ AHEAD: Final = 2
 
 
 class StoredPacks:
-    """See `storage_service.ports.Packs`. `store` gives the object store of a bucket."""
+    """See `storage_service.ports.Packs`. `reads` gives the packs of a bucket."""
 
-    def __init__(self, store: Callable[[str], ObjectStore]) -> None:
-        self._store = store
+    def __init__(self, reads: Callable[[str], CachedReads]) -> None:
+        self._reads = reads
 
     async def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
         groups = reads(in_storage_order(instances))
@@ -40,6 +41,11 @@ class StoredPacks:
                 if reading is not None:
                     reading.cancel()
 
+    async def warm(self, instances: Sequence[Stored]) -> None:
+        """Have the packs of these instances in the cache, as far as it takes them."""
+        for bucket, pack in dict.fromkeys((stored.bucket, stored.pack) for stored in instances):
+            await self._reads(bucket).warm(pack)
+
     async def read(self, stored: Stored, cut: ByteRange) -> bytes:
         """One cut of the file."""
         return await self._get(stored, _moved(stored, cut))
@@ -47,7 +53,7 @@ class StoredPacks:
     async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[bytes, None]:
         """One cut of the file, of any length, piece by piece."""
         with _named(stored):
-            async for piece in self._store(stored.bucket).stream(stored.pack, _moved(stored, cut)):
+            async for piece in self._reads(stored.bucket).stream(stored.pack, _moved(stored, cut)):
                 _read.inc(len(piece))
                 yield piece
 
@@ -61,7 +67,7 @@ class StoredPacks:
     async def _get(self, stored: Stored, cut: ByteRange) -> bytes:
         """A cut of the pack that the instance lies in."""
         with _named(stored):
-            data = await self._store(stored.bucket).get_range(stored.pack, cut)
+            data = await self._reads(stored.bucket).get_range(stored.pack, cut)
         _read.inc(len(data))
         return data
 
@@ -75,10 +81,14 @@ class StoredPacks:
                 yield first, place, piece
                 place += len(piece)
             return
-        data = memoryview(await reading)
+        data = await reading
+        if len(group) == 1:
+            yield first, 0, data
+            return
+        view = memoryview(data)
         for stored in group:
             begin = stored.offset - first.offset
-            yield stored, 0, bytes(data[begin : begin + stored.length])
+            yield stored, 0, bytes(view[begin : begin + stored.length])
 
 
 def _moved(stored: Stored, cut: ByteRange) -> ByteRange:

@@ -1,12 +1,16 @@
-"""multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), streamed, with their length known beforehand."""
+"""multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), with their length known beforehand."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import uuid4
 
 from starlette.responses import Response, StreamingResponse
 
 from storage_service.entrypoints.dicomweb.choices import Form
+
+AT_ONCE: Final = 4 * 1024 * 1024
+"""Bytes up to which an answer is sent in one piece, which costs much less than a stream; longer ones are streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +22,12 @@ class Part:
     location: str
 
 
-def sending(form: Form, parts: Sequence[Part], bodies: AsyncIterator[tuple[int, bytes]]) -> Response:
+async def sending(form: Form, parts: Sequence[Part], bodies: AsyncIterator[tuple[int, bytes]]) -> Response:
     """The answer of these parts. `bodies`: the number of a part and some of its bytes, the parts in their order."""
     frame = _Frame(form, parts)
+    if frame.length <= AT_ONCE:
+        pieces = [piece async for piece in frame.around(bodies)]
+        return Response(b"".join(pieces), headers=frame.headers)
     return StreamingResponse(frame.around(bodies), headers=frame.headers)
 
 
@@ -37,11 +44,11 @@ class _Frame:
         self._multipart = form.multipart
         self._heads = [_head(part, boundary) if form.multipart else b"" for part in parts]
         self._tail = f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
-        length = sum(map(len, self._heads)) + sum(part.length for part in parts) + len(self._tail)
+        self.length = sum(map(len, self._heads)) + sum(part.length for part in parts) + len(self._tail)
         together = f'multipart/related; type="{form.media_type}"; boundary={boundary}'
         self.headers = {
             "Content-Type": together if form.multipart else form.content_type,
-            "Content-Length": str(length),
+            "Content-Length": str(self.length),
         }
 
     async def around(self, bodies: AsyncIterator[tuple[int, bytes]]) -> AsyncIterator[bytes]:

@@ -106,7 +106,7 @@ async def _send_files(request: Request, found: list[Stored], packs: Packs, *, si
     parts = [Part(_type_of(form, stored), stored.length, _address(request, stored)) for stored in order]
     if request.method == "HEAD":
         return heading(form, parts)
-    return sending(form, parts, await begun(_pieces(packs, order)))
+    return await sending(form, parts, await begun(_pieces(packs, order)))
 
 
 async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
@@ -132,7 +132,7 @@ async def _send_frames(request: Request, stored: Stored, numbers: list[int] | No
     ]
     if request.method == "HEAD":
         return heading(form, parts)
-    return sending(form, parts, await begun(_counted(frames.data)))
+    return await sending(form, parts, await begun(_counted(frames.data)))
 
 
 async def _send_bulk_data(request: Request, stored: Stored, path: str, pixels: Pixels) -> Response:
@@ -143,7 +143,7 @@ async def _send_bulk_data(request: Request, stored: Stored, path: str, pixels: P
     with refusing():
         value = await pixels.element(stored, steps)
     part = Part(form.media_type, len(value), f"{_address(request, stored)}/bulkdata/{path}")
-    return sending(form, [part], _single(value))
+    return await sending(form, [part], _single(value))
 
 
 def _numbers(text: str) -> list[int] | None:
