@@ -1,6 +1,11 @@
 """The scanner against pydicom, and against bytes that nobody meant."""
 
+import contextlib
+import re
+import time
+import tracemalloc
 import zlib
+from typing import Any
 
 import pytest
 from fj_dicom import BadDataSet, TagScanner, read, write
@@ -99,6 +104,108 @@ def test_any_bytes_are_a_data_set_or_refused(data: bytes, syntax: str) -> None:
     except BadDataSet:
         return
     assert len(scanner.values) <= len(TAGS)
+
+
+WANTED = [0x00080016, 0x00080018, 0x0020000D, 0x0020000E]
+ALL_SYNTAXES = [*SYNTAXES, str(DeflatedExplicitVRLittleEndian)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> tuple[bytes, str]:
+    """A data set in any of the four encodings: whole, claimed to be in another, cut, or with bytes that flipped."""
+    dataset = draw(datasets())
+    dataset.SOPInstanceUID, dataset.SeriesInstanceUID = "1.2.3.4", "1.2.3.5"
+    dataset.add_new(0x7FE00010, "OW", b"\x01\x02" * draw(st.integers(0, 20)))
+    syntax = draw(st.sampled_from(ALL_SYNTAXES))
+    data = bytearray(
+        write(dataset, draw(st.sampled_from([*SYNTAXES, syntax, syntax])) if syntax in SYNTAXES else EXPLICIT)
+    )
+    for at in draw(st.lists(st.integers(0, len(data) - 1), max_size=4)):
+        data[at] = draw(st.integers(0, 255))
+    del data[draw(st.one_of(st.just(len(data)), st.integers(0, len(data)))) :]
+    if syntax not in SYNTAXES:
+        squeezing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        return squeezing.compress(data) + squeezing.flush(), syntax
+    return bytes(data), syntax
+
+
+def shown(value: Any) -> str:
+    """A UID as the scanner shows it."""
+    return str(value or "").strip("\0 ")
+
+
+@settings(deadline=None, max_examples=400)
+@given(damaged())
+def test_a_damaged_data_set_is_refused_or_has_the_identity_that_pydicom_finds(case: tuple[bytes, str]) -> None:
+    data, syntax = case
+    try:
+        scanner = TagScanner(syntax, WANTED)
+        scanner.finish(memoryview(data))
+        found = read(data, syntax)
+    except BadDataSet:
+        return
+    for tag in WANTED:
+        if re.fullmatch(r"[0-9.]+", scanner.text(tag)):  # what is no UID is refused by whoever asked
+            assert scanner.text(tag) == shown(found[tag].value if tag in found else "")
+
+
+@settings(deadline=None, max_examples=100)
+@given(damaged(), st.integers(1, 80))
+def test_a_damaged_data_set_in_pieces_is_what_it_is_as_a_whole(case: tuple[bytes, str], size: int) -> None:
+    data, syntax = case
+
+    def outcome(step: int) -> dict[int, bytes] | None:
+        scanner = TagScanner(syntax, WANTED)
+        try:
+            for end in range(step, len(data), step):
+                scanner.feed(memoryview(data)[:end])
+            scanner.finish(memoryview(data))
+        except BadDataSet:
+            return None
+        return scanner.values
+
+    pieces, whole = outcome(size), outcome(max(len(data), 1))
+    assert pieces is None or pieces == whole
+
+
+@settings(deadline=None)
+@given(datasets(), st.sampled_from([(SYNTAXES[0], SYNTAXES[1]), (SYNTAXES[1], SYNTAXES[0])]))
+def test_what_is_encoded_otherwise_than_it_claims_is_read_as_pydicom_reads_it(
+    dataset: Dataset, syntaxes: tuple[str, str]
+) -> None:
+    """Some senders mix up implicit and explicit VR; the pixels behind do not matter."""
+    claimed, real = syntaxes
+    dataset.StudyInstanceUID = "1.2.840.1"
+    dataset.add_new(0x7FE00010, "OW", bytes(70_000))
+    data = write(dataset, real)
+    scanner = TagScanner(claimed, TAGS.values())
+    assert scanner.feed(memoryview(data)[:-60_000])
+    scanner.finish(memoryview(data))
+    assert scanner.text(TAGS["StudyInstanceUID"]) == "1.2.840.1"
+    with pytest.raises(BadDataSet):
+        TagScanner(claimed, TAGS.values()).finish(memoryview(data)[:-2])
+
+
+@pytest.mark.parametrize("syntax", ALL_SYNTAXES)
+def test_time_and_memory_are_bounded_whatever_the_bytes(syntax: str) -> None:
+    """Megabytes of the shortest elements, of nesting, of a length that leads nowhere."""
+    hostile = [
+        b"\x09\x00\x10\x10" * 250_000,
+        b"\x08\x00\x11\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 50_000,
+        b"\x08\x00\x11\x11\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 50_000,
+        b"\x08\x00\x16\x00UT\x00\x00\xff\xff\xff\x7f" + bytes(1_000_000),
+    ]
+    begun = time.monotonic()
+    tracemalloc.start()
+    for data in hostile:
+        with contextlib.suppress(BadDataSet):
+            scanner = TagScanner(syntax, WANTED)
+            scanner.feed(memoryview(data))
+            scanner.finish(memoryview(data))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 1024 * 1024
+    assert time.monotonic() - begun < 20
 
 
 @settings(deadline=None)

@@ -24,13 +24,14 @@ from fj_dicom.peers import BadPeers, Peer, Peers
 from fj_dicom.query import FindHandler, FindService, Matches
 from fj_dicom.requestor import NotAssociated, Remote, Requested, RequestorSettings, Wanted, requested, stored_contexts
 from fj_dicom.retrieve import Data, GetHandler, GetService, Move, MoveHandler, MoveService, Retrieval, Supply
+from fj_dicom.scanner import TagScanner
 from fj_dicom.scp import Health, Scp
 from fj_dicom.sender import Outgoing, Sender
 from fj_dicom.services import STORAGE, UNCOMPRESSED, VERIFICATION, Channel, Service, Session
 from fj_dicom.settings import ScpSettings
 from fj_dicom.status import OK, ErrorId, Find, General, Retrieve, Status, Store
 from fj_dicom.store import Receiver, Sink, Storage, StoreService
-from fj_dicom.tags import BadDataSet, TagScanner
+from fj_dicom.tags import BadDataSet
 
 __all__ = [
     "OK",

@@ -11,9 +11,8 @@ from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
-from fj_dicom.decoding import read
+from fj_dicom.decoding import PIXEL_GROUP, at_pixels, read
 
-PIXEL_GROUP: Final = 0x7FE0
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 INLINE_MAX: Final = 1024
 """Longer binary values of a DICOM JSON data set are given by URI, bytes."""
@@ -50,7 +49,7 @@ def read_attributes(data: bytes | memoryview, transfer_syntax: str, keywords: It
     tags = [tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None]
     if tags:
         tags.append(SPECIFIC_CHARACTER_SET)
-    return read(data, transfer_syntax, tags, _at_pixels)
+    return read(data, transfer_syntax, tags, at_pixels)
 
 
 def text(dataset: Dataset, keyword: str) -> str | None:
@@ -124,10 +123,6 @@ def _json(element: DataElement, bulk_data_uri: Callable[[int], str]) -> dict[str
         return element.to_json_dict(lambda bulk: bulk_data_uri(int(bulk.tag)), INLINE_MAX)
     except Exception:  # noqa: BLE001 - pydicom raises whatever the value makes it stumble over
         return None
-
-
-def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag.group >= PIXEL_GROUP
 
 
 def _values(dataset: Dataset, keyword: str) -> list[Any]:

@@ -8,8 +8,9 @@ from pydicom import Dataset
 from fj_dicom.command import Command, Counts
 from fj_dicom.decoding import read
 from fj_dicom.errors import Refused
+from fj_dicom.scanner import TagScanner
 from fj_dicom.status import OK, General, Status
-from fj_dicom.tags import BadDataSet, TagScanner
+from fj_dicom.tags import BadDataSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,6 @@
-"""Finding elements in an encoded data set without decoding it (PS3.5 section 7).
-
-Eight times as fast as a full parser, because only the headers of the top-level elements are looked at.
-"""
+"""The elements of an encoded data set, without decoding them (PS3.5 section 7)."""
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -31,6 +27,10 @@ class BadDataSet(ValueError):
     """The bytes are not a data set in the transfer syntax that they claim. The text names places, never values."""
 
 
+class Unfamiliar(BadDataSet):
+    """An element's header is not what the transfer syntax asks for; a more patient reader may make sense of it."""
+
+
 class MoreNeeded(Exception):
     """The buffer ends inside an element."""
 
@@ -49,73 +49,19 @@ class Coding:
 
 IMPLICIT: Final = Coding(explicit=False, short=Struct("<HH2sH"), plain=Struct("<HHI"), length=Struct("<I"))
 EXPLICIT: Final = Coding(explicit=True, short=Struct("<HH2sH"), plain=Struct("<HHI"), length=Struct("<I"))
-_BIG_ENDIAN: Final = Coding(explicit=True, short=Struct(">HH2sH"), plain=Struct(">HHI"), length=Struct(">I"))
+BIG_ENDIAN: Final = Coding(explicit=True, short=Struct(">HH2sH"), plain=Struct(">HHI"), length=Struct(">I"))
 
 
-class TagScanner:
-    """Collects the raw values of wanted top-level elements from a data set that is still arriving.
-
-    Feed it the head, as a whole each time, until it says that it has passed the last wanted tag; when the data set
-    is complete, `finish` tells whether it ends where an element ends.
-    """
-
-    def __init__(self, transfer_syntax: str, wanted: Iterable[int]) -> None:
-        self.values: dict[int, bytes] = {}
-        self._coding = _coding(transfer_syntax)
-        self._deflated = transfer_syntax in DEFLATED
-        self._wanted = frozenset(wanted)
-        self._last_wanted = max(self._wanted, default=0)
-        self._position = 0
-        self._tag = 0
-
-    def feed(self, head: memoryview) -> bool:
-        """Look at what can be looked at. True when no wanted element can follow. Raises BadDataSet."""
-        self._walk(memoryview(inflate(head)) if self._deflated else head)
-        return self._tag > self._last_wanted
-
-    def ends_at(self, size: int) -> bool:
-        """Whether what was fed already shows that the data set is complete with `size` bytes."""
-        return self._position == size and not self._deflated
-
-    def finish(self, whole: memoryview) -> None:
-        """Check the complete data set to its end. Raises BadDataSet when it is cut short or does not parse."""
-        if self._deflated:
-            _check_deflated(whole)
-            self._walk(memoryview(inflate(whole)))
-            return
-        self._walk(whole)
-        if self._position != len(whole):
-            raise BadDataSet(f"ends inside the element at {self._position}, {len(whole)} bytes are here")
-
-    def text(self, tag: int) -> str:
-        """A wanted value as text without its padding; empty where the element is missing or empty."""
-        return self.values.get(tag, b"").decode("ascii", "replace").strip("\0 ")
-
-    def number(self, tag: int) -> int | None:
-        """A wanted US value (PS3.5 6.2)."""
-        value = self.values.get(tag, b"")
-        if len(value) != 2:
-            return None
-        return int.from_bytes(value, "big" if self._coding is _BIG_ENDIAN else "little")
-
-    def _walk(self, buffer: memoryview) -> None:
-        while self._position + 8 <= len(buffer):
-            try:
-                tag, value, end = element_at(self._coding, buffer, self._position)
-                if tag in self._wanted:
-                    if end > len(buffer):
-                        return
-                    self.values[tag] = bytes(buffer[value:end])
-            except MoreNeeded:
-                return
-            self._tag = tag
-            self._position = end
-
-
-def _coding(transfer_syntax: str) -> Coding:
+def coding_of(transfer_syntax: str) -> Coding:
+    """How the elements of a data set in this transfer syntax are written, inside of its deflation if it has one."""
     if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
         return IMPLICIT
-    return _BIG_ENDIAN if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN else EXPLICIT
+    return BIG_ENDIAN if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN else EXPLICIT
+
+
+def is_vr(written: bytes) -> bool:
+    """Whether this is written as a value representation is: two capital letters."""
+    return b"A" <= written[:1] <= b"Z" and b"A" <= written[1:] <= b"Z"
 
 
 def element_at(coding: Coding, buffer: memoryview, position: int, depth: int = 0) -> tuple[int, int, int]:
@@ -138,8 +84,8 @@ def element_at(coding: Coding, buffer: memoryview, position: int, depth: int = 0
             value = position + 12
             if vr == b"UN":
                 inner = IMPLICIT  # an unknown sequence of undefined length is implicit inside (PS3.5 6.2.2)
-        elif not vr.isalpha():
-            raise BadDataSet(f"no value representation at {position}, after ({group:04x},{element:04x})")
+        elif not is_vr(vr):
+            raise Unfamiliar(f"no value representation at {position}, after ({group:04x},{element:04x})")
     end = value + length if length != UNDEFINED else _after_items(inner, buffer, value, depth + 1)
     return group << 16 | element, value, end
 
@@ -179,7 +125,7 @@ def inflate(head: memoryview) -> bytes:
         raise BadDataSet("the deflated data set cannot be inflated") from None
 
 
-def _check_deflated(whole: memoryview) -> None:
+def check_deflated(whole: memoryview) -> None:
     """Raises BadDataSet when the stream has no end; what is inflated is thrown away piece by piece."""
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     rest: bytes | memoryview = whole
