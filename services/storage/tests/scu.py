@@ -15,12 +15,13 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 if TYPE_CHECKING:
-    from pynetdicom.dimse_primitives import C_STORE
+    from pynetdicom.dimse_primitives import C_STORE, N_EVENT_REPORT
 
 PATIENT_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.1.1")
 PATIENT_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.1.2")
 STUDY_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.2.2")
 STUDY_ROOT_GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
+STORAGE_COMMITMENT = UID("1.2.840.10008.1.20.1")
 FIND_LIMIT = 40
 """Of the storage under test."""
 STUDY_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
@@ -87,7 +88,9 @@ class Destination:
         ae.maximum_associations = 10
         ae.add_supported_context(CTImageStorage, list(self.syntaxes))
         handlers: list[Any] = [(evt.EVT_C_STORE, self._take), (evt.EVT_ACCEPTED, self._count)]
-        self._server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        assert server is not None
+        self._server = server
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -105,6 +108,44 @@ class Destination:
 
     def _count(self, _: Event) -> None:
         self.associations += 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """An N-EVENT-REPORT that was taken."""
+
+    caller: str
+    event_type: int
+    content: Dataset
+
+
+@dataclass
+class Modality:
+    """Takes the results of storage commitment: an SCU of it that listens (PS3.4 J.3.3), by pynetdicom."""
+
+    ae_title: str
+    port: int
+    reports: list[Report] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        ae = AE(self.ae_title)
+        ae.require_called_aet = True
+        ae.add_supported_context(STORAGE_COMMITMENT, scu_role=False, scp_role=True)
+        handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, self._take)]
+        server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        assert server is not None
+        self._server = server
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+
+    def _take(self, event: Event) -> tuple[int, None]:
+        request = cast("N_EVENT_REPORT", event.request)
+        assert request.EventTypeID is not None
+        caller = str(event.assoc.requestor.ae_title)
+        self.reports.append(Report(caller, request.EventTypeID, event.event_information))
+        return 0x0000, None
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,13 @@ from fj_events.study import (
     MatchRule,
     SeriesSummary,
     StudyAvailable,
+    StudyCommitmentAnswered,
     StudyConflicted,
     StudyMatched,
     StudyReceived,
     StudyUnmatched,
     StudyUpdated,
+    UncommittedReference,
 )
 from fj_events.terms import Actor, Address, CodedConcept, Identifier, ObjectRef, Site, Staff, Uid, patient_key
 from fj_events.topics import SERVICES, TOPICS, Topic, dead_letter_topic
@@ -117,6 +119,7 @@ __all__ = [
     "StoredInstance",
     "StudyAttributes",
     "StudyAvailable",
+    "StudyCommitmentAnswered",
     "StudyConflicted",
     "StudyMatched",
     "StudyReceived",
@@ -125,6 +128,7 @@ __all__ = [
     "TooBig",
     "Topic",
     "Uid",
+    "UncommittedReference",
     "UnknownType",
     "dead_letter_topic",
     "from_body",

@@ -136,3 +136,30 @@ class StudyConflicted(Fact, type="study.conflicted.v1", topic="study-events", ke
     calling_ae_title: str | None = None
     received_at: AwareDatetime
     instances: tuple[ConflictingInstance, ...]
+
+
+class UncommittedReference(Part):
+    """An instance that is not committed, and why."""
+
+    sop_class_uid: Uid
+    sop_instance_uid: Uid
+    failure_reason: int
+    """(0008,1197): 0x0112 not here, 0x0119 of another class, 0x0110 here and damaged."""
+
+
+class StudyCommitmentAnswered(Fact, type="study.commitment_answered.v1", topic="study-events", key="transaction_uid"):
+    """What became of a storage commitment request: each instance was looked up, read back and compared with its hash.
+
+    Of a request in several facts each has its answer, `part` 1 to `parts`; the numbers are of the whole request.
+    """
+
+    transaction_uid: Uid
+    calling_ae_title: str
+    """Whom it is told, by N-EVENT-REPORT."""
+    answered_at: AwareDatetime
+    part: int
+    parts: int
+    number_committed: int
+    number_failed: int
+    failed: tuple[UncommittedReference, ...]
+    """Of this part."""

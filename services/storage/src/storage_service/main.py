@@ -13,9 +13,11 @@ from fj_events import Fact
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
 
+from storage_service.adapters import commitments
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
+from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
 from storage_service.adapters.conversion import Uncompressed
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
@@ -26,13 +28,16 @@ from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
 from storage_service.adapters.search import PostgresSearches
+from storage_service.adapters.telling import DicomTelling
+from storage_service.committing import Committing
 from storage_service.entrypoints.clock import describing, sweep
+from storage_service.entrypoints.couriers import courier
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
 from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
-from storage_service.entrypoints.kafka import subscribe
+from storage_service.entrypoints.kafka import Aids, subscribe
 from storage_service.handlers import Work
 from storage_service.settings import Settings
 
@@ -54,7 +59,8 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
         namespace = UUID(settings.patient_namespace.get_secret_value())
-        subscribe(consumer, work, StoredLists(store), Sites.load(settings.sites), namespace)
+        aids = Aids(StoredLists(store), Sites.load(settings.sites), namespace)
+        subscribe(consumer, work, commitments.put, aids)
         yield consumer
 
 
@@ -77,18 +83,29 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
                 Source(index, packs, Uncompressed()), peers, RequestorSettings(ae_title=settings.ae_title)
             ),
         ]
+        requests = PostgresCommitments(bus.pool, bus.unit)
+        telling = DicomTelling(peers, RequestorSettings(ae_title=settings.commitment_ae_title), settings.ae_title)
+        committing = Committing(
+            requests,
+            PostgresEvidence(bus.pool),
+            packs,
+            GroupHearing(consumer),
+            telling.commitment,
+            settings.commitment_waits,
+        )
         parts: dict[str, list[Part]] = {
             "listener": [Scp("query", _scp(settings), queries, peers)],
             "consumer": [consumer],
             "clock": [
                 sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),
                 describing(metadata.describe_next),
+                courier("commitment", committing.next),
             ],
             "relay": [Relay(bus)],
         }
         app = api(
             SERVICE,
-            studies_router(book),
+            studies_router(book, requests),
             search_router(searches, settings.search_limit),
             retrieval_router(Retrieval(index, packs, StoredPixels(packs, headers), metadata)),
             operator_router(bus, consumer, Actor),

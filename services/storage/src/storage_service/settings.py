@@ -7,6 +7,7 @@ from fj_runtime import Port, ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from storage_service.committing import Patience as CommitmentPatience
 from storage_service.domain.assembly import Patience
 from storage_service.handlers import Rules
 
@@ -29,6 +30,12 @@ class Settings(ServiceSettings):
     """At once, in this process."""
     find_limit: int = Field(default=10_000, ge=1)
     """Most matches of one C-FIND; a query that more match gets these, and A700H at the end."""
+    commitment_ae_title: str = Field(default="FJ_STORE", min_length=1, max_length=16)
+    """As whom the results of storage commitment are told."""
+    commitment_patience: float = Field(default=600, ge=0)
+    """Seconds that instances named in a storage commitment request may be on their way."""
+    commitment_days: float = Field(default=7, gt=0)
+    """Days for which the sender of a request is called again."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
     """YAML file of known AE titles."""
     quiet_time: float = Field(default=60, gt=0)
@@ -52,3 +59,8 @@ class Settings(ServiceSettings):
         """How long to wait and what to match."""
         patience = Patience(timedelta(seconds=self.quiet_time), timedelta(seconds=self.mpps_limit))
         return Rules(patience, timedelta(days=self.match_days))
+
+    @property
+    def commitment_waits(self) -> CommitmentPatience:
+        """How long a storage commitment request waits for instances, and for its sender."""
+        return CommitmentPatience(timedelta(seconds=self.commitment_patience), timedelta(days=self.commitment_days))

@@ -20,7 +20,7 @@ def dimse_port(free_port: Callable[[], int]) -> int:
 @pytest.fixture(scope="module")
 def peer_ports(free_port: Callable[[], int]) -> dict[str, int]:
     """Where the peers of the storage under test listen, while a test lets them."""
-    return {title: free_port() for title in ("WS1", "WS4", "NOBODY")}
+    return {title: free_port() for title in ("WS1", "WS4", "NOBODY", "CT1", "CT2")}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def storage(services: Services, dimse_port: int, peers: Path) -> ServiceProcess:
         STORAGE_DIMSE_PORT=dimse_port,
         STORAGE_FIND_LIMIT=FIND_LIMIT,
         FJ_PEERS=str(peers),
+        STORAGE_COMMITMENT_PATIENCE=3,
     )
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from fj_bench import bus_kills, bus_rates, exams, giving, order_intake, reader, receiving, retrieval, worklist
+from fj_bench import bus_kills, bus_rates, exams, giving, moving, order_intake, reader, receiving, retrieval, worklist
 from fj_bench.figure import Figure
 from fj_bench.ground import Ground, ground
 from fj_bench.machine import Noise
@@ -24,6 +24,7 @@ GROUPS: Final[dict[str, Group]] = {
     "receiving": ("Receiving CT of 526 KB", receiving.measure),
     "retrieval": ("QIDO-RS and WADO-RS", retrieval.measure),
     "giving": ("WADO-RS through the gateway, beside Orthanc", giving.measure),
+    "moving": ("C-GET and C-MOVE of 500 CT slices of 526 KB", moving.measure),
 }
 
 

@@ -143,8 +143,8 @@ def echoes(ae_title: str, port: int) -> bool:
 
 
 @contextmanager
-def orthanc(site: Ground, folder: Path, *plugins: str) -> Iterator[Peer]:
-    """Orthanc as it comes, with folders and ports of its own."""
+def orthanc(site: Ground, folder: Path, *plugins: str, **further: object) -> Iterator[Peer]:
+    """Orthanc as it comes, with folders and ports of its own and `further` settings."""
     program = shutil.which("Orthanc")
     if program is None:
         raise SystemExit("Orthanc is needed to compare with: apt-get install orthanc, and stop the service")
@@ -156,6 +156,7 @@ def orthanc(site: Ground, folder: Path, *plugins: str) -> Iterator[Peer]:
         "HttpPort": http_port,
         "DicomAet": "ORTHANC",
         "Plugins": plugins,
+        **further,
     }
     folder.mkdir()
     (folder / "orthanc.json").write_text(json.dumps(settings))

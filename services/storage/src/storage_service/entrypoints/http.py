@@ -5,14 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fj_runtime import Problem
 
+from storage_service.domain.commitment import Overview as CommitmentOverview
 from storage_service.domain.exceptional import ExceptionEntry
 from storage_service.domain.study import Overview
-from storage_service.ports import StudyBook
+from storage_service.ports import CommitmentBook, StudyBook
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
-def studies_router(book: StudyBook) -> APIRouter:
+def studies_router(book: StudyBook, commitments: CommitmentBook) -> APIRouter:
     """Look studies up."""
     router = APIRouter(prefix="/api/storage", tags=["studies"])
 
@@ -42,5 +43,10 @@ def studies_router(book: StudyBook) -> APIRouter:
     async def exceptions(limit: Limit = 100) -> list[ExceptionEntry]:
         """What a person has to look at, the newest first."""
         return await book.exceptions(limit)
+
+    @router.get("/commitments")
+    async def newest_commitments(limit: Limit = 100) -> list[CommitmentOverview]:
+        """The storage commitment requests that came last, what was found and whether the sender was told."""
+        return await commitments.newest(limit)
 
     return router

@@ -1,6 +1,7 @@
 """Which facts `storage` listens to, and the handler of each."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fj_bus import Connection, Consumer, Tx
 from fj_events import (
+    CommitmentRequested,
     ExamCompleted,
     ExamDiscontinued,
     ExamRescheduled,
@@ -38,18 +40,30 @@ _instances: Final = Counter(
 Emit: TypeAlias = Callable[[Fact], UUID]
 BeginSlice: TypeAlias = Callable[[Connection, Emit], Work]
 Begin: TypeAlias = Callable[[Tx], Work]
+KeepCommitment: TypeAlias = Callable[[Connection, CommitmentRequested], Awaitable[None]]
 
 
-def subscribe(consumer: Consumer, work: BeginSlice, lists: InstanceLists, sites: Sites, namespace: UUID) -> None:
-    """Bind every fact. `work` begins the handling of one or several; `namespace` is that of patient ids."""
+@dataclass(frozen=True, slots=True)
+class Aids:
+    """What handlers need besides their stores."""
+
+    lists: InstanceLists
+    sites: Sites
+    namespace: UUID
+    """Of patient ids."""
+
+
+def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: Aids) -> None:
+    """Bind every fact. `work` begins the handling of one or several; `keep` takes a storage commitment request."""
 
     def one(tx: Tx) -> Work:
         return work(tx.connection, tx.emit)
 
     _images(consumer, work)
-    _orders(consumer, one, sites)
-    _exams(consumer, one, lists)
-    _patients(consumer, one, namespace)
+    _commitments(consumer, keep)
+    _orders(consumer, one, aids.sites)
+    _exams(consumer, one, aids.lists)
+    _patients(consumer, one, aids.namespace)
 
 
 class _Slice:
@@ -81,6 +95,12 @@ def _images(consumer: Consumer, work: BeginSlice) -> None:
     @consumer.on(InstancesStored)
     async def _(fact: InstancesStored, tx: Tx) -> None:
         tx.batch(begin).add(fact, tx)
+
+
+def _commitments(consumer: Consumer, keep: KeepCommitment) -> None:
+    @consumer.on(CommitmentRequested)
+    async def _(fact: CommitmentRequested, tx: Tx) -> None:
+        await keep(tx.connection, fact)
 
 
 def _orders(consumer: Consumer, work: Begin, sites: Sites) -> None:

@@ -1,26 +1,22 @@
 """Instances on their way from the packs to an association's thread."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from fj_dicom import AssociationLost, Data, Outgoing, Pulled
 
-from storage_service.domain.errors import Away, RetrievalError
-from storage_service.domain.retrieval import Stored, in_storage_order
+from storage_service.domain.errors import Away
+from storage_service.domain.retrieval import Stored
 from storage_service.ports import Conversion, Packs
+from storage_service.reading import Piece, pieces
 
 AHEAD: Final = 4
 """Pieces that wait for the thread; what the packs read ahead comes on top."""
 READ_S: Final = 60.0
 CONVERTED_MAX: Final = 512 * 1024 * 1024
 """Longer instances are sent as they are stored or not at all, bytes."""
-
-Piece: TypeAlias = tuple[Stored, bytes | None]
-"""Bytes of a file, in order; None where it cannot be read, or no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +39,26 @@ class PackSupply:
     ) -> None:
         self._instances = {id(one.stored): one for one in instances}
         self._conversion = conversion
-        found = _pieces(packs, in_storage_order([one.stored for one in instances]))
+        found = pieces(packs, [one.stored for one in instances])
         self._pulled: Pulled[Piece] = Pulled(found, loop, ahead=AHEAD, deadline_s=READ_S)
 
     def __iter__(self) -> Iterator[tuple[Outgoing, Data | None]]:
-        for stored, piece in self._pulled:
-            instance = self._instances[id(stored)]
+        for stored, piece in self._until_away():
+            instance = self._instances.pop(id(stored))
             if piece is None:
                 yield instance, None
                 continue
             data = _File(instance, piece, self._pulled, self._conversion)
             yield instance, data
             data.drain()
+        for instance in self._instances.values():
+            yield instance, None
+
+    def _until_away(self) -> Iterator[Piece]:
+        try:
+            yield from self._pulled
+        except Away:
+            return  # what is left fails
 
     def close(self) -> None:
         """Nothing more is read."""
@@ -98,30 +102,11 @@ class _File:
 
     def _others(self) -> Iterator[bytes]:
         while self._missing > 0:
-            _, piece = next(self._rest)
+            try:
+                _, piece = next(self._rest)
+            except Away:
+                piece = None
             if piece is None:
                 raise AssociationLost("the object store failed in the middle of an instance")
             self._missing -= len(piece)
             yield piece
-
-
-async def _pieces(packs: Packs, instances: Sequence[Stored]) -> AsyncGenerator[Piece, None]:
-    """The files of instances in storage order; one that fails costs itself alone, unless the store is away."""
-    rest = deque(instances)
-    while rest:
-        left = rest[0].length
-        try:
-            async with aclosing(packs.stream(list(rest))) as pieces:
-                async for stored, _, piece in pieces:
-                    yield stored, piece
-                    left -= len(piece)
-                    if left <= 0:
-                        rest.popleft()
-                        left = rest[0].length if rest else 0
-        except Away:
-            pass
-        except RetrievalError:
-            yield rest.popleft(), None
-            continue
-        while rest:
-            yield rest.popleft(), None
