@@ -18,7 +18,6 @@ from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
-from storage_service.adapters.conversion import Uncompressed
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
@@ -29,6 +28,7 @@ from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
 from storage_service.adapters.search import PostgresSearches
 from storage_service.adapters.telling import DicomTelling
+from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
 from storage_service.entrypoints.clock import describing, sweep
 from storage_service.entrypoints.couriers import courier
@@ -80,7 +80,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         queries = [
             *find_services(searches, settings.ae_title, settings.find_limit),
             *retrieve_services(
-                Source(index, packs, Uncompressed()), peers, RequestorSettings(ae_title=settings.ae_title)
+                Source(index, packs, Transcoder()), peers, RequestorSettings(ae_title=settings.ae_title)
             ),
         ]
         requests = PostgresCommitments(bus.pool, bus.unit)
