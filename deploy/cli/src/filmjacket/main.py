@@ -6,7 +6,7 @@ from typing import Final
 import typer
 from fj_local.errors import StackError
 
-from filmjacket.commands import clean_data, demo, dlq, down, exam, logs, status, tail, up
+from filmjacket.commands import clean_data, demo, dlq, down, exam, import_, logs, status, tail, up
 from filmjacket.terminal import errors
 
 app: Final = typer.Typer(
@@ -22,6 +22,7 @@ app.command("clean-data")(clean_data.clean_data)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("exam")(exam.exam)
+app.command("import")(import_.import_)
 app.command("tail")(tail.tail)
 app.command("demo")(demo.demo)
 app.add_typer(dlq.app, name="dlq")

@@ -1,0 +1,1 @@
+"""Bringing a legacy archive in: files and zips through STOW-RS."""
