@@ -18,6 +18,7 @@ from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
+from storage_service.adapters.files import StoredFiles
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
@@ -26,6 +27,7 @@ from storage_service.adapters.metadata import MadeMetadata
 from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
+from storage_service.adapters.rendering import Renderer
 from storage_service.adapters.search import PostgresSearches
 from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
@@ -33,7 +35,9 @@ from storage_service.committing import Committing
 from storage_service.entrypoints.clock import describing, sweep
 from storage_service.entrypoints.couriers import courier
 from storage_service.entrypoints.dicomweb.qido import search_router
+from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
 from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
+from storage_service.entrypoints.dicomweb.wado_uri import Old, wado_uri_router
 from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
@@ -74,6 +78,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         bus = consumer.bus
         index, packs, book = PostgresIndex(bus.pool), StoredPacks(reads_of(settings)), PostgresStudyBook(bus.pool)
         headers = Headers(packs)
+        pixels = StoredPixels(packs, headers)
+        showing = Showing(index, Renderer(headers, pixels))
         metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
         searches = PostgresSearches(bus.pool)
         peers = Peers.load(settings.peers)
@@ -107,7 +113,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             SERVICE,
             studies_router(book, requests),
             search_router(searches, settings.search_limit),
-            retrieval_router(Retrieval(index, packs, StoredPixels(packs, headers), metadata)),
+            retrieval_router(Retrieval(index, packs, pixels, metadata)),
+            rendered_router(showing),
+            wado_uri_router(Old(showing, StoredFiles(packs, Transcoder()))),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

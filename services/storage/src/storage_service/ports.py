@@ -26,6 +26,7 @@ from storage_service.domain.commitment import Overview as CommitmentOverview
 from storage_service.domain.commitment import State as CommitmentState
 from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
+from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import FrameSet, Selection, Series, Stored
 from storage_service.domain.search import Found, Search
 from storage_service.domain.study import Arrival, Overview, PerformedEnd, Study
@@ -216,6 +217,23 @@ class Pixels(Protocol):
 
         Raises NoSuchPart, Unreadable, Gone.
         """
+
+
+class Files(Protocol):
+    """Part 10 files in the transfer syntax that is asked for."""
+
+    def convertible(self, syntax: str, wanted: str) -> bool:
+        """Whether what is stored in the one may be had in the other; a single file may still refuse."""
+
+    async def file(self, stored: Stored, wanted: str) -> bytes | None:
+        """The file in the transfer syntax `wanted`; None where it cannot be had without loss. Raises Gone."""
+
+
+class Rendering(Protocol):
+    """Images as people look at them."""
+
+    async def rendered(self, stored: Stored, number: int | None, look: Look) -> bytes:
+        """A frame, by default the middle one. Raises NotShown, NoSuchPart, Unreadable, Gone."""
 
 
 class Metadata(Protocol):

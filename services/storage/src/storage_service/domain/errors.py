@@ -19,3 +19,7 @@ class NoSuchPart(RetrievalError):
 
 class Unreadable(RetrievalError):
     """The data set cannot be taken apart; as a whole it can be had."""
+
+
+class NotShown(RetrievalError):
+    """The instance cannot be had as an image."""

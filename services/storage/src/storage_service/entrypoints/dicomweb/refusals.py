@@ -6,10 +6,16 @@ from typing import Final, TypeVar
 
 from fj_runtime import Problem
 
-from storage_service.domain.errors import Away, Gone, NoSuchPart, RetrievalError, Unreadable
+from storage_service.domain.errors import Away, Gone, NoSuchPart, NotShown, RetrievalError, Unreadable
 
 T = TypeVar("T")
-_STATUS: Final[dict[type[RetrievalError], int]] = {Gone: 410, Away: 503, NoSuchPart: 404, Unreadable: 404}
+_STATUS: Final[dict[type[RetrievalError], int]] = {
+    Gone: 410,
+    Away: 503,
+    NoSuchPart: 404,
+    Unreadable: 404,
+    NotShown: 406,
+}
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+"""How an image is to be shown (PS3.18 section 8.3.5.1)."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+JPEG: Final = "image/jpeg"
+PNG: Final = "image/png"
+THUMBNAIL_SIDE: Final = 128
+
+
+class Function(StrEnum):
+    """How values become grey inside a window (PS3.3 C.11.2.1.2)."""
+
+    LINEAR = "linear"
+    LINEAR_EXACT = "linear-exact"
+    SIGMOID = "sigmoid"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which values are shown between black and white."""
+
+    center: float
+    width: float
+    function: Function = Function.LINEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What of the image is shown; fractions of its width and height. Negative sizes mirror."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a client asks for; None where the image itself decides."""
+
+    media_type: str = JPEG
+    window: Window | None = None
+    columns: int | None = None
+    """Most columns of the answer; the proportions of the image stay."""
+    rows: int | None = None
+    pixels: Region | None = None
+    """Region in pixels of the image."""
+    fractions: Region | None = None
+    """Region in fractions of the image."""
+    quality: int = 90
+
+    def as_thumbnail(self) -> "Look":
+        """Small, unless a size was asked for."""
+        return self if self.columns or self.rows else replace(self, columns=THUMBNAIL_SIDE, rows=THUMBNAIL_SIDE)

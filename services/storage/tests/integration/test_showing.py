@@ -1,0 +1,164 @@
+"""Rendered images, thumbnails and WADO-URI over HTTP."""
+
+from typing import Any
+
+import httpx
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+import pytest
+from fj_testing import Feed
+from pydicom import dcmread
+from pydicom.encaps import generate_frames
+from pydicom.filebase import DicomBytesIO
+from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless, generate_uid
+
+from services.storage.tests.builders import Exam, Image, Packer, an_encapsulated, an_image
+from services.storage.tests.integration.test_retrieving import get, instance, stored
+
+pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
+JPEG, PNG = {"Accept": "image/jpeg"}, {"Accept": "image/png"}
+ROWS, COLUMNS = 60, 90
+RAMP = np.tile(np.arange(COLUMNS, dtype="<u2") * 20, (ROWS, 1))
+
+
+def shown(answer: httpx.Response) -> npt.NDArray[Any]:
+    if answer.headers["content-type"] == "image/png":
+        return imagecodecs.png_decode(answer.content)
+    return imagecodecs.jpeg8_decode(answer.content)
+
+
+def ct(exam: Exam, number: int = 1, **changed: Any) -> Image:
+    fields: dict[str, Any] = {"Rows": ROWS, "Columns": COLUMNS, "PixelData": RAMP.tobytes()}
+    return exam.image(SERIES, 1, number, **fields | {"WindowCenter": 900, "WindowWidth": 1800} | changed)
+
+
+SERIES = generate_uid()
+
+
+def wado(exam: Exam, image: Image, **parameters: Any) -> str:
+    asked = {"requestType": "WADO", "studyUID": exam.study_uid, "seriesUID": image.series, "objectUID": image.uid}
+    return "/wado?" + "&".join(f"{name}={value}" for name, value in (asked | parameters).items())
+
+
+async def test_every_level_shows_its_middle(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    images = [ct(exam, 1, PixelData=bytes(RAMP.nbytes)), ct(exam, 2), ct(exam, 3, PixelData=bytes(RAMP.nbytes))]
+    address = await stored(feed, packer, http, exam, images)
+    middle = instance(address, images[1])
+    one = await get(http, f"{middle}/rendered", JPEG)
+    assert one.headers["content-type"] == "image/jpeg"
+    assert shown(one).shape == (ROWS, COLUMNS)
+    for place in (address, f"{address}/series/{SERIES}", middle, f"{middle}/frames/1"):
+        assert (await get(http, f"{place}/rendered", JPEG)).content == one.content
+        small = shown(await get(http, f"{place}/thumbnail?viewport=30,30", JPEG))
+        assert small.shape == (20, 30)
+    assert shown(await get(http, f"{middle}/thumbnail", {})).shape == (85, 128)
+    await get(http, f"{middle}/frames/2/rendered", JPEG, 404)
+    await get(http, f"{middle}/rendered", {"Accept": "image/gif"}, 406)
+    await get(http, f"{address}/series/1.2/rendered", JPEG, 404)
+
+
+async def test_window_region_and_what_is_left_aside(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    image, inverse = ct(exam), ct(exam, 2, PhotometricInterpretation="MONOCHROME1")
+    address = await stored(feed, packer, http, exam, [image, inverse])
+    where = f"{instance(address, image)}/rendered"
+    own = shown(await get(http, where, PNG))
+    assert own[0, 0] == 0
+    assert abs(int(own[0, 45]) - 128) < 3
+    narrow = shown(await get(http, f"{where}?window=1000,2,linear-exact", PNG))
+    assert (narrow[:, :49] == 0).all()
+    assert (narrow[:, 52:] == 255).all()
+    cut = shown(await get(http, f"{where}?viewport=20,20,10,0,20,20", PNG))
+    assert np.array_equal(cut, own[:20, 10:30])
+    mirrored = shown(await get(http, f"{where}?viewport=90,60,,,-90,60", PNG))
+    assert np.array_equal(mirrored, own[:, ::-1])
+    turned = shown(await get(http, f"{instance(address, inverse)}/rendered", PNG))
+    assert np.array_equal(turned, 255 - own)
+    coarse, fine = [(await get(http, f"{where}?quality={q}", JPEG)).content for q in (1, 100)]
+    assert len(coarse) < len(fine)
+    warned = await get(http, f"{where}?annotation=patient", JPEG)
+    assert "annotation" in warned.headers["warning"]
+    for bad in (
+        "window=1",
+        "window=1,0",
+        "window=1,2,cubic",
+        "viewport=0,5",
+        "viewport=x,y",
+        "quality=101",
+        "quality=0",
+    ):
+        await get(http, f"{where}?{bad}", JPEG, 400)
+
+
+async def test_colours_and_compressed_and_many_frames(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    flat = np.full((16, 16, 3), (200, 30, 90), "u1")
+    photo = imagecodecs.jpeg8_encode(flat, level=95)
+    colour: dict[str, Any] = {
+        "SamplesPerPixel": 3,
+        "PlanarConfiguration": 0,
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+    }
+    rgb = ct(exam, 1, Rows=16, Columns=16, PhotometricInterpretation="RGB", PixelData=flat.tobytes(), **colour)
+    jpeg = exam.image(generate_uid(), 2, 2, PhotometricInterpretation="YBR_FULL_422", **colour).data_set
+    jpeg.PixelData, jpeg["PixelData"].VR = an_encapsulated([bytes(photo)], table=False), "OB"
+    jpeg["PixelData"].is_undefined_length = True
+    many = ct(exam, 3, NumberOfFrames=3, PixelData=bytes(RAMP.nbytes) + RAMP.tobytes() + bytes(RAMP.nbytes))
+    images = [rgb, an_image(jpeg, JPEGBaseline8Bit), many]
+    address = await stored(feed, packer, http, exam, *([image] for image in images))
+    for image in images[:2]:
+        found = shown(await get(http, f"{instance(address, image)}/rendered", PNG)).astype(int)
+        assert abs(found - flat).max() <= 3
+    second = shown(await get(http, f"{instance(address, many)}/frames/2/rendered", PNG))
+    assert np.array_equal(shown(await get(http, f"{instance(address, many)}/rendered", PNG)), second)
+    assert second.max() > 200
+
+
+async def test_what_is_no_image_is_not_acceptable(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    broken = ct(exam, 1).data_set
+    broken.PixelData, broken["PixelData"].VR = an_encapsulated([b"no image"], table=False), "OB"
+    broken["PixelData"].is_undefined_length = True
+    text = ct(exam, 2).data_set
+    del text.PixelData
+    images = [an_image(broken, JPEGLSLossless), an_image(text)]
+    address = await stored(feed, packer, http, exam, *([image] for image in images))
+    await get(http, f"{instance(address, images[0])}/rendered", JPEG, 406)
+    await get(http, f"{instance(address, images[1])}/rendered", JPEG, 404)
+
+
+async def test_wado_uri(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    image = ct(exam)
+    await stored(feed, packer, http, exam, [image])
+    whole = await get(http, wado(exam, image, contentType="application/dicom"), {})
+    assert whole.content == image.file
+    assert whole.headers["content-type"] == "application/dicom"
+    packed = await get(http, wado(exam, image, contentType="application/dicom", transferSyntax=JPEGLSLossless), {})
+    file = dcmread(DicomBytesIO(packed.content))
+    assert file.file_meta.TransferSyntaxUID == JPEGLSLossless
+    (frame,) = generate_frames(file.PixelData, number_of_frames=1)
+    assert np.array_equal(imagecodecs.jpegls_decode(frame), RAMP)
+    picture = await get(http, wado(exam, image), {})
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert shown(picture).shape == (ROWS, COLUMNS)
+    narrow = wado(exam, image, contentType="image/png", windowCenter=1000, windowWidth=2)
+    assert set(np.unique(shown(await get(http, narrow, {})))) <= {0, 128, 255}
+    small = wado(exam, image, rows=30, columns=30, frameNumber=1, region="0,0,0.5,1")
+    assert shown(await get(http, small, {})).shape == (30, 22)
+    for bad in (
+        {"requestType": "X"},
+        {"objectUID": ""},
+        {"rows": 0},
+        {"region": "1,2"},
+        {"windowCenter": "x", "windowWidth": 1},
+    ):
+        await get(http, wado(exam, image, **bad), {}, 400)
+    await get(http, wado(exam, image, objectUID="1.2.3"), {}, 404)
+    await get(http, wado(exam, image, contentType="video/mpeg"), {}, 406)
+    lossy = wado(exam, image, contentType="application/dicom", transferSyntax=JPEGBaseline8Bit)
+    await get(http, lossy, {}, 406)
