@@ -28,54 +28,65 @@ _HEADER: Final = Struct(">BxI")
 _PDV: Final = Struct(">IBB")
 _TIMEVAL: Final = Struct("@ll")
 FINISH_S: Final = 1.0
+_TIMER_SLACK_S: Final = 0.05
+"""The kernel's timer may be early by a tick."""
 REQUEST_LENGTH_MAX: Final = 512 * 1024
 """128 presentation contexts with every known transfer syntax are 240 KiB."""
+BUFFER: Final = 1024 * 1024
+"""Of each connection: several PDUs are taken at once where they have come already."""
 
 
 class PduSocket:
-    """One connection. Reading blocks the calling thread, at most as long as `silence` says."""
+    """One connection. Reading blocks the calling thread, at most as long as `silence` says.
 
-    def __init__(self, connection: socket.socket, max_pdu: int) -> None:
+    System calls are few, because each of them lets go of the interpreter lock and has to win it back.
+    """
+
+    def __init__(self, connection: socket.socket, max_pdu: int, send_timeout_s: float = 60.0) -> None:
         self._socket = connection
         self._max_length = max(max_pdu, REQUEST_LENGTH_MAX)
-        self._buffer = memoryview(bytearray(self._max_length + 2 * _HEADER.size))
-        self._filled = 0
-        self._consumed = 0
+        self._buffer = memoryview(bytearray(max(BUFFER, self._max_length + _HEADER.size)))
+        self._start = self._end = 0
+        """Of what was received and not read yet."""
+        self._patience = 0.0
+        self._timer: float | None = None
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(send_timeout_s))
 
     def silence(self, seconds: float) -> None:
         """How long the peer may stay silent from now on before it counts as lost."""
-        limit = _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
-        # The kernel's own timer: a Python timeout would cost a poll before each receive.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self._patience = seconds
+        # The kernel's own timer: a Python timeout would cost a poll before each receive. It is the shortest that was
+        # asked for so far, and one that is longer waits for several of them.
+        if self._timer is None or seconds < self._timer:
+            self._timer = seconds
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
 
     def read(self) -> tuple[int, memoryview]:
         """The next PDU's type and body; the body is valid until the next call. Raises AssociationLost."""
-        rest = self._filled - self._consumed
-        self._buffer[:rest] = self._buffer[self._consumed : self._filled]
-        self._filled = rest
-        self._fill(_HEADER.size)
-        kind, length = _HEADER.unpack_from(self._buffer)
+        self._receive(_HEADER.size)
+        kind, length = _HEADER.unpack_from(self._buffer, self._start)
         if length > self._max_length:
             raise ProtocolBroken(f"PDU of {length} bytes, at most {self._max_length} are allowed", UNEXPECTED_PDU)
-        # Asking for the next header too saves one receive for each PDU that is followed by another.
-        end = _HEADER.size + length
-        self._fill(end, end + _HEADER.size)
-        self._consumed = end
-        return kind, self._buffer[_HEADER.size : end]
+        self._receive(_HEADER.size + length)
+        body = self._start + _HEADER.size
+        self._start = body + length
+        return kind, self._buffer[body : self._start]
 
     def send(self, data: bytes | bytearray) -> None:
         """Send all of it in one go. Raises AssociationLost."""
         try:
             self._socket.sendall(data)
+            # What comes next is acknowledged at once: the option does not outlast what we send.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         except OSError as reason:
             raise AssociationLost(f"cannot send: {type(reason).__name__}") from reason
 
     def has_input(self) -> bool:
         """Whether the peer has sent something that was not read yet."""
-        if self._filled > self._consumed:
+        if self._end > self._start:
             return True
         ready, _, _ = select.select([self._socket], [], [], 0)
         return bool(ready)
@@ -102,20 +113,35 @@ class PduSocket:
         except OSError:
             return  # closed or silent: both will do
 
-    def _fill(self, needed: int, wanted: int | None = None) -> None:
-        limit = wanted or needed
-        while self._filled < needed:
+    def _receive(self, needed: int) -> None:
+        """Until so many bytes wait to be read; takes whatever has come, as far as there is room."""
+        if self._end - self._start >= needed:
+            return
+        if self._start + needed > len(self._buffer) or self._start == self._end:
+            rest = self._end - self._start
+            self._buffer[:rest] = self._buffer[self._start : self._end]
+            self._start, self._end = 0, rest
+        while self._end - self._start < needed:
+            self._end += self._receive_some(self._buffer[self._end :])
+
+    def _receive_some(self, room: memoryview) -> int:
+        begun = time.monotonic()
+        while True:
             try:
-                # Acknowledge at once what comes: this option does not stay set.
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-                received = self._socket.recv_into(self._buffer[self._filled : limit])
+                received = self._socket.recv_into(room)
             except BlockingIOError:
+                if time.monotonic() - begun < self._patience - _TIMER_SLACK_S:
+                    continue
                 raise AssociationLost("the peer fell silent") from None
             except OSError as reason:
                 raise AssociationLost(f"cannot receive: {type(reason).__name__}") from reason
             if not received:
                 raise AssociationLost("the peer closed the connection")
-            self._filled += received
+            return received
+
+
+def _timeval(seconds: float) -> bytes:
+    return _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
 
 
 def fragments(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:

@@ -27,6 +27,13 @@ FRESH: Final = ".fresh"
 FRESH_SECONDS_MAX: Final = 60.0
 """After which a fresh file is one whose writer died in that moment; nothing acknowledged can be in it."""
 
+SPARE: Final = ".spare"
+"""The suffix of a file whose segment was shipped. The next one is written over it: blocks that hold data already are
+synced without a commit of the file system's own journal, in half the time (measured on ext4)."""
+SPARES_MAX: Final = 8
+SPARE_MIN: Final = 16 * 1024 * 1024
+"""A shorter file is not worth keeping, bytes."""
+
 _TIME_SHIFT: Final = 80
 
 
@@ -72,6 +79,45 @@ def lock(path: Path) -> int | None:
         pass
     os.close(descriptor)
     return None
+
+
+def take_spare(folder: Path, path: Path) -> int | None:
+    """The largest spare file, in hand and with this name from now on; None where there is none."""
+    for spare in _spares(folder):
+        file = lock(spare)
+        if file is None:
+            continue  # another process was quicker, or has not let go of it yet
+        try:
+            os.utime(file)
+            spare.rename(path)
+        except FileNotFoundError:
+            os.close(file)
+        else:
+            return file
+    return None
+
+
+def keep_as_spare(path: Path) -> None:
+    """A segment is forgotten; its file is written over by another one, unless it is short or there are enough."""
+    if path.stat().st_size < SPARE_MIN:
+        path.unlink()
+        return
+    path.rename(path.with_suffix(SPARE))
+    drop_spares(path.parent, SPARES_MAX)
+
+
+def drop_spares(folder: Path, but: int = 0) -> None:
+    """Remove all spare files but the largest ones."""
+    for spare in _spares(folder)[but:]:
+        spare.unlink(missing_ok=True)
+
+
+def _spares(folder: Path) -> list[Path]:
+    sized = []
+    for path in folder.glob(f"*{SPARE}"):
+        with contextlib.suppress(FileNotFoundError):
+            sized.append((path.stat().st_size, path))
+    return [path for _, path in sorted(sized, reverse=True)]
 
 
 def sweep_fresh(folder: Path) -> None:

@@ -45,6 +45,9 @@ class FolderJournal:
 
     def check_room(self) -> None:
         """See `ports.Journal.check_room`."""
+        if self._free_bytes() >= self._limits.free_bytes_min:
+            return
+        files.drop_spares(self.folder)
         if self._free_bytes() < self._limits.free_bytes_min:
             raise NotAccepted(Reason.OUT_OF_RESOURCES, "the journal's disk is nearly full")
 

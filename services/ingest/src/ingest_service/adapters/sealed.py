@@ -73,10 +73,9 @@ class SealedSegment:
         content = self._content() if self._found else memoryview(b"")
         for found in self._found:
             # Only the first member is no instance: any other without a digest has lost its extended header.
-            whole = end == 0 if found.place is None else tar.matches(found.place, found.header_sha256, content)
-            if not whole:
+            if not (tar.matches(found, self.id, content) if end else self._begins_with(found, content)):
                 break
-            members += found.place is not None
+            members += end > 0
             end = found.end
         log.info("segment recovered", segment=str(self.id), members=members, bytes=end)
         if not members:
@@ -87,6 +86,14 @@ class SealedSegment:
         os.fsync(self._held)
         self._rename(State.SEALED)
         del self._found  # what did not hold is gone
+        return True
+
+    def _begins_with(self, found: tar.Found, content: memoryview) -> bool:
+        """Whether this is our first member: after a power cut it can be that of a segment which had the file before."""
+        try:
+            read_about(self.id, _bytes_of(found, content))
+        except (ValueError, KeyError, TypeError):
+            return False
         return True
 
     def release(self) -> None:
@@ -104,8 +111,7 @@ class SealedSegment:
     def _contents(self) -> Contents:
         try:
             content = self._content()
-            first = self._found[0]
-            study_instance_uid, origin = read_about(bytes(content[first.offset : first.offset + first.length]))
+            study_instance_uid, origin = read_about(self.id, _bytes_of(self._found[0], content))
         except (IndexError, ValueError, KeyError, TypeError) as reason:
             raise BrokenSegment(f"segment {self.id} does not begin with {ABOUT}") from reason
         places = [found.place for found in self._found if found.place is not None]
@@ -124,7 +130,7 @@ class SealedSegment:
         }
 
     def _delete(self) -> None:
-        self.path.unlink()
+        files.keep_as_spare(self.path)
         files.sync_folder(self.path.parent)
         self.release()
 
@@ -143,6 +149,10 @@ class SealedSegment:
         self.path.rename(path)
         files.sync_folder(path.parent)
         self.path, self._state = path, state
+
+
+def _bytes_of(found: tar.Found, content: memoryview) -> bytes:
+    return bytes(content[found.offset : found.offset + found.length])
 
 
 def take(folder: Path, defaults: Callable[[Origin], Defaults]) -> Iterator[SealedSegment]:

@@ -14,7 +14,7 @@ from uuid import UUID
 from fj_events import Source
 
 from ingest_service.adapters import tar
-from ingest_service.adapters.files import FRESH, State, new_segment_id, path_of, sync_folder, unlock
+from ingest_service.adapters.files import FRESH, State, new_segment_id, path_of, sync_folder, take_spare, unlock
 from ingest_service.domain.pack import Place
 from ingest_service.domain.reception import Identity, Origin
 
@@ -36,9 +36,11 @@ def about(segment: UUID, study_instance_uid: str, origin: Origin) -> bytes:
     ).encode()
 
 
-def read_about(content: bytes) -> tuple[str, Origin]:
+def read_about(segment: UUID, content: bytes) -> tuple[str, Origin]:
     """Study Instance UID and origin. Raises ValueError, KeyError, TypeError when it is not what `about` wrote."""
     told = json.loads(content)
+    if told["segment"] != str(segment):
+        raise ValueError(f"the content is that of segment {told['segment']}")
     origin = Origin(Source(told["source"]), told["site"], told["calling_ae_title"], told["actor"])
     return told["study_instance_uid"], origin
 
@@ -56,13 +58,13 @@ class OpenSegment:
         # Between creating and locking it, a sweeper could take a file for an orphan, and remove it under the writer's
         # hands. So it gets its name only once it is locked.
         fresh = self._path.with_suffix(FRESH)
-        self._file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._file = take_spare(folder, fresh) or _made(fresh)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Blocks that are there already spare each sync the allocation (2.0 against 1.4 times the rate, measured).
             os.posix_fallocate(self._file, 0, room)
             first = tar.plain_member(ABOUT, about(self.id, study_instance_uid, origin))
-            self.end = os.pwrite(self._file, first, 0)
+            os.pwrite(self._file, first + tar.END, 0)
+            self.end = len(first)
             fresh.rename(self._path)
             sync_folder(folder)
         except OSError:
@@ -88,11 +90,18 @@ class OpenSegment:
             if not self.members:
                 self._path.unlink()
                 return False
+            # The end of the archive stands there already, behind the last member.
             os.ftruncate(self._file, self.end + len(tar.END))
             self._path.rename(path_of(self._folder, self.id, State.SEALED))
             return True
         finally:
             unlock(self._file)
+
+
+def _made(path: Path) -> int:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
 
 
 class OpenEntry:
@@ -124,8 +133,8 @@ class OpenEntry:
     def commit(self) -> None:
         """Headers last: what has no headers yet ends the archive for whoever recovers it."""
         length = self._position - self._content
-        # The zero block ends the archive behind this member, whatever an abandoned longer one has left there.
-        self._pwrite(tar.padding(length) + bytes(tar.BLOCK), self._position)
+        # The archive ends behind this member, whatever an abandoned longer one or an older segment has left there.
+        self._pwrite(tar.padding(length) + tar.END, self._position)
         place = Place(
             series_instance_uid=self._identity.series_instance_uid,
             sop_instance_uid=self._identity.sop_instance_uid,
@@ -135,7 +144,7 @@ class OpenEntry:
             sha256=self._digest.hexdigest(),
             received_at=datetime.now(UTC),
         )
-        self._pwrite(tar.member_header(place, hashlib.sha256(self._header).hexdigest()), self._start)
+        self._pwrite(tar.member_header(place, tar.header_digest(self._segment.id, self._header)), self._start)
         os.fdatasync(self._file)
         self._segment.committed(self._position + len(tar.padding(length)))
 
