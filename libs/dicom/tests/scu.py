@@ -51,8 +51,9 @@ class _Keeping:
         self._kept = kept
         self._data = bytearray()
 
-    def write(self, piece: memoryview) -> None:
-        self._data += piece
+    def write(self, *pieces: memoryview) -> None:
+        for piece in pieces:
+            self._data += piece
 
     def finish(self) -> Status:
         self._kept.append(bytes(self._data))

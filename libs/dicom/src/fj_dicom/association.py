@@ -159,7 +159,7 @@ class Association:
             self._log.error("service failed", error=type(error).__name__, at=_place(error))
             channel.fail(incoming, Status(General.PROCESSING_FAILURE, "internal error"))
         self._busy = False
-        metrics.MESSAGES.labels(self._offer.name, _name(command.field), f"{channel.status:04x}").inc()
+        metrics.message(self._offer.name, _name(command.field), channel.status).inc()
 
     def _session(self, abstract_syntax: str, command: Command, caller: Caller) -> Session:
         if command.sop_class_uid != abstract_syntax:
@@ -172,11 +172,11 @@ class Association:
             session = self._sessions[service] = service.session(caller)
         return session
 
-    def _counted(self, fragments: Iterator[memoryview]) -> Iterator[memoryview]:
-        received = metrics.RECEIVED.labels(self._offer.name)
-        for fragment in fragments:
-            received.inc(len(fragment))
-            yield fragment
+    def _counted(self, fragments: Iterator[list[memoryview]]) -> Iterator[list[memoryview]]:
+        received = metrics.received(self._offer.name)
+        for together in fragments:
+            received.inc(sum(map(len, together)))
+            yield together
 
 
 class _Channel:

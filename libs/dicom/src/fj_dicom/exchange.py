@@ -47,14 +47,19 @@ class Exchange:
                 return context_id, bytes(collected)
         raise AssociationLost("no further message")
 
-    def data(self, context_id: int) -> Iterator[memoryview]:
-        """The fragments of the data set that follows; each is valid until the next one is taken."""
+    def data(self, context_id: int) -> Iterator[list[memoryview]]:
+        """The data set that follows, all fragments together that have come; valid until the next ones are taken."""
+        together: list[memoryview] = []
         for received_id, control, fragment in self._pdvs:
             if control & pdu.COMMAND or received_id != context_id:
                 raise ProtocolBroken("a data set was interrupted by another message", 6)
-            yield fragment
+            together.append(fragment)
             if control & pdu.LAST:
+                yield together
                 return
+            if not self._connection.has_whole():
+                yield together
+                together = []
 
     def put(self, context_id: int, command: bytes, data: bytes = b"") -> int:
         """Add a message to what the next flush sends in one go. Returns the bytes that wait."""

@@ -28,12 +28,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A request whose data set is still arriving: `fragments` must be used in order, each before the next is taken."""
+    """A request whose data set is still arriving.
+
+    `fragments` are lists of what has come together, to be used in order, each list before the next is taken.
+    """
 
     caller: Caller
     command: Command
     transfer_syntax: str
-    fragments: Iterator[memoryview]
+    fragments: Iterator[list[memoryview]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,14 @@ class PduSocket:
         except OSError as reason:
             raise AssociationLost(f"cannot send: {type(reason).__name__}") from reason
 
+    def has_whole(self) -> bool:
+        """Whether the next PDU is here as a whole: `read` will not move what it gave out before."""
+        waiting = self._end - self._start
+        if waiting < _HEADER.size:
+            return False
+        _, length = _HEADER.unpack_from(self._buffer, self._start)
+        return bool(waiting >= _HEADER.size + length)
+
     def has_input(self) -> bool:
         """Whether the peer has sent something that was not read yet."""
         if self._end > self._start:

@@ -119,8 +119,9 @@ class Verification(Stateless):
 def take_whole(incoming: Incoming) -> Request:
     """Collect the data set in memory. Raises Refused when it is longer than `DATA_SET_MAX`."""
     data = bytearray()
-    for fragment in incoming.fragments:
-        data += fragment
+    for fragments in incoming.fragments:
+        for fragment in fragments:
+            data += fragment
         if len(data) > DATA_SET_MAX:
             raise Refused(Status(General.RESOURCE_LIMITATION, f"data set longer than {DATA_SET_MAX} bytes"))
     return Request(incoming.caller, incoming.command, incoming.transfer_syntax, bytes(data))

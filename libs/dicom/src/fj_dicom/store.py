@@ -13,7 +13,7 @@ from fj_dicom.status import Status
 class Sink(Protocol):
     """Takes one data set. Every method may raise Refused; nothing of the data set is kept then."""
 
-    def write(self, piece: memoryview) -> None:
+    def write(self, *pieces: memoryview) -> None:
         """The next bytes, valid during the call only."""
 
     def finish(self) -> Status:
@@ -64,8 +64,8 @@ class _StoreSession:
         sink = self._receiver.begin(incoming)
         finished = False
         try:
-            for piece in incoming.fragments:
-                sink.write(piece)
+            for pieces in incoming.fragments:
+                sink.write(*pieces)
             status = sink.finish()
             finished = True
         finally:

@@ -17,7 +17,7 @@ from ingest_service.domain.reception import Identity, Origin
 class Entry(Protocol):
     """One data set on its way into the journal. `NotAccepted` from any method: nothing of it is kept."""
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         """The next bytes of the data set."""
 
     def view(self) -> memoryview:

@@ -196,7 +196,7 @@ def burst(site: Ground, folder: Path, series: Sequence[Path]) -> tuple[Peer, Pee
                 peer.rates.append(count / send(peer, series, PROMPT))
                 peer.costs.append((peer.spent() - before) / count)
                 for segment in journal.glob("*.tar"):
-                    segment.unlink()
+                    segment.rename(segment.with_suffix(".spare"))  # as the shipper leaves it
         small = folder / "small"
         write_series(small, SMALL, SMALL_SIDE)
         for peer in (theirs, ours):

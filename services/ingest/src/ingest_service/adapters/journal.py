@@ -181,9 +181,9 @@ class FolderEntry:
         self._done: Callable[[bool], None] | None = done
         self._failed = False
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         with self._disk():
-            self._entry.write(piece)
+            self._entry.write(*pieces)
 
     def view(self) -> memoryview:
         return self._entry.view()

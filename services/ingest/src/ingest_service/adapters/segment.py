@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from ingest_service.adapters.files import FRESH, State, new_segment_id, path_of,
 from ingest_service.domain.pack import Place
 from ingest_service.domain.reception import Identity, Origin
 
+PIECES_MAX: Final = 1024
+"""IOV_MAX."""
 ABOUT: Final = "filmjacket.json"
 """The first member: whose the segment is."""
 
@@ -114,15 +117,17 @@ class OpenEntry:
         self._identity = identity
         self._header = header
         self._content = start + tar.HEADER_ROOM
-        self._data = self._position = self._content + len(header)
+        self._data = self._content + len(header)
+        self._position = self._content
         self._digest = hashlib.sha256()
-        self._pwrite(header, self._content)
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         """See `ports.Entry.write`."""
-        self._digest.update(piece)
-        self._pwrite(piece, self._position)
-        self._position += len(piece)
+        for piece in pieces:
+            self._digest.update(piece)
+        if self._position == self._content:
+            pieces = (self._header, *pieces)
+        self._position += self._pwrite(pieces, self._position)
 
     def view(self) -> memoryview:
         """See `ports.Entry.view`; unmapped when the last slice of it is gone."""
@@ -132,9 +137,11 @@ class OpenEntry:
 
     def commit(self) -> None:
         """Headers last: what has no headers yet ends the archive for whoever recovers it."""
+        if self._position == self._content:
+            self.write()  # a data set without any byte
         length = self._position - self._content
         # The archive ends behind this member, whatever an abandoned longer one or an older segment has left there.
-        self._pwrite(tar.padding(length) + tar.END, self._position)
+        self._pwrite((tar.padding(length) + tar.END,), self._position)
         place = Place(
             series_instance_uid=self._identity.series_instance_uid,
             sop_instance_uid=self._identity.sop_instance_uid,
@@ -144,12 +151,16 @@ class OpenEntry:
             sha256=self._digest.hexdigest(),
             received_at=datetime.now(UTC),
         )
-        self._pwrite(tar.member_header(place, tar.header_digest(self._segment.id, self._header)), self._start)
+        self._pwrite((tar.member_header(place, tar.header_digest(self._segment.id, self._header)),), self._start)
         os.fdatasync(self._file)
         self._segment.committed(self._position + len(tar.padding(length)))
 
-    def _pwrite(self, data: bytes | memoryview, offset: int) -> None:
-        rest = memoryview(data)
-        while rest:
-            written = os.pwrite(self._file, rest, offset)
-            rest, offset = rest[written:], offset + written
+    def _pwrite(self, pieces: Sequence[bytes | memoryview], offset: int) -> int:
+        """Write all of it, in one go where the system takes it so; how much it was."""
+        wanted = sum(map(len, pieces))
+        written = os.pwritev(self._file, pieces[:PIECES_MAX], offset)
+        if written < wanted:
+            rest = memoryview(b"".join(pieces))
+            while written < wanted:
+                written += os.pwrite(self._file, rest[written:], offset + written)
+        return wanted

@@ -1,5 +1,7 @@
 """C-STORE (PS3.4 Annex B; IHE RAD-8): into the journal."""
 
+from typing import Final
+
 from fj_dicom import OK, Caller, Incoming, Receiver, Refused, Sink, Status, file_header
 from fj_events import Source
 
@@ -8,6 +10,8 @@ from ingest_service.entrypoints.intake import Intake
 from ingest_service.entrypoints.metrics import RECEIVED, REFUSED
 from ingest_service.entrypoints.storable import STATUS
 from ingest_service.ports import Journal, Writer
+
+_RECEIVED: Final = RECEIVED.labels(Source.DIMSE)
 
 
 class JournalStorage:
@@ -49,9 +53,9 @@ class _Sink:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    def write(self, piece: memoryview) -> None:
+    def write(self, *pieces: memoryview) -> None:
         try:
-            self._intake.write(piece)
+            self._intake.write(*pieces)
         except NotAccepted as refusal:
             raise _refused(refusal) from refusal
 
@@ -60,7 +64,7 @@ class _Sink:
             self._intake.finish()
         except NotAccepted as refusal:
             raise _refused(refusal) from refusal
-        RECEIVED.labels(Source.DIMSE).inc()
+        _RECEIVED.inc()
         return OK
 
     def abandon(self) -> None:

@@ -1,6 +1,6 @@
 """One data set on its way from a door into the journal: found out what it is while it arrives, checked to its end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -34,17 +34,19 @@ class Intake:
         self._entry: Entry | None = None
         self._size = 0
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         """The next bytes of the data set."""
-        self._size += len(piece)
+        self._size += sum(map(len, pieces))
         if self._entry is not None:
-            self._entry.write(piece)
-        else:
-            self._look(piece)
+            self._entry.write(*pieces)
+            return
+        for number, piece in enumerate(pieces, start=1):
+            if self._look(piece, pieces[number:]):
+                return
 
     def finish(self) -> Identity:
         """The data set is complete: check it, make it durable, say what it was."""
-        entry = self._entry or self._begin(self._head)
+        entry = self._entry or self._begin(self._head, ())
         if not self._tags.ends_at(self._size):
             with _understood(), entry.view() as data:
                 self._tags.finish(data)
@@ -56,23 +58,25 @@ class Intake:
         if self._entry is not None:
             self._entry.abandon()
 
-    def _look(self, piece: bytes | memoryview) -> None:
+    def _look(self, piece: bytes | memoryview, further: Sequence[bytes | memoryview]) -> bool:
+        """Whether it is known now what it is; all pieces are written then."""
         # In nearly all data sets the first piece tells; only where it does not, pieces are put together.
         head = self._head + piece if self._head else piece
         with _understood():
             passed = self._tags.feed(memoryview(head))
         if passed:
-            self._begin(head)
-        elif self._size > HEAD_MAX:
+            self._begin(head, further)
+        elif len(head) > HEAD_MAX:
             raise NotAccepted(Reason.NOT_UNDERSTOOD, f"no Series Instance UID in the first {HEAD_MAX} bytes")
         else:
             self._head = bytearray(head)
+        return passed
 
-    def _begin(self, head: bytes | bytearray | memoryview) -> Entry:
+    def _begin(self, head: bytes | bytearray | memoryview, further: Sequence[bytes | memoryview]) -> Entry:
         identity = self.identity()
         check(identity, self._expected)
         self._entry = self._writer.begin(identity, self._header(identity))
-        self._entry.write(memoryview(head))
+        self._entry.write(memoryview(head), *further)
         self._head = bytearray()
         return self._entry
 
