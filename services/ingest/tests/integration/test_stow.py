@@ -1,13 +1,18 @@
 """STOW-RS (PS3.18 section 10.5) over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
+from dicomweb_client.web import DICOMwebClient
 from fj_testing import Log, Services
 from fj_testing.stack import S3
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from services.ingest.tests.builders import an_instance, encoded, part10
 from services.ingest.tests.doors import World, store_of
@@ -138,7 +143,8 @@ async def test_a_body_without_length_is_bounded_too(world: World, http: httpx.As
         (b"", {}, 400),
         (b"this is no multipart body", {}, 400),
         (body(b"x" * (BYTES_MAX + 1)), {}, 413),
-        (body(b"x"), {"Accept": "application/dicom+xml"}, 406),
+        (body(b"x"), {"Accept": "text/html"}, 406),
+        (body(b"x"), {"Content-Encoding": "gzip"}, 415),
     ],
 )
 async def test_what_is_no_request_is_a_problem(
@@ -154,6 +160,51 @@ async def test_a_study_that_is_no_uid_is_a_problem(world: World, http: httpx.Asy
     answer = await stow(http, body(part10(an_instance())), "/dicomweb/studies/1.2.x")
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_one_file_is_a_body_of_its_own(world: World, http: httpx.AsyncClient) -> None:
+    """Cut short, it is refused as a part would be."""
+    sent, cut = an_instance("1.2.4.6", pixels=3_000_000), an_instance("1.2.4.6")
+    headers = {"Content-Type": "application/dicom"}
+    answer = await http.post("/dicomweb/studies/1.2.4.6", content=part10(sent), headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert uids(answer.json(), STORED) == [sent.SOPInstanceUID]
+    broken = await http.post("/dicomweb/studies", content=part10(cut)[:-100], headers=headers)
+    assert broken.status_code == 409
+    assert reasons(broken.json(), FAILED) == [0xC000]
+    assert (await http.post("/dicomweb/studies", content=b"", headers=headers)).status_code == 400
+    (fact,) = await world.facts("1.2.4.6")
+    assert await world.file_of(fact) == part10(sent)
+
+
+async def test_the_answer_is_xml_for_whoever_takes_nothing_else(world: World, http: httpx.AsyncClient) -> None:
+    good, foreign = an_instance("1.2.4.7"), an_instance("1.2.4.8")
+    files = body(part10(good), part10(foreign))
+    answer = await stow(http, files, "/dicomweb/studies/1.2.4.7", Accept="application/dicom+xml")
+    assert (answer.status_code, answer.headers["content-type"]) == (202, "application/dicom+xml")
+    root = fromstring(answer.content)  # noqa: S314 - our own service wrote it
+    assert root.find("DicomAttribute[@keyword='ReferencedSOPSequence']/Item[@number='1']") is not None
+    reason = root.find("DicomAttribute[@tag='00081198']/Item/DicomAttribute[@keyword='FailureReason'][@vr='US']/Value")
+    assert reason is not None
+    assert reason.text == str(0xA900)
+
+
+async def test_dicomweb_client_stores_a_study(world: World) -> None:
+    """A client that others use, with its own way of writing bodies and reading answers."""
+    study = [an_instance("1.2.4.9", "1.2.4.9.1") for _ in range(3)]
+    for dataset in study:
+        dataset.preamble, dataset.file_meta = bytes(128), FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    client = DICOMwebClient(f"{world.process.http}/dicomweb")
+    answer = await asyncio.to_thread(client.store_instances, study)
+    assert [item.ReferencedSOPInstanceUID for item in answer.ReferencedSOPSequence] == [
+        dataset.SOPInstanceUID for dataset in study
+    ]
+    assert answer.RetrieveURL.endswith("/dicomweb/studies/1.2.4.9")
+    (fact,) = await world.facts("1.2.4.9")
+    assert len(fact["instances"]) == 3
 
 
 async def test_a_part_of_another_kind_is_not_stored(world: World, http: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
-"""The parts of a STOW-RS request as they arrive (PS3.18 section 10.5.1, RFC 2387)."""
+"""The body of a STOW-RS request as it arrives: one part or many (PS3.18 section 10.5.1, RFC 2387)."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
@@ -9,7 +10,54 @@ from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints.part import Part, PartResult
 
 
-class StowReader:
+class Body(Protocol):
+    """Takes a body piece by piece, puts what is in it into the journal, remembers what became of it."""
+
+    results: list[PartResult]
+
+    def feed(self, data: bytes) -> bool:
+        """The next bytes of the body. False when the rest of it is of no use."""
+
+    def end(self) -> None:
+        """The body is complete."""
+
+    def stop(self, refusal: NotAccepted) -> None:
+        """No more bytes are taken; what is not complete is refused for this reason."""
+
+    def abandon(self) -> None:
+        """Nobody waits for an answer any more."""
+
+
+class SinglePart:
+    """A body that is one Part 10 file."""
+
+    def __init__(self, part: Part) -> None:
+        self.results: list[PartResult] = []
+        self._part = part
+        self._empty = True
+
+    def feed(self, data: bytes) -> bool:
+        """See `Body.feed`."""
+        self._empty = False
+        self._part.write(memoryview(data))
+        return True
+
+    def end(self) -> None:
+        """See `Body.end`."""
+        if not self._empty:
+            self.results.append(self._part.finish())
+
+    def stop(self, refusal: NotAccepted) -> None:
+        """See `Body.stop`."""
+        self.results.append(self._part.refuse(refusal))
+
+    def abandon(self) -> None:
+        """See `Body.abandon`."""
+        if not self.results:
+            self._part.abandon()
+
+
+class MultipartBody:
     """Takes the body piece by piece, puts each part into the journal, remembers what became of it."""
 
     def __init__(self, boundary: bytes, new_part: Callable[[], Part]) -> None:
@@ -41,8 +89,12 @@ class StowReader:
             self._break(NotAccepted(Reason.NOT_UNDERSTOOD, "the multipart body is malformed here"))
         return not self._ended
 
+    def end(self) -> None:
+        """See `Body.end`."""
+        self.stop(NotAccepted(Reason.NOT_UNDERSTOOD, "the body ends inside this part"))
+
     def stop(self, refusal: NotAccepted) -> None:
-        """No more bytes will come; a part that is not complete is refused for this reason."""
+        """See `Body.stop`."""
         if not self._ended:
             self._break(refusal)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from fj_events import Source
 from fj_runtime import MachineActor, Problem
@@ -14,14 +14,15 @@ from python_multipart.multipart import parse_options_header
 from ingest_service.domain.reception import NotAccepted, Origin, Reason
 from ingest_service.entrypoints import stow_answer
 from ingest_service.entrypoints.metrics import RECEIVED, REFUSED
-from ingest_service.entrypoints.multipart import StowReader
-from ingest_service.entrypoints.part import Part, PartResult
+from ingest_service.entrypoints.multipart import Body, MultipartBody, SinglePart
+from ingest_service.entrypoints.part import APPLICATION_DICOM, Part, PartResult
 from ingest_service.entrypoints.storable import Storable
 from ingest_service.ports import Journal
 
 T = TypeVar("T")
 ROOT: Final = "/dicomweb"
 DICOM_JSON: Final = "application/dicom+json"
+DICOM_XML: Final = "application/dicom+xml"
 ACCEPTABLE: Final = frozenset(("", "*/*", "application/*", "application/json", DICOM_JSON))
 GATHERED: Final = 1024 * 1024
 """Bytes that are handed to the disk's thread at once."""
@@ -38,11 +39,11 @@ def stow_router(journal: Journal, storable: Storable, site: str, bytes_max: int)
     door = _Door(journal, storable, site, bytes_max)
 
     @router.post(f"{ROOT}/studies", max_body_size=UNBOUNDED)
-    async def store(request: Request, actor: MachineActor) -> JSONResponse:
+    async def store(request: Request, actor: MachineActor) -> Response:
         return await door.store(request, actor, None)
 
     @router.post(f"{ROOT}/studies/{{study}}", max_body_size=UNBOUNDED)
-    async def store_in_study(request: Request, actor: MachineActor, study: StudyUid) -> JSONResponse:
+    async def store_in_study(request: Request, actor: MachineActor, study: StudyUid) -> Response:
         return await door.store(request, actor, study)
 
     return router
@@ -55,20 +56,22 @@ class _Door:
         self._site = site
         self._bytes_max = bytes_max
 
-    async def store(self, request: Request, actor: str | None, study: str | None) -> JSONResponse:
+    async def store(self, request: Request, actor: str | None, study: str | None) -> Response:
         """Read the body to its end, keep what can be kept, say what became of each part."""
         boundary = _boundary(request)
+        answer_in = _answered_in(request)
         self._check_bounds(request)
         writer = self._journal.writer(Origin(Source.DICOMWEB, self._site, actor=actor))
-        reader = StowReader(boundary, partial(Part, writer, self._storable, study))
+        new_part = partial(Part, writer, self._storable, study)
+        reader = SinglePart(new_part()) if boundary is None else MultipartBody(boundary, new_part)
         try:
             await self._read(request, reader)
         finally:
             await _steadily(reader.abandon)
             await _steadily(writer.close)
         if not reader.results:
-            raise Problem(400, "The body has no part")
-        return _answer(request, reader.results)
+            raise Problem(400, "The body has no instance")
+        return _answer(request, reader.results, answer_in)
 
     def _check_bounds(self, request: Request) -> None:
         try:
@@ -78,7 +81,7 @@ class _Door:
         if int(request.headers.get("content-length", "0")) > self._bytes_max:
             raise Problem(413, f"The body is larger than {self._bytes_max} bytes")
 
-    async def _read(self, request: Request, reader: StowReader) -> None:
+    async def _read(self, request: Request, reader: Body) -> None:
         size = 0
         useful = True
         async for block in _gathered(request.stream()):
@@ -87,20 +90,36 @@ class _Door:
                 reader.stop(NotAccepted(Reason.OUT_OF_RESOURCES, f"body larger than {self._bytes_max} bytes"))
                 return
             useful = useful and await _steadily(reader.feed, block)
-        reader.stop(NotAccepted(Reason.NOT_UNDERSTOOD, "the body ends inside this part"))
+        reader.end()
 
 
-def _boundary(request: Request) -> bytes:
+def _boundary(request: Request) -> bytes | None:
+    """What stands between the parts; None where the body is one file. Raises Problem."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "The body has a content encoding; send it as it is", {"Accept-Encoding": "identity"})
     kind, options = parse_options_header(request.headers.get("content-type"))
-    if kind != b"multipart/related" or options.get(b"type", b"application/dicom").lower() != b"application/dicom":
-        raise Problem(415, 'Only multipart/related; type="application/dicom" is stored here')
+    if kind == APPLICATION_DICOM:
+        return None
+    if kind != b"multipart/related" or options.get(b"type", APPLICATION_DICOM).lower() != APPLICATION_DICOM:
+        raise Problem(
+            415,
+            'Stored here: application/dicom, and multipart/related; type="application/dicom". Metadata with bulk data'
+            " (application/dicom+json, application/dicom+xml) is not: what is kept is the file as its maker wrote it",
+        )
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= 70:  # RFC 2046 5.1.1
         raise Problem(400, "The Content-Type names no boundary of 1 to 70 characters")
-    accepted = {entry.split(";")[0].strip().lower() for entry in request.headers.get("accept", "").split(",")}
-    if not accepted & ACCEPTABLE:
-        raise Problem(406, f"The answer is {DICOM_JSON}")
     return boundary
+
+
+def _answered_in(request: Request) -> str:
+    """The media type of the answer: JSON unless only XML will do. Raises Problem."""
+    accepted = {entry.split(";")[0].strip().lower() for entry in request.headers.get("accept", "").split(",")}
+    if accepted & ACCEPTABLE:
+        return DICOM_JSON
+    if accepted & {DICOM_XML, "application/xml"}:
+        return DICOM_XML
+    raise Problem(406, f"The answer is {DICOM_JSON} or {DICOM_XML}")
 
 
 async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -125,7 +144,7 @@ async def _steadily(call: Callable[..., T], *arguments: object) -> T:
         raise
 
 
-def _answer(request: Request, results: list[PartResult]) -> JSONResponse:
+def _answer(request: Request, results: list[PartResult], media_type: str) -> Response:
     for result in results:
         if result.refusal is None:
             RECEIVED.labels(Source.DICOMWEB).inc()
@@ -136,4 +155,7 @@ def _answer(request: Request, results: list[PartResult]) -> JSONResponse:
     if (warning := stow_answer.warning(results)) is not None:
         headers["Warning"] = warning
     root = f"{request.base_url}".rstrip("/") + ROOT
-    return JSONResponse(stow_answer.payload(results, root), status, headers, DICOM_JSON)
+    payload = stow_answer.payload(results, root)
+    if media_type == DICOM_XML:
+        return Response(stow_answer.as_xml(payload), status, headers, DICOM_XML)
+    return JSONResponse(payload, status, headers, DICOM_JSON)

@@ -1,7 +1,10 @@
 """The answer of a STOW-RS request (PS3.18 section 10.5.3, tables 10.5.3-1 and I.2-1)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from pydicom.datadict import keyword_for_tag
 
 from ingest_service.domain.reception import Reason
 from ingest_service.entrypoints.part import PartResult
@@ -46,6 +49,24 @@ def payload(results: Sequence[PartResult], root: str) -> dict[str, Any]:
     if nameless := [result for result in failed if not result.sop_instance_uid]:
         answer[OTHER_FAILURES_SEQUENCE] = _element("SQ", (_failure(result) for result in nameless))
     return answer
+
+
+def as_xml(answer: Mapping[str, Any]) -> bytes:
+    """The same in the Native DICOM Model (PS3.19 section A.1)."""
+    root = Element("NativeDicomModel", {"xml:space": "preserve"})
+    _attributes(root, answer)
+    return tostring(root, "utf-8", xml_declaration=True)
+
+
+def _attributes(parent: Element, elements: Mapping[str, Any]) -> None:
+    for tag, element in elements.items():
+        keyword = keyword_for_tag(int(tag, 16))
+        attribute = SubElement(parent, "DicomAttribute", {"tag": tag, "vr": element["vr"], "keyword": keyword})
+        for number, value in enumerate(element["Value"], start=1):
+            if element["vr"] == "SQ":
+                _attributes(SubElement(attribute, "Item", {"number": str(number)}), value)
+            else:
+                SubElement(attribute, "Value", {"number": str(number)}).text = str(value)
 
 
 def warning(results: Sequence[PartResult]) -> str | None:
