@@ -79,6 +79,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         index, packs, book = PostgresIndex(bus.pool), StoredPacks(reads_of(settings)), PostgresStudyBook(bus.pool)
         headers = Headers(packs)
         pixels = StoredPixels(packs, headers)
+        files = StoredFiles(packs, headers, pixels)
         showing = Showing(index, Renderer(headers, pixels))
         metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
         searches = PostgresSearches(bus.pool)
@@ -113,9 +114,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             SERVICE,
             studies_router(book, requests),
             search_router(searches, settings.search_limit),
-            retrieval_router(Retrieval(index, packs, pixels, metadata)),
+            retrieval_router(Retrieval(index, packs, pixels, files, metadata)),
             rendered_router(showing),
-            wado_uri_router(Old(showing, StoredFiles(packs, Transcoder()))),
+            wado_uri_router(Old(showing, files)),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

@@ -220,13 +220,16 @@ class Pixels(Protocol):
 
 
 class Files(Protocol):
-    """Part 10 files in the transfer syntax that is asked for."""
+    """Part 10 files and frames in the transfer syntax that is asked for."""
 
     def convertible(self, syntax: str, wanted: str) -> bool:
         """Whether what is stored in the one may be had in the other; a single file may still refuse."""
 
     async def file(self, stored: Stored, wanted: str) -> bytes | None:
         """The file in the transfer syntax `wanted`; None where it cannot be had without loss. Raises Gone."""
+
+    def frames(self, stored: Stored, numbers: Sequence[int], wanted: str) -> AsyncGenerator[bytes, None]:
+        """Frames, each whole, in the transfer syntax `wanted`. Raises NotConverted, NoSuchPart, Unreadable, Gone."""
 
 
 class Rendering(Protocol):

@@ -6,7 +6,7 @@ from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choo
 from storage_service.entrypoints.dicomweb.negotiation import BadAccept, alternatives
 
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
-JPEG = "1.2.840.10008.1.2.4.50"
+JPEG, J2K = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
 
 
 def test_the_preferred_comes_first_and_the_query_counts_before_the_header() -> None:
@@ -26,6 +26,14 @@ def test_a_header_that_cannot_be_read(header: str) -> None:
         alternatives(header)
 
 
+def never(_syntax: str, _wanted: str) -> bool:
+    return False
+
+
+def always(_syntax: str, _wanted: str) -> bool:
+    return True
+
+
 @pytest.mark.parametrize(
     ("accept", "syntaxes", "single", "multipart"),
     [
@@ -39,7 +47,7 @@ def test_a_header_that_cannot_be_read(header: str) -> None:
     ],
 )
 def test_files(accept: str, syntaxes: set[str], *, single: bool, multipart: bool) -> None:
-    assert choose_file(alternatives(accept), syntaxes, single=single).multipart is multipart
+    assert choose_file(alternatives(accept), syntaxes, never, single=single).multipart is multipart
 
 
 @pytest.mark.parametrize(
@@ -54,7 +62,7 @@ def test_files(accept: str, syntaxes: set[str], *, single: bool, multipart: bool
 )
 def test_files_in_a_form_that_is_not_offered(accept: str, syntaxes: set[str], *, single: bool) -> None:
     with pytest.raises(Problem) as problem:
-        choose_file(alternatives(accept), syntaxes, single=single)
+        choose_file(alternatives(accept), syntaxes, never, single=single)
     assert problem.value.status_code == 406
 
 
@@ -77,7 +85,7 @@ OCTETS = "application/octet-stream"
     ],
 )
 def test_frames(accept: str, syntax: str, *, single: bool, form: Form) -> None:
-    assert choose_frames(alternatives(accept), syntax, encapsulated=syntax == JPEG, single=single) == form
+    assert choose_frames(alternatives(accept), syntax, never, encapsulated=syntax == JPEG, single=single) == form
 
 
 @pytest.mark.parametrize(
@@ -93,8 +101,50 @@ def test_frames(accept: str, syntax: str, *, single: bool, form: Form) -> None:
 )
 def test_frames_in_a_form_that_is_not_offered(accept: str, syntax: str, *, single: bool) -> None:
     with pytest.raises(Problem) as problem:
-        choose_frames(alternatives(accept), syntax, encapsulated=syntax == JPEG, single=single)
+        choose_frames(alternatives(accept), syntax, never, encapsulated=syntax == JPEG, single=single)
     assert problem.value.status_code == 406
+
+
+DICOM = 'multipart/related; type="application/dicom"'
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted", "converted"),
+    [
+        (f"{DICOM}; transfer-syntax={J2K}", J2K, True),
+        (f"{DICOM}; transfer-syntax={J2K}, {DICOM}; transfer-syntax={JPEG}", None, False),  # as it is, among equals
+        (f"{DICOM}; transfer-syntax={J2K}, {DICOM}; transfer-syntax={JPEG}; q=0.5", J2K, True),
+        (f"{DICOM}; transfer-syntax={J2K}; q=0.5, {DICOM}; transfer-syntax=*", None, False),
+    ],
+)
+def test_files_are_converted_where_they_are_not_wanted_as_they_are(
+    accept: str, wanted: str | None, *, converted: bool
+) -> None:
+    form = choose_file(alternatives(accept), {JPEG}, always, single=False)
+    assert (form.transfer_syntax, form.converted) == (wanted, converted)
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntax", "form"),
+    [
+        (f'multipart/related; type="{OCTETS}"', JPEG, Form(OCTETS, EXPLICIT, multipart=True, converted=True)),
+        (OCTETS, BIG, Form(OCTETS, EXPLICIT, multipart=False, converted=True)),
+        ("image/jp2", EXPLICIT, Form("image/jp2", J2K, multipart=False, converted=True)),
+        (
+            f'multipart/related; type="image/jp2"; transfer-syntax={J2K}',
+            JPEG,
+            Form("image/jp2", J2K, multipart=True, converted=True),
+        ),
+        (
+            f'multipart/related; type="{OCTETS}"; transfer-syntax={J2K}',
+            EXPLICIT,
+            Form(OCTETS, J2K, multipart=True, converted=True),
+        ),
+        ("image/jp2, image/jpeg", JPEG, Form("image/jpeg", JPEG, multipart=False)),
+    ],
+)
+def test_frames_are_converted_where_they_are_not_wanted_as_they_are(accept: str, syntax: str, form: Form) -> None:
+    assert choose_frames(alternatives(accept), syntax, always, encapsulated=syntax == JPEG, single=True) == form
 
 
 def test_bulk_data() -> None:

@@ -2,13 +2,30 @@
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
-from fj_dicom import file_header
+from fj_dicom import UNCOMPRESSED, file_header
 from fj_objects import ByteRange
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian
 
+from storage_service.adapters.codecs import (
+    DECODED,
+    CannotCode,
+    Description,
+    decode,
+    encode,
+    native,
+    photometric_decoded,
+)
+from storage_service.adapters.headers import Headers
 from storage_service.adapters.packs import StoredPacks
+from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.transcoding import READABLE, WRITABLE, Transcoder
+from storage_service.domain.errors import NotConverted
 from storage_service.domain.retrieval import Stored
 
 MOST: Final = 512 * 1024 * 1024
@@ -18,9 +35,10 @@ MOST: Final = 512 * 1024 * 1024
 class StoredFiles:
     """See `storage_service.ports.Files`. As many are converted at once as there are processors."""
 
-    def __init__(self, packs: StoredPacks, transcoder: Transcoder) -> None:
+    def __init__(self, packs: StoredPacks, headers: Headers, pixels: StoredPixels) -> None:
         self._packs = packs
-        self._transcoder = transcoder
+        self._headers = headers
+        self._pixels = pixels
         self._limit = asyncio.Semaphore(os.cpu_count() or 1)
 
     def convertible(self, syntax: str, wanted: str) -> bool:
@@ -34,10 +52,33 @@ class StoredFiles:
             return None
         async with self._limit:
             data = await self._packs.read(stored, ByteRange(0, stored.length))
-            return data if own == wanted else await asyncio.to_thread(self._converted, stored, data, wanted)
+            return data if own == wanted else await asyncio.to_thread(_converted, stored, data, wanted)
 
-    def _converted(self, stored: Stored, data: bytes, wanted: str) -> bytes | None:
-        found = self._transcoder.convert(data[stored.data_offset :], stored.transfer_syntax_uid, [wanted])
-        if found is None:
-            return None
-        return file_header(stored.sop_class_uid, stored.sop_instance_uid, wanted, "") + found[1]
+    async def frames(self, stored: Stored, numbers: Sequence[int], wanted: str) -> AsyncGenerator[bytes, None]:
+        """See `Files.frames`."""
+        found = await self._pixels.frames(stored, numbers)
+        data_set = (await self._headers.read(stored)).data_set
+        async with aclosing(found.data) as frames:
+            async for frame in frames:
+                async with self._limit:
+                    yield await asyncio.to_thread(_recoded, data_set, frame, stored.transfer_syntax_uid, wanted)
+
+
+def _converted(stored: Stored, data: bytes, wanted: str) -> bytes | None:
+    found = Transcoder().convert(data[stored.data_offset :], stored.transfer_syntax_uid, [wanted])
+    if found is None:
+        return None
+    return file_header(stored.sop_class_uid, stored.sop_instance_uid, wanted, "") + found[1]
+
+
+def _recoded(data_set: Dataset, frame: bytes, syntax: str, wanted: str) -> bytes:
+    try:
+        image = Description.of(data_set)
+        if syntax in DECODED:
+            samples = decode(frame, syntax, image)
+            image = replace(image, photometric=photometric_decoded(syntax, image))
+        else:
+            samples = native(frame, image, big_endian=syntax == ExplicitVRBigEndian)
+        return samples.tobytes() if wanted in UNCOMPRESSED else encode(samples, wanted, image)
+    except CannotCode as reason:
+        raise NotConverted(f"It is stored as {syntax} and cannot be had as {wanted}: {reason}") from None

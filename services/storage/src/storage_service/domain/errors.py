@@ -23,3 +23,7 @@ class Unreadable(RetrievalError):
 
 class NotShown(RetrievalError):
     """The instance cannot be had as an image."""
+
+
+class NotConverted(RetrievalError):
+    """The instance cannot be had in the transfer syntax that is asked for."""

@@ -1,8 +1,8 @@
-"""In which form something stored is sent: as it is or not at all; nothing is transcoded (PS3.18 section 8.7.3)."""
+"""In which form something stored is sent: as it is where that is acceptable, else converted (PS3.18 section 8.7.3)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from fj_runtime import Problem
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
@@ -38,6 +38,18 @@ _COMPRESSED: Final = {
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
 """Media types of compressed frames by transfer syntax (PS3.18 Table 8.7.3-5)."""
+_DEFAULTS: Final = {
+    OCTETS: str(ExplicitVRLittleEndian),
+    "image/jpeg": "1.2.840.10008.1.2.4.70",
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jxl": "1.2.840.10008.1.2.4.110",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+}
+"""What a media type means that is asked for without a transfer syntax (the same table)."""
+Convertible = Callable[[str, str], bool]
+"""Whether what is stored in the first transfer syntax may be had in the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Form:
     media_type: str
     transfer_syntax: str | None
     multipart: bool
+    converted: bool = False
 
     @property
     def content_type(self) -> str:
@@ -54,32 +67,49 @@ class Form:
         return f"{self.media_type}; transfer-syntax={self.transfer_syntax}" if self.transfer_syntax else self.media_type
 
 
-def choose_file(accepted: Sequence[MediaRange], syntaxes: Collection[str], *, single: bool) -> Form:
+def choose_file(
+    accepted: Sequence[MediaRange], syntaxes: Collection[str], convertible: Convertible, *, single: bool
+) -> Form:
     """Part 10 files. `single`: the resource is one instance. Raises Problem 406."""
-    for one in accepted:
-        whole = single and one.part is None and one.type in {DICOM, "application/*"}
-        if not (whole or one.covers_parts(DICOM)):
-            continue
-        if one.transfer_syntax in {None, ANY_SYNTAX} or set(syntaxes) == {one.transfer_syntax}:
-            syntax = next(iter(syntaxes)) if whole else None
-            return Form(DICOM, syntax, multipart=not whole)
-    raise _not_offered(f'multipart/related; type="{DICOM}"; transfer-syntax=*', sorted(syntaxes))
+
+    def forms() -> Iterator[tuple[float, Form]]:
+        for one in accepted:
+            whole = single and one.part is None and one.type in {DICOM, "application/*"}
+            if not (whole or one.covers_parts(DICOM)):
+                continue
+            asked = one.transfer_syntax
+            if asked is None or asked == ANY_SYNTAX or set(syntaxes) == {asked}:
+                yield one.quality, Form(DICOM, next(iter(syntaxes)) if whole else None, multipart=not whole)
+            elif all(convertible(syntax, asked) for syntax in syntaxes):
+                yield one.quality, Form(DICOM, asked, multipart=not whole, converted=True)
+
+    offer = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
+    return _best(forms()) or _not_offered(offer, sorted(syntaxes))
 
 
-def choose_frames(accepted: Sequence[MediaRange], syntax: str, *, encapsulated: bool, single: bool) -> Form:
+def choose_frames(
+    accepted: Sequence[MediaRange], syntax: str, convertible: Convertible, *, encapsulated: bool, single: bool
+) -> Form:
     """Frames. `single`: one is asked for. Raises Problem 406."""
     own = _COMPRESSED.get(syntax, OCTETS) if encapsulated else OCTETS
     # Native frames are the same bytes in every little endian transfer syntax.
     label = syntax if encapsulated or syntax == ExplicitVRBigEndian else str(ExplicitVRLittleEndian)
-    for one in accepted:
-        open_ = one.part is None and one.covers("multipart/related")
-        media_type = next((kind for kind in (own, OCTETS) if open_ or one.covers_parts(kind)), None)
-        multipart = media_type is not None
-        if media_type is None and single and one.part is None:
-            media_type = next((kind for kind in (own, OCTETS) if one.covers(kind)), None)
-        if media_type is not None and _syntax_fits(one.transfer_syntax, media_type, label, open_=open_):
-            return Form(media_type, label, multipart)
-    raise _not_offered(f'multipart/related; type="{own}"; transfer-syntax={label}', [syntax])
+
+    def forms() -> Iterator[tuple[float, Form]]:
+        for one in accepted:
+            open_ = one.part is None and one.covers("multipart/related")
+            for media_type in (own, *_DEFAULTS):
+                multipart = open_ or one.covers_parts(media_type)
+                if not multipart and not (single and one.part is None and one.covers(media_type)):
+                    continue
+                if media_type in {own, OCTETS} and _syntax_fits(one.transfer_syntax, media_type, label, open_=open_):
+                    yield one.quality, Form(media_type, label, multipart)
+                wanted = one.transfer_syntax or _DEFAULTS.get(media_type, label)
+                fitting = media_type in {OCTETS, _COMPRESSED.get(wanted)}
+                if fitting and wanted not in {ANY_SYNTAX, label} and convertible(syntax, wanted):
+                    yield one.quality, Form(media_type, wanted, multipart, converted=True)
+
+    return _best(forms()) or _not_offered(f'multipart/related; type="{own}"; transfer-syntax={label}', [syntax])
 
 
 def choose_octets(accepted: Sequence[MediaRange]) -> Form:
@@ -99,6 +129,12 @@ def _syntax_fits(wanted: str | None, media_type: str, label: str, *, open_: bool
     return wanted is None and (open_ or media_type != OCTETS or label == ExplicitVRLittleEndian)
 
 
-def _not_offered(offer: str, syntaxes: Sequence[str]) -> Problem:
+def _best(forms: Iterator[tuple[float, Form]]) -> Form | None:
+    """The most wanted; among equals what needs no conversion, then what stands first."""
+    found = min(forms, key=lambda form: (-form[0], form[1].converted), default=None)
+    return found[1] if found else None
+
+
+def _not_offered(offer: str, syntaxes: Sequence[str]) -> NoReturn:
     stored = ", ".join(syntaxes)
-    return Problem(406, f"It is stored as {stored} and sent as it is; acceptable is {offer}")
+    raise Problem(406, f"It is stored as {stored} and cannot be had as asked for; acceptable is {offer}")

@@ -1,7 +1,7 @@
 """multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), with their length known beforehand."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
@@ -11,6 +11,8 @@ from storage_service.entrypoints.dicomweb.choices import Form
 
 AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes up to which an answer is sent in one piece, which costs much less than a stream; longer ones are streamed."""
+
+_NONE: Final[tuple[bytes, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,27 @@ def heading(form: Form, parts: Sequence[Part]) -> Response:
     return Response(headers=_Frame(form, parts).headers)
 
 
+def making(form: Form, parts: Sequence[Part], bodies: AsyncIterator[bytes]) -> Response:
+    """The answer of parts whose length shows only when they are made; each of `bodies` is one, whole."""
+    boundary = uuid4().hex
+
+    async def around() -> AsyncIterator[bytes]:
+        place = 0
+        async for body in bodies:
+            yield _head(replace(parts[place], length=len(body)), boundary) if form.multipart else b""
+            yield body
+            place += 1
+        yield f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
+
+    return StreamingResponse(around(), headers={"Content-Type": _together(form, boundary)})
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    """The body of an answer to HEAD whose length is not known."""
+    for piece in _NONE:
+        yield piece
+
+
 class _Frame:
     """What stands around the bytes of the parts."""
 
@@ -45,9 +68,8 @@ class _Frame:
         self._heads = [_head(part, boundary) if form.multipart else b"" for part in parts]
         self._tail = f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
         self.length = sum(map(len, self._heads)) + sum(part.length for part in parts) + len(self._tail)
-        together = f'multipart/related; type="{form.media_type}"; boundary={boundary}'
         self.headers = {
-            "Content-Type": together if form.multipart else form.content_type,
+            "Content-Type": _together(form, boundary),
             "Content-Length": str(self.length),
         }
 
@@ -59,6 +81,12 @@ class _Frame:
                 yield self._heads[number]
             yield data
         yield self._tail
+
+
+def _together(form: Form, boundary: str) -> str:
+    if not form.multipart:
+        return form.content_type
+    return f'multipart/related; type="{form.media_type}"; boundary={boundary}'
 
 
 def _head(part: Part, boundary: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from fj_runtime import Problem
 
-from storage_service.domain.errors import Away, Gone, NoSuchPart, NotShown, RetrievalError, Unreadable
+from storage_service.domain.errors import Away, Gone, NoSuchPart, NotConverted, NotShown, RetrievalError, Unreadable
 
 T = TypeVar("T")
 _STATUS: Final[dict[type[RetrievalError], int]] = {
@@ -15,6 +15,7 @@ _STATUS: Final[dict[type[RetrievalError], int]] = {
     NoSuchPart: 404,
     Unreadable: 404,
     NotShown: 406,
+    NotConverted: 406,
 }
 
 

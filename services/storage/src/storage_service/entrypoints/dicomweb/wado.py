@@ -9,14 +9,15 @@ from fastapi import APIRouter, Request
 from fj_runtime import Problem
 from starlette.responses import Response, StreamingResponse
 
+from storage_service.domain.errors import NotConverted
 from storage_service.domain.metadata import with_base
 from storage_service.domain.retrieval import Series, Stored, in_storage_order
 from storage_service.entrypoints.dicomweb.answers import base_url
 from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
-from storage_service.entrypoints.dicomweb.multipart import Part, heading, sending
+from storage_service.entrypoints.dicomweb.multipart import Part, heading, making, nothing, sending
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
-from storage_service.ports import Index, Metadata, Packs, Pixels
+from storage_service.ports import Files, Index, Metadata, Packs, Pixels
 
 _METHODS: Final = ["GET", "HEAD"]
 _STUDY: Final = "/studies/{study}"
@@ -31,6 +32,7 @@ class Retrieval:
     index: Index
     packs: Packs
     pixels: Pixels
+    files: Files
     metadata: Metadata
 
 
@@ -46,16 +48,16 @@ def retrieval_router(retrieval: Retrieval) -> APIRouter:
 def _files(router: APIRouter, retrieval: Retrieval) -> None:
     @router.api_route(_STUDY, methods=_METHODS)
     async def study(request: Request, study: str) -> Response:
-        return await _send_files(request, await retrieval.index.instances(study), retrieval.packs)
+        return await _send_files(request, await retrieval.index.instances(study), retrieval)
 
     @router.api_route(_SERIES, methods=_METHODS)
     async def series(request: Request, study: str, series: str) -> Response:
-        return await _send_files(request, await retrieval.index.instances(study, series), retrieval.packs)
+        return await _send_files(request, await retrieval.index.instances(study, series), retrieval)
 
     @router.api_route(_INSTANCE, methods=_METHODS)
     async def instance(request: Request, study: str, series: str, instance: str) -> Response:
         found = await retrieval.index.instances(study, series, instance)
-        return await _send_files(request, found, retrieval.packs, single=True)
+        return await _send_files(request, found, retrieval, single=True)
 
 
 def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
@@ -83,12 +85,12 @@ def _parts(router: APIRouter, retrieval: Retrieval) -> None:
     async def frames(request: Request, study: str, series: str, instance: str, frames: str) -> Response:
         numbers = _numbers(frames)
         stored = await _one(retrieval.index, study, series, instance)
-        return await _send_frames(request, stored, numbers, retrieval.pixels)
+        return await _send_frames(request, stored, numbers, retrieval)
 
     @router.api_route(_INSTANCE + "/bulkdata/{path:path}", methods=_METHODS)
     async def bulk_data(request: Request, study: str, series: str, instance: str, path: str) -> Response:
         stored = await _one(retrieval.index, study, series, instance)
-        return await _send_bulk_data(request, stored, path, retrieval.pixels)
+        return await _send_bulk_data(request, stored, path, retrieval)
 
 
 async def _one(index: Index, study: str, series: str, instance: str) -> Stored:
@@ -98,31 +100,39 @@ async def _one(index: Index, study: str, series: str, instance: str) -> Stored:
     return found[0]
 
 
-async def _send_files(request: Request, found: list[Stored], packs: Packs, *, single: bool = False) -> Response:
+async def _send_files(request: Request, found: list[Stored], retrieval: Retrieval, *, single: bool = False) -> Response:
     if not found:
         raise Problem(404, "There is no such instance" if single else "There is no such study or series")
-    form = choose_file(accepted_by(request), {stored.transfer_syntax_uid for stored in found}, single=single)
+    syntaxes = {stored.transfer_syntax_uid for stored in found}
+    form = choose_file(accepted_by(request), syntaxes, retrieval.files.convertible, single=single)
     order = in_storage_order(found)
     parts = [Part(_type_of(form, stored), stored.length, _address(request, stored)) for stored in order]
+    if form.transfer_syntax and form.converted:
+        files = _converted(retrieval.files, order, form.transfer_syntax)
+        return making(form, parts, nothing() if request.method == "HEAD" else await begun(files))
     if request.method == "HEAD":
         return heading(form, parts)
-    return await sending(form, parts, await begun(_pieces(packs, order)))
+    return await sending(form, parts, await begun(_pieces(retrieval.packs, order)))
 
 
 async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
     if not found:
         raise Problem(404, "There is no such study or series")
     if request.method == "HEAD":
-        return Response(media_type=JSON)
+        return StreamingResponse(nothing(), media_type=JSON)
     return StreamingResponse(await begun(_arrays(found, metadata, base_url(request))), media_type=JSON)
 
 
-async def _send_frames(request: Request, stored: Stored, numbers: list[int] | None, pixels: Pixels) -> Response:
+async def _send_frames(request: Request, stored: Stored, numbers: list[int] | None, retrieval: Retrieval) -> Response:
     accepted = accepted_by(request)
     with refusing():
-        frames = await pixels.frames(stored, numbers)
+        frames = await retrieval.pixels.frames(stored, numbers)
     form = choose_frames(
-        accepted, stored.transfer_syntax_uid, encapsulated=frames.encapsulated, single=len(frames.sizes) == 1
+        accepted,
+        stored.transfer_syntax_uid,
+        retrieval.files.convertible,
+        encapsulated=frames.encapsulated,
+        single=len(frames.sizes) == 1,
     )
     address = _address(request, stored)
     shown = numbers or range(1, len(frames.sizes) + 1)
@@ -130,18 +140,21 @@ async def _send_frames(request: Request, stored: Stored, numbers: list[int] | No
         Part(form.content_type, size, f"{address}/frames/{number}")
         for number, size in zip(shown, frames.sizes, strict=True)
     ]
+    if form.transfer_syntax and form.converted:
+        made = retrieval.files.frames(stored, list(shown), form.transfer_syntax)
+        return making(form, parts, nothing() if request.method == "HEAD" else await begun(made))
     if request.method == "HEAD":
         return heading(form, parts)
     return await sending(form, parts, await begun(_counted(frames.data)))
 
 
-async def _send_bulk_data(request: Request, stored: Stored, path: str, pixels: Pixels) -> Response:
+async def _send_bulk_data(request: Request, stored: Stored, path: str, retrieval: Retrieval) -> Response:
     form = choose_octets(accepted_by(request))
     steps = path.strip("/").split("/")
     if steps[0].upper() in {"7FE00008", "7FE00009", "7FE00010"}:
-        return await _send_frames(request, stored, None, pixels)
+        return await _send_frames(request, stored, None, retrieval)
     with refusing():
-        value = await pixels.element(stored, steps)
+        value = await retrieval.pixels.element(stored, steps)
     part = Part(form.media_type, len(value), f"{_address(request, stored)}/bulkdata/{path}")
     return await sending(form, [part], _single(value))
 
@@ -154,7 +167,8 @@ def _numbers(text: str) -> list[int] | None:
 
 
 def _type_of(form: Form, stored: Stored) -> str:
-    return f"{form.media_type}; transfer-syntax={stored.transfer_syntax_uid}"
+    syntax = form.transfer_syntax if form.converted else stored.transfer_syntax_uid
+    return f"{form.media_type}; transfer-syntax={syntax}"
 
 
 def _address(request: Request, stored: Stored) -> str:
@@ -172,6 +186,14 @@ async def _pieces(packs: Packs, order: Sequence[Stored]) -> AsyncGenerator[tuple
             while order[number] is not stored:
                 number += 1
             yield number, data
+
+
+async def _converted(files: Files, order: Sequence[Stored], wanted: str) -> AsyncGenerator[bytes, None]:
+    for stored in order:
+        data = await files.file(stored, wanted)
+        if data is None:
+            raise NotConverted(f"It is stored as {stored.transfer_syntax_uid} and cannot be had as {wanted}")
+        yield data
 
 
 async def _counted(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[int, bytes], None]:
