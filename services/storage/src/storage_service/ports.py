@@ -205,6 +205,9 @@ class Packs(Protocol):
         A long instance comes in several pieces, one after the other. The memory used is bounded. Raises Gone.
         """
 
+    def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        """So many bytes of a file. Raises Gone."""
+
 
 class Pixels(Protocol):
     """Parts of instances."""

@@ -50,6 +50,9 @@ class StoredPacks:
         """One cut of the file."""
         return await self._get(stored, _moved(stored, cut))
 
+    def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        return self.pieces(stored, ByteRange(offset, length))
+
     async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[bytes, None]:
         """One cut of the file, of any length, piece by piece."""
         with _named(stored):

@@ -1,13 +1,16 @@
 """multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), with their length known beforehand."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
+from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
 from storage_service.entrypoints.dicomweb.choices import Form
+from storage_service.entrypoints.dicomweb.conditions import Cut, not_modified, validated
+from storage_service.entrypoints.dicomweb.refusals import begun
 
 AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes up to which an answer is sent in one piece, which costs much less than a stream; longer ones are streamed."""
@@ -24,18 +27,32 @@ class Part:
     location: str
 
 
-async def sending(form: Form, parts: Sequence[Part], bodies: AsyncIterator[tuple[int, bytes]]) -> Response:
-    """The answer of these parts. `bodies`: the number of a part and some of its bytes, the parts in their order."""
-    frame = _Frame(form, parts)
-    if frame.length <= AT_ONCE:
-        pieces = [piece async for piece in frame.around(bodies)]
-        return Response(b"".join(pieces), headers=frame.headers)
-    return StreamingResponse(frame.around(bodies), headers=frame.headers)
+async def sending(
+    request: Request, form: Form, parts: Sequence[Part], etag: str, bodies: AsyncGenerator[tuple[int, bytes], None]
+) -> Response:
+    """The answer of these parts. `bodies`: the number of a part and some of its bytes, the parts in their order.
+
+    Nothing is read where the client has it already, or asks for the head alone.
+    """
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    frame = _Frame(form, parts, etag)
+    headers = {**frame.headers, **validated(etag)}
+    if not form.multipart:
+        headers["Accept-Ranges"] = "bytes"
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    pieces = frame.around(await begun(bodies))
+    if frame.length > AT_ONCE:
+        return StreamingResponse(pieces, headers=headers)
+    return Response(b"".join([piece async for piece in pieces]), headers=headers)
 
 
-def heading(form: Form, parts: Sequence[Part]) -> Response:
-    """The head of that answer alone (HEAD)."""
-    return Response(headers=_Frame(form, parts).headers)
+async def sending_cut(form: Form, cut: Cut, etag: str, pieces: AsyncGenerator[bytes, None]) -> Response:
+    """Some bytes of the only part (206)."""
+    headers = {"Content-Type": form.content_type, **cut.headers, **validated(etag)}
+    return StreamingResponse(await begun(pieces), status_code=206, headers=headers)
 
 
 def making(form: Form, parts: Sequence[Part], bodies: AsyncIterator[bytes]) -> Response:
@@ -62,8 +79,7 @@ async def nothing() -> AsyncIterator[bytes]:
 class _Frame:
     """What stands around the bytes of the parts."""
 
-    def __init__(self, form: Form, parts: Sequence[Part]) -> None:
-        boundary = uuid4().hex
+    def __init__(self, form: Form, parts: Sequence[Part], boundary: str) -> None:
         self._multipart = form.multipart
         self._heads = [_head(part, boundary) if form.multipart else b"" for part in parts]
         self._tail = f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""

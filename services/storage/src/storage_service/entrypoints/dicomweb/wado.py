@@ -14,7 +14,8 @@ from storage_service.domain.metadata import with_base
 from storage_service.domain.retrieval import Series, Stored, in_storage_order
 from storage_service.entrypoints.dicomweb.answers import base_url
 from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
-from storage_service.entrypoints.dicomweb.multipart import Part, heading, making, nothing, sending
+from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, asked_cut, not_modified, tag, validated
+from storage_service.entrypoints.dicomweb.multipart import Part, making, nothing, sending, sending_cut
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
 from storage_service.ports import Files, Index, Metadata, Packs, Pixels
@@ -110,17 +111,23 @@ async def _send_files(request: Request, found: list[Stored], retrieval: Retrieva
     if form.transfer_syntax and form.converted:
         files = _converted(retrieval.files, order, form.transfer_syntax)
         return making(form, parts, nothing() if request.method == "HEAD" else await begun(files))
-    if request.method == "HEAD":
-        return heading(form, parts)
-    return await sending(form, parts, await begun(_pieces(retrieval.packs, order)))
+    etag = tag(base_url(request), form, *map(_place, order))
+    if not form.multipart and (cut := asked_cut(request, etag, order[0].length)):
+        return await sending_cut(form, cut, etag, retrieval.packs.cut(order[0], cut.offset, cut.length))
+    return await sending(request, form, parts, etag, _pieces(retrieval.packs, order))
 
 
 async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
     if not found:
         raise Problem(404, "There is no such study or series")
-    if request.method == "HEAD":
-        return StreamingResponse(nothing(), media_type=JSON)
-    return StreamingResponse(await begun(_arrays(found, metadata, base_url(request))), media_type=JSON)
+    base, headers = base_url(request), REVALIDATED
+    if all(series.described for series in found):
+        etag = tag(base, *(series.described for series in found))
+        known, headers = not_modified(request, etag), validated(etag)
+        if known is not None:
+            return known
+    arrays = nothing() if request.method == "HEAD" else await begun(_arrays(found, metadata, base))
+    return StreamingResponse(arrays, media_type=JSON, headers=headers)
 
 
 async def _send_frames(request: Request, stored: Stored, numbers: list[int] | None, retrieval: Retrieval) -> Response:
@@ -143,9 +150,10 @@ async def _send_frames(request: Request, stored: Stored, numbers: list[int] | No
     if form.transfer_syntax and form.converted:
         made = retrieval.files.frames(stored, list(shown), form.transfer_syntax)
         return making(form, parts, nothing() if request.method == "HEAD" else await begun(made))
-    if request.method == "HEAD":
-        return heading(form, parts)
-    return await sending(form, parts, await begun(_counted(frames.data)))
+    etag = tag(base_url(request), form, numbers, _place(stored))
+    if not form.multipart and (cut := asked_cut(request, etag, frames.sizes[0])):
+        return await sending_cut(form, cut, etag, _cut(frames.data, cut))
+    return await sending(request, form, parts, etag, _counted(frames.data))
 
 
 async def _send_bulk_data(request: Request, stored: Stored, path: str, retrieval: Retrieval) -> Response:
@@ -156,7 +164,10 @@ async def _send_bulk_data(request: Request, stored: Stored, path: str, retrieval
     with refusing():
         value = await retrieval.pixels.element(stored, steps)
     part = Part(form.media_type, len(value), f"{_address(request, stored)}/bulkdata/{path}")
-    return await sending(form, [part], _single(value))
+    etag = tag(base_url(request), form, path, _place(stored))
+    if not form.multipart and (cut := asked_cut(request, etag, len(value))):
+        return await sending_cut(form, cut, etag, _cut(_once(value), cut))
+    return await sending(request, form, [part], etag, _counted(_once(value)))
 
 
 def _numbers(text: str) -> list[int] | None:
@@ -164,6 +175,11 @@ def _numbers(text: str) -> list[int] | None:
     if not all(part.isascii() and part.isdigit() and len(part) < 9 and int(part) for part in parts):
         raise Problem(400, "Frames are a list of numbers from 1, separated by commas")
     return [int(part) for part in parts]
+
+
+def _place(stored: Stored) -> tuple[str, str, int, int]:
+    """What lies there never changes."""
+    return stored.bucket, stored.pack, stored.offset, stored.length
 
 
 def _type_of(form: Form, stored: Stored) -> str:
@@ -203,8 +219,14 @@ async def _counted(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[
         number += 1
 
 
-async def _single(value: bytes) -> AsyncGenerator[tuple[int, bytes], None]:
-    yield 0, value
+async def _once(value: bytes) -> AsyncGenerator[bytes, None]:
+    yield value
+
+
+async def _cut(frames: AsyncGenerator[bytes, None], cut: Cut) -> AsyncGenerator[bytes, None]:
+    """Of the only frame."""
+    async for frame in frames:
+        yield frame[cut.offset : cut.offset + cut.length]
 
 
 async def _arrays(found: Sequence[Series], metadata: Metadata, base: str) -> AsyncGenerator[bytes, None]:
