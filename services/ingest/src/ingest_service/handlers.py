@@ -1,15 +1,22 @@
 """What happens to a sealed segment, and to a storage commitment request."""
 
+import asyncio
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
+import structlog
 from fj_events import ObjectRef
 
 from ingest_service.domain import commitment
 from ingest_service.domain.commitment import CommitmentRequest, TransactionReused
 from ingest_service.domain.pack import facts_of
 from ingest_service.ports import Commitments, Digests, Packs, Segment, Stored
+
+UNDO_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class Shipped(StrEnum):
@@ -40,6 +47,33 @@ async def ship(segment: Segment, digests: Digests, packs: Packs, namespace: UUID
         return Shipped.NOTHING_NEW
     await segment.delete()
     return Shipped.PACKED
+
+
+class NotShipped(Exception):
+    """Pack and facts are not out, and nothing of the segment is left here."""
+
+
+async def ship_now(segment: Segment, digests: Digests, packs: Packs, namespace: UUID, deadline_s: float) -> None:
+    """Ship a segment that somebody waits for. Raises NotShipped when that fails or takes too long."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            await ship(segment, digests, packs, namespace)
+    except Exception as error:
+        if await _undone(segment, digests, packs):
+            raise NotShipped(type(error).__name__) from error
+
+
+async def _undone(segment: Segment, digests: Digests, packs: Packs) -> bool:
+    """Take back what an attempt has left; False when its facts are out: only the answer was lost."""
+    try:
+        async with asyncio.timeout(UNDO_S):
+            if await digests.refers_to(segment.id):
+                return False
+            await packs.delete(segment.key)
+    except Exception as error:
+        # What cannot be asked cannot be taken back: at worst a pack is left that no fact names.
+        log.warning("attempt not taken back", segment=str(segment.id), exc_info=error)
+    return True
 
 
 async def _discard(segment: Segment, digests: Digests, packs: Packs) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,12 +15,13 @@ from fj_objects import S3Settings, S3Store
 from fj_runtime import Health, NotReachable, Part, SettingsError, Sites, api, command, database, serve
 
 from ingest_service.adapters.commitments import PostgresCommitments
+from ingest_service.adapters.direct import DirectJournal
 from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests
 from ingest_service.adapters.sealed import SealedSegment, take
 from ingest_service.domain.commitment import CommitmentRequest, NotKept
 from ingest_service.domain.pack import Defaults
-from ingest_service.domain.reception import Origin
+from ingest_service.domain.reception import NotAccepted, Origin, Reason
 from ingest_service.entrypoints.commitment import Keep, commitment_service
 from ingest_service.entrypoints.dimse import JournalStorage
 from ingest_service.entrypoints.http import journal_router
@@ -27,7 +29,8 @@ from ingest_service.entrypoints.shipper import Shipper
 from ingest_service.entrypoints.storable import Storable
 from ingest_service.entrypoints.stow import stow_router
 from ingest_service.entrypoints.sweeper import sweeper
-from ingest_service.handlers import request_commitment, ship
+from ingest_service.handlers import NotShipped, request_commitment, ship, ship_now
+from ingest_service.ports import Journal
 from ingest_service.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         await _drain(settings)
         return
     out = _WayOut(settings, roles)
-    journal = FolderJournal(settings.journal, _limits(settings), out.wake)
+    journal = _journal(settings, out)
     parts: list[Part] = [sweeper(journal)]
     if RECEIVER in roles:
         parts.append(_receiver(settings, journal, out.keep))
@@ -67,6 +70,14 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     await serve(settings, parts, api(SERVICE, *routers))
 
 
+def _journal(settings: Settings, out: "_WayOut") -> FolderJournal | DirectJournal:
+    limits = _limits(settings)
+    if settings.ack_after == "journal":
+        return FolderJournal(settings.journal, limits, out.wake)
+    defaults = partial(_defaults, Sites.load(settings.sites), _peers(settings))
+    return DirectJournal(settings.journal, limits, out.ship_now, defaults)
+
+
 class _WayOut:
     """What needs PostgreSQL: shipper, relay, commitment requests. It is awaited here, so that receiving need not."""
 
@@ -77,12 +88,25 @@ class _WayOut:
         self._roles = roles
         self._shipper: Shipper | None = None
         self._bus: Bus | None = None
+        self._way: _Way | None = None
+        self._loop = asyncio.get_running_loop()
 
     async def keep(self, request: CommitmentRequest) -> None:
         """Commit a storage commitment request. Raises TransactionReused, NotKept."""
         if self._bus is None:
             raise NotKept
         await request_commitment(request, PostgresCommitments(self._bus.unit), datetime.now(UTC))
+
+    def ship_now(self, segment: SealedSegment) -> None:
+        """Ship a segment; for the thread of whoever waits for it. Raises NotAccepted."""
+        way = self._way
+        if way is None:
+            raise NotAccepted(Reason.OUT_OF_RESOURCES, "the database cannot be reached")
+        shipping = ship_now(segment, way.digests, way.packs, way.namespace, self._settings.object_deadline)
+        try:
+            asyncio.run_coroutine_threadsafe(shipping, self._loop).result()
+        except NotShipped as reason:
+            raise NotAccepted(Reason.OUT_OF_RESOURCES, "object store or database cannot be reached") from reason
 
     def wake(self) -> None:
         """A segment was sealed. For any thread."""
@@ -106,7 +130,8 @@ class _WayOut:
 
     async def _work(self, pool: "Pool[Record]", stop: asyncio.Event) -> None:
         self._bus = bus = _bus(self._settings, pool)
-        self._shipper = _shipper(self._settings, bus)
+        self._way = _Way.of(self._settings, bus)
+        self._shipper = _shipper(self._settings, self._way)
         async with asyncio.TaskGroup() as group:
             group.create_task(_until(stop))
             if SHIPPER in self._roles:
@@ -122,7 +147,7 @@ async def _until(stop: asyncio.Event) -> None:
 async def _drain(settings: Settings) -> None:
     """Ship all that lies in the journal, whatever comes between; the relays of other processes do the rest."""
     async with database(settings, MIGRATIONS) as pool:
-        shipper = _shipper(settings, _bus(settings, pool))
+        shipper = _shipper(settings, _Way.of(settings, _bus(settings, pool)))
         journal = FolderJournal(settings.journal, _limits(settings), shipper.wake)
         while journal.status().segments:
             await shipper.round(asyncio.Event())
@@ -133,17 +158,27 @@ def _bus(settings: Settings, pool: "Pool[Record]") -> Bus:
     return Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
 
 
-def _shipper(settings: Settings, bus: Bus) -> Shipper:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What a segment leaves through."""
+
+    digests: PostgresDigests
+    packs: S3Store
+    namespace: UUID
+
+    @classmethod
+    def of(cls, settings: Settings, bus: Bus) -> "_Way":
+        namespace = UUID(settings.patient_namespace.get_secret_value())
+        return cls(PostgresDigests(bus.pool, bus.unit), S3Store(S3Settings()), namespace)
+
+
+def _shipper(settings: Settings, way: _Way) -> Shipper:
     sites, peers = Sites.load(settings.sites), _peers(settings)
-    namespace = UUID(settings.patient_namespace.get_secret_value())
-    packs = S3Store(S3Settings())
 
     def segments() -> Iterator[SealedSegment]:
         return take(settings.journal, partial(_defaults, sites, peers))
 
-    return Shipper(
-        segments, partial(ship, digests=PostgresDigests(bus.pool, bus.unit), packs=packs, namespace=namespace)
-    )
+    return Shipper(segments, partial(ship, digests=way.digests, packs=way.packs, namespace=way.namespace))
 
 
 def _defaults(sites: Sites, peers: Peers, origin: Origin) -> Defaults:
@@ -163,7 +198,7 @@ def _peers(settings: Settings) -> Peers:
         raise SettingsError(str(error)) from None
 
 
-def _receiver(settings: Settings, journal: FolderJournal, keep: Keep) -> Scp:
+def _receiver(settings: Settings, journal: Journal, keep: Keep) -> Scp:
     scp = ScpSettings(
         ae_title=settings.ae_title,
         host=settings.dimse_host,

@@ -1,6 +1,7 @@
 """What can be set: environment variables with the prefix INGEST_, and those that the installation shares."""
 
 from pathlib import Path
+from typing import Literal
 
 from fj_events import Uid
 from fj_runtime import Port, ServiceSettings
@@ -44,6 +45,11 @@ class Settings(ServiceSettings):
     """Folder of the journal, on a durable local disk; all ingest processes of a node share it."""
     journal_free_min: int = Field(default=2 * GIB, ge=0)
     """Below so much free disk, senders are told 0xA700 until there is more."""
+    ack_after: Literal["journal", "object"] = "journal"
+    """When a sender is told success: when its instance is in the journal; or when its pack and its fact are out, for
+    nodes without a durable disk. Then each instance is a pack of its own."""
+    object_deadline: float = Field(default=20, gt=0)
+    """How long a sender waits for the object store and the database where it has to."""
     segment_bytes: int = Field(default=256 * MIB, ge=MIB)
     segment_idle: float = Field(default=5, gt=0)
     segment_age: float = Field(default=30, gt=0)

@@ -55,7 +55,8 @@ def as_xml(answer: Mapping[str, Any]) -> bytes:
     """The same in the Native DICOM Model (PS3.19 section A.1)."""
     root = Element("NativeDicomModel", {"xml:space": "preserve"})
     _attributes(root, answer)
-    return tostring(root, "utf-8", xml_declaration=True)
+    encoded: bytes = tostring(root, "utf-8", xml_declaration=True)
+    return encoded
 
 
 def _attributes(parent: Element, elements: Mapping[str, Any]) -> None:
