@@ -13,9 +13,12 @@ if ! has uv && ! [ -x .tools/bin/uv ]; then
 	has python3 && python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
 fi
 if ! has mvn && ! ls -d "$cache"/kafka-*/lib >/dev/null 2>&1; then needed="$needed maven"; fi
-case "$purpose" in test | bench) has storescu || needed="$needed dcmtk" ;; esac
-if [ "$purpose" = bench ]; then
+case "$purpose" in test | bench)
+	has storescu || needed="$needed dcmtk"
 	has Orthanc || needed="$needed orthanc"
+	;;
+esac
+if [ "$purpose" = bench ]; then
 	[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || needed="$needed orthanc-dicomweb"
 fi
 # The viewer is fetched with it; without it there is none.
@@ -27,7 +30,7 @@ if [ "$(id -u)" = 0 ] && has apt-get; then
 	apt-get update -q </dev/null
 	# shellcheck disable=SC2086 # a list of words
 	apt-get install -y -q --no-install-recommends $needed $wished </dev/null
-	# Its package starts it, for everybody to reach; the benchmark starts one of its own.
+	# Its package starts it, for everybody to reach; tests and the benchmark start their own.
 	case "$needed" in *orthanc*) service orthanc stop && update-rc.d orthanc disable ;; esac
 elif [ -n "$needed" ]; then
 	echo "Filmjacket needs these packages: sudo apt-get install -y$needed$wished" >&2

@@ -21,6 +21,7 @@ PATIENT_ROOT_FIND = UID("1.2.840.10008.5.1.4.1.2.1.1")
 PATIENT_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.1.2")
 STUDY_ROOT_MOVE = UID("1.2.840.10008.5.1.4.1.2.2.2")
 STUDY_ROOT_GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
+INSTANCE_AVAILABILITY = UID("1.2.840.10008.5.1.4.33")
 STORAGE_COMMITMENT = UID("1.2.840.10008.1.20.1")
 FIND_LIMIT = 40
 """Of the storage under test."""
@@ -146,6 +147,31 @@ class Modality:
         caller = str(event.assoc.requestor.ae_title)
         self.reports.append(Report(caller, request.EventTypeID, event.event_information))
         return 0x0000, None
+
+
+@dataclass
+class Notified:
+    """Takes Instance Availability Notifications (PS3.4 Annex R), by pynetdicom."""
+
+    ae_title: str
+    port: int
+    contents: list[Dataset] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        ae = AE(self.ae_title)
+        ae.add_supported_context(INSTANCE_AVAILABILITY)
+        handlers: list[Any] = [(evt.EVT_N_CREATE, self._take)]
+        server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        assert server is not None
+        self._server = server
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+
+    def _take(self, event: Event) -> tuple[int, Dataset]:
+        self.contents.append(event.attribute_list)
+        return 0x0000, event.attribute_list
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,18 @@ from fj_dicom.part10 import FileHeader, file_header, read_file_header
 from fj_dicom.peers import BadPeers, Peer, Peers
 from fj_dicom.query import FindHandler, FindService, Matches
 from fj_dicom.requestor import NotAssociated, Remote, Requested, RequestorSettings, Wanted, requested, stored_contexts
-from fj_dicom.retrieve import Data, GetHandler, GetService, Move, MoveHandler, MoveService, Retrieval, Supply
+from fj_dicom.retrieve import (
+    Data,
+    GetHandler,
+    GetService,
+    Move,
+    MoveHandler,
+    MoveService,
+    Result,
+    Retrieval,
+    Supply,
+    deliver,
+)
 from fj_dicom.scanner import TagScanner
 from fj_dicom.scp import Health, Scp
 from fj_dicom.sender import Outgoing, Sender
@@ -83,6 +94,7 @@ __all__ = [
     "Request",
     "Requested",
     "RequestorSettings",
+    "Result",
     "Retrieval",
     "Retrieve",
     "Scp",
@@ -101,6 +113,7 @@ __all__ = [
     "Wanted",
     "asked",
     "day",
+    "deliver",
     "file_header",
     "integer",
     "item",

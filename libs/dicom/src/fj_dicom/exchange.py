@@ -80,9 +80,9 @@ class Exchange:
             parts.append(part)
             length += len(part)
             if length >= TOGETHER:
-                self._connection.send(b"".join(parts))
+                self._connection.send_parts(parts)
                 parts, length = [], 0
-        self._connection.send(b"".join(parts))
+        self._connection.send_parts(parts)
 
     def flush(self) -> None:
         """Send what waits, as one segment where it fits. Raises AssociationLost."""

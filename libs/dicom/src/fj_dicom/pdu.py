@@ -30,6 +30,8 @@ _TIMEVAL: Final = Struct("@ll")
 FINISH_S: Final = 1.0
 _TIMER_SLACK_S: Final = 0.05
 """The kernel's timer may be early by a tick."""
+PARTS_MAX: Final = 1024
+"""Of one sendmsg (IOV_MAX of Linux)."""
 REQUEST_LENGTH_MAX: Final = 512 * 1024
 """128 presentation contexts with every known transfer syntax are 240 KiB."""
 BUFFER: Final = 1024 * 1024
@@ -91,6 +93,17 @@ class PduSocket:
             return False
         _, length = _HEADER.unpack_from(self._buffer, self._start)
         return bool(waiting >= _HEADER.size + length)
+
+    def send_parts(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Send all of them, copied by nobody but the system. Raises AssociationLost."""
+        try:
+            for start in range(0, len(parts), PARTS_MAX):
+                batch = parts[start : start + PARTS_MAX]
+                sent = self._socket.sendmsg(batch)
+                if sent < sum(map(len, batch)):  # rare: a signal came, or the time limit of the socket
+                    self._socket.sendall(memoryview(b"".join(batch))[sent:])
+        except OSError as reason:
+            raise AssociationLost(f"cannot send: {type(reason).__name__}") from reason
 
     def has_input(self) -> bool:
         """Whether the peer has sent something that was not read yet."""

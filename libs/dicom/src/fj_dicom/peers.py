@@ -1,7 +1,7 @@
 """The known peers of `FJ_PEERS`: AE title -> address, site, and what is different about them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -45,6 +45,8 @@ class Peer:
     accession_issuer: str | None = None
     station_name: str | None = None
     """What it is called, where its data sets do not say so."""
+    availability_notification: bool = False
+    """It wants to be told when a study is available (PS3.4 Annex R)."""
 
 
 class Peers:
@@ -65,6 +67,9 @@ class Peers:
         if not isinstance(content, dict):
             raise BadPeers(f"FJ_PEERS {path}: a mapping of AE titles expected, a {type(content).__name__} found")
         return cls({str(title): _peer(str(title), entry) for title, entry in content.items()})
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._peers.values())
 
     def get(self, ae_title: str) -> Peer | None:
         """The peer, if it is known."""
@@ -125,6 +130,12 @@ def _associations(value: object) -> int:
     return value
 
 
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _site(value: object) -> str:
     if not _SITE.fullmatch(str(value)):
         raise ValueError
@@ -158,6 +169,7 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "port": _Field(_port, "a port number", needed=True),
     "site": _Field(_site, "1 to 32 letters, digits, '_' or '-'", MAIN_SITE),
     "associations": _Field(_associations, f"1 to {ASSOCIATIONS_MAX}", 1),
+    "availability_notification": _Field(_switch, "true or false", default=False),
     "transfer_syntaxes": _Field(_uids, _UID_LIST, frozenset()),
     "sop_classes": _Field(_uids, _UID_LIST, frozenset()),
     "patient_id_issuer": _Field(_named, _SHORT_TEXT),

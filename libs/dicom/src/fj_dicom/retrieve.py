@@ -25,8 +25,8 @@ _SHARES: Final = 4
 """Each association of a C-MOVE takes so many shares of the work, that the last to finish is not late by much."""
 _SIGN_OF_LIFE_S: Final = 5.0
 """A requestor hears of a C-MOVE at least so often, however long one instance takes."""
-_LOOK_S: Final = 0.25
-"""How often a cancel is looked for while nothing happens."""
+_LOOK_S: Final = 0.1
+"""How often a requestor hears how far it is, and a C-MOVE is looked at for a cancel."""
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +98,11 @@ class Tally:
         else:
             self.failed.append(uid)
 
+    def add_all(self, ended: Iterable[tuple[str, Result]]) -> None:
+        """These have ended."""
+        for uid, result in ended:
+            self.add(uid, result)
+
     @property
     def remaining(self) -> int:
         """How many have not ended."""
@@ -140,6 +145,7 @@ class GetService(Stateless):
         retrieval = channel.wait_for(self._handler, take_whole(incoming))
         tally = Tally(len(retrieval.instances))
         sender = channel.sender(incoming)
+        said = 0.0
         with ExitStack() as stack:
             supply = retrieval.read(retrieval.instances)
             stack.callback(supply.close)
@@ -148,8 +154,9 @@ class GetService(Stateless):
                 sender.cancelled = sender.cancelled or channel.cancelled(incoming)
                 if sender.cancelled:
                     break
-                if tally.remaining:
+                if tally.remaining and time.monotonic() - said > _LOOK_S:
                     channel.progress(incoming, tally.counts(), now=False)
+                    said = time.monotonic()
         channel.answer(incoming, tally.answer(cancelled=sender.cancelled and tally.remaining > 0))
 
 
@@ -171,32 +178,39 @@ class MoveService(Stateless):
         cancelled = False
         said = time.monotonic()
         try:
-            while tally.remaining and not cancelled:
-                ended = carriers.results(_LOOK_S)
-                for uid, result in ended:
-                    tally.add(uid, result)
+            while not cancelled and not carriers.finished.wait(_LOOK_S):
+                tally.add_all(ended := carriers.results())
                 cancelled = channel.cancelled(incoming)
                 now = time.monotonic()
-                if tally.remaining and not cancelled and (ended or now - said > _SIGN_OF_LIFE_S):
+                if not cancelled and (ended or now - said > _SIGN_OF_LIFE_S):
                     channel.progress(incoming, tally.counts())
                     said = now
         finally:
             carriers.stop()
-        for uid, result in carriers.results(0):
-            tally.add(uid, result)
+        tally.add_all(carriers.results())
         channel.answer(incoming, tally.answer(cancelled=cancelled and tally.remaining > 0, comment=carriers.trouble))
+
+
+def deliver(move: Move, caller: RequestorSettings) -> tuple[list[tuple[str, Result]], str]:
+    """Send instances of our own accord, from a thread: how each ended, and what was wrong with associations."""
+    carriers = _Carriers(move, caller)
+    carriers.finished.wait()
+    carriers.stop()
+    return carriers.results(), carriers.trouble
 
 
 class _Carriers:
     """The associations of one C-MOVE, each in a thread; they share the work."""
 
-    def __init__(self, move: Move, settings: RequestorSettings, originator: tuple[str, int]) -> None:
+    def __init__(self, move: Move, settings: RequestorSettings, originator: tuple[str, int] | None = None) -> None:
         self._move = move
         self._settings = settings
         self._originator = originator
         self._shares: queue.SimpleQueue[Sequence[Outgoing]] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[tuple[str, Result]] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self.finished = threading.Event()
+        """All associations have ended, and every instance has its result unless they were stopped."""
         self.trouble = ""
         """Why associations could not be used, in words."""
         instances = move.retrieval.instances
@@ -210,11 +224,10 @@ class _Carriers:
         for thread in self._threads:
             thread.start()
 
-    def results(self, wait_s: float) -> list[tuple[str, Result]]:
-        """Those that have ended since the last call; the first of them is waited for."""
+    def results(self) -> list[tuple[str, Result]]:
+        """Those that have ended since the last call."""
         ended: list[tuple[str, Result]] = []
         try:
-            ended.append(self._ended.get(timeout=wait_s) if wait_s else self._ended.get_nowait())
             while True:
                 ended.append(self._ended.get_nowait())
         except queue.Empty:
@@ -275,6 +288,8 @@ class _Carriers:
         while last and not self._stopping.is_set() and (share := self._next()):
             for instance in share:
                 self._ended.put((instance.sop_instance_uid, Result.FAILED))
+        if last:
+            self.finished.set()
 
 
 def stored(

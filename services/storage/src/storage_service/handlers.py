@@ -71,6 +71,7 @@ async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> M
     late = {uid: arrival.added for uid, arrival in arrivals.items() if arrival.late and arrival.added}
     if late:
         await _tell_late_images(late, work.studies)
+        await work.studies.mark_for_routing(late)
     return arrivals
 
 
@@ -151,6 +152,7 @@ async def _settle(uids: Collection[str], work: Work) -> None:
 async def _closed(studies: Sequence[Study], verdicts: Mapping[str, Complete | Waiting], work: Work) -> list[Study]:
     closing = {s.study_instance_uid for s in studies if s.available_at is None and _is_complete(s, verdicts)}
     series = await work.studies.series(closing) if closing else {}
+    await work.studies.mark_for_routing(closing)
 
     def closed(study: Study) -> Study:
         verdict = verdicts[study.study_instance_uid]

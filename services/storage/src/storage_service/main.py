@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final
 from uuid import UUID
@@ -28,7 +28,10 @@ from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
 from storage_service.adapters.rendering import Renderer
+from storage_service.adapters.routes import load_routes
 from storage_service.adapters.search import PostgresSearches
+from storage_service.adapters.sends import PostgresSends
+from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
@@ -42,7 +45,9 @@ from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.kafka import Aids, subscribe
+from storage_service.entrypoints.sends import sends_router
 from storage_service.handlers import Work
+from storage_service.sending import Sending
 from storage_service.settings import Settings
 
 SERVICE: Final = "storage"
@@ -84,14 +89,21 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
         searches = PostgresSearches(bus.pool)
         peers = Peers.load(settings.peers)
+        retrievals = PackRetrievals(packs, Transcoder())
         queries = [
             *find_services(searches, settings.ae_title, settings.find_limit),
-            *retrieve_services(
-                Source(index, packs, Transcoder()), peers, RequestorSettings(ae_title=settings.ae_title)
-            ),
+            *retrieve_services(Source(index, retrievals.of), peers, RequestorSettings(ae_title=settings.ae_title)),
         ]
-        requests = PostgresCommitments(bus.pool, bus.unit)
-        telling = DicomTelling(peers, RequestorSettings(ae_title=settings.commitment_ae_title), settings.ae_title)
+        requests, sends = PostgresCommitments(bus.pool, bus.unit), PostgresSends(bus.pool)
+        telling = DicomTelling(peers, settings.commitment_ae_title, settings.ae_title, retrievals)
+        sending = Sending(
+            sends,
+            index,
+            load_routes(settings.routes, peers),
+            telling.instances,
+            telling.availability,
+            timedelta(days=settings.send_days),
+        )
         committing = Committing(
             requests,
             PostgresEvidence(bus.pool),
@@ -107,12 +119,15 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
                 sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),
                 describing(metadata.describe_next),
                 courier("commitment", committing.next),
+                courier("routing", sending.route_next),
+                courier("sending", sending.send_next),
             ],
             "relay": [Relay(bus)],
         }
         app = api(
             SERVICE,
             studies_router(book, requests),
+            sends_router(sends, lambda title: peers.get(title) is not None),
             search_router(searches, settings.search_limit),
             retrieval_router(Retrieval(index, packs, pixels, files, metadata)),
             rendered_router(showing),

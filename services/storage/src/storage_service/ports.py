@@ -1,6 +1,6 @@
 """What the handlers need."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -28,6 +28,15 @@ from storage_service.domain.exceptional import Exceptional, ExceptionEntry, Exce
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import FrameSet, Selection, Series, Stored
+from storage_service.domain.routing import (
+    Routable,
+    Send,
+    SendKind,
+    SendOverview,
+    SendResult,
+    SendState,
+    Verdict,
+)
 from storage_service.domain.search import Found, Search
 from storage_service.domain.study import Arrival, Overview, PerformedEnd, Study
 
@@ -82,6 +91,9 @@ class Studies(Protocol):
 
     async def put_patient(self, fact: PatientRegistered | PatientUpdated, aliases: Sequence[UUID]) -> None:
         """Keep the further ids of a patient."""
+
+    async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
+        """They are available, or have grown: see where they are to be sent, once that has committed."""
 
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
@@ -187,6 +199,38 @@ class CommitmentBook(Protocol):
 
     async def newest(self, limit: int) -> list[CommitmentOverview]:
         """The requests that came last."""
+
+
+class Sends(Protocol):
+    """The ledger of what is to be sent to whom."""
+
+    async def route(self, routes: Callable[[Routable], Iterable[tuple[str, SendKind, str]]]) -> bool:
+        """Ask for a study that is marked where it goes, and keep that; False where none is marked."""
+
+    async def claim(self, now: datetime) -> Send | None:
+        """What has been due longest; for some minutes nobody else gets it."""
+
+    async def renew(self, send: Send, now: datetime) -> None:
+        """It is still being worked on."""
+
+    async def ended(self, send: Send, result: SendResult, verdict: Verdict) -> None:
+        """An attempt has ended."""
+
+
+class SendBook(Protocol):
+    """The same ledger for operators; `why` names who acts."""
+
+    async def newest(self, state: SendState | None, study_instance_uid: str | None, limit: int) -> list[SendOverview]:
+        """The newest sends."""
+
+    async def put(self, study_instance_uid: str, destination: str, why: str) -> list[SendOverview]:
+        """Send a study; all sends of it."""
+
+    async def repeat(self, send_id: int, why: str, *, everything: bool) -> SendOverview | None:
+        """Try again what is missing, or everything; None where there is no such send."""
+
+    async def cancel(self, send_id: int, why: str) -> SendOverview | None:
+        """Stop trying; None where nothing is waiting there."""
 
 
 class Evidence(Protocol):

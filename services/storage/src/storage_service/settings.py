@@ -36,6 +36,10 @@ class Settings(ServiceSettings):
     """Seconds that instances named in a storage commitment request may be on their way."""
     commitment_days: float = Field(default=7, gt=0)
     """Days for which the sender of a request is called again."""
+    send_days: float = Field(default=3, gt=0)
+    """Days for which a destination of the routing rules is tried."""
+    routes: Path | None = Field(default=None, validation_alias="FJ_ROUTES")
+    """YAML file of rules: which studies are sent on, and where."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
     """YAML file of known AE titles."""
     quiet_time: float = Field(default=60, gt=0)

@@ -20,7 +20,7 @@ def dimse_port(free_port: Callable[[], int]) -> int:
 @pytest.fixture(scope="module")
 def peer_ports(free_port: Callable[[], int]) -> dict[str, int]:
     """Where the peers of the storage under test listen, while a test lets them."""
-    return {title: free_port() for title in ("WS1", "WS4", "NOBODY", "CT1", "CT2")}
+    return {title: free_port() for title in ("WS1", "WS4", "NOBODY", "CT1", "CT2", "LATER", "IAN1", "ORTHANC")}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,13 @@ def peers(peer_ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def storage(services: Services, dimse_port: int, peers: Path) -> ServiceProcess:
+def routes() -> str:
+    """FJ_ROUTES; a module may have its own."""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def storage(services: Services, dimse_port: int, peers: Path, routes: str) -> ServiceProcess:
     return services.start(
         "storage",
         STORAGE_QUIET_TIME=1,
@@ -43,6 +49,7 @@ def storage(services: Services, dimse_port: int, peers: Path) -> ServiceProcess:
         STORAGE_FIND_LIMIT=FIND_LIMIT,
         FJ_PEERS=str(peers),
         STORAGE_COMMITMENT_PATIENCE=3,
+        **({"FJ_ROUTES": routes} if routes else {}),
     )
 
 

@@ -129,11 +129,14 @@ UPDATE study_route r
    SET study_date = n.study_date, site = coalesce(r.site, n.site),
        accession_number = coalesce(r.accession_number, n.accession_number),
        accession_issuer = coalesce(r.accession_issuer, n.accession_issuer),
-       patient_id = coalesce(r.patient_id, n.patient_id), received_at = coalesce(r.received_at, n.first_at),
+       patient_id = coalesce(r.patient_id, n.patient_id),
+       calling_ae_title = coalesce(r.calling_ae_title, n.calling_ae_title),
+       received_at = coalesce(r.received_at, n.first_at),
        last_instance_at = greatest(r.last_instance_at, n.last_at), heard_at = greatest(r.heard_at, n.heard_at)
-  FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[],
-              $8::timestamptz[], $9::timestamptz[])
-       AS n (uid, study_date, site, accession_number, accession_issuer, patient_id, first_at, last_at, heard_at)
+  FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[],
+              $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+       AS n (uid, study_date, site, accession_number, accession_issuer, patient_id, calling_ae_title, first_at, last_at,
+             heard_at)
  WHERE r.study_instance_uid = n.uid
 """
 
@@ -236,7 +239,7 @@ async def _put_routes(
         times = [fact.received_at for fact in facts if fact.study_instance_uid == uid]
         signs = (min(times), max(times), heard[uid]) if uid in heard else (None, None, None)
         rows.append((uid, dates[uid], *row, *signs))
-    await db.execute(_ROUTE, *columns(rows, 9))
+    await db.execute(_ROUTE, *columns(rows, 10))
 
 
 def _series_of(fact: InstancesStored) -> SeriesUid:

@@ -27,7 +27,7 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import folding
+from storage_service.adapters import folding, sends
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
@@ -270,6 +270,10 @@ class PostgresStudies:
             fact.patient_id,
             aliases,
         )
+
+    async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
+        if study_instance_uids:
+            await sends.mark(self._db, list(study_instance_uids))
 
     async def _about(self, study_instance_uid: str, order_id: UUID | None, heard_at: datetime) -> list[str]:
         rows = await self._db.fetch(_ABOUT, study_instance_uid, order_id, heard_at)

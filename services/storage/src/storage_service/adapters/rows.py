@@ -19,10 +19,10 @@ def merged(rows: Iterable[tuple[K, Values]]) -> dict[K, Values]:
 
 
 def route_values(fact: InstancesStored) -> Values:
-    """Site, accession number and its issuer, patient id."""
+    """Site, accession number and its issuer, patient id, who sent it."""
     accession = fact.accession_number
     number = (accession.value, accession.issuer) if accession else (None, None)
-    return fact.site, *number, fact.patient_id
+    return fact.site, *number, fact.patient_id, fact.calling_ae_title
 
 
 def study_values(fact: InstancesStored) -> Values:

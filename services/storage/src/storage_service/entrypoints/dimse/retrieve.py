@@ -1,7 +1,6 @@
 """C-MOVE and C-GET of the query/retrieve information models (PS3.4 sections C.4.2, C.4.3)."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,6 @@ from fj_dicom import (
     GetService,
     Move,
     MoveService,
-    Outgoing,
     Peers,
     Refused,
     Request,
@@ -22,11 +20,10 @@ from fj_dicom import (
 )
 from pydicom import Dataset
 
-from storage_service.domain.retrieval import Selection
+from storage_service.domain.retrieval import Selection, Stored
 from storage_service.domain.search import Level
 from storage_service.entrypoints.dimse.models import MODELS, UNIQUE, Model, above, level_of, mismatch, value_of
-from storage_service.entrypoints.dimse.supply import Located, PackSupply
-from storage_service.ports import Conversion, Packs, Selections
+from storage_service.ports import Selections
 
 OPTIONS: Final = b"\1"
 """Of extended negotiation: relational retrieval (PS3.4 tables C.5.2-1, C.5.3-1)."""
@@ -43,21 +40,14 @@ class Source:
     """Where instances are found and read."""
 
     selections: Selections
-    packs: Packs
-    conversion: Conversion
+    retrieval_of: Callable[[Sequence[Stored]], Retrieval]
+    """Makes what an association's thread can read."""
 
     async def retrieval(self, request: Request, model: Model, sop_class: str) -> Retrieval:
         """What the identifier asks for. Raises Refused."""
         relational = request.caller.extended.get(sop_class, b"")[:1] == OPTIONS
         selection = _selection(request.dataset(), model, relational=relational)
-        instances = [Located.at(stored) for stored in await self.selections.selected(selection)]
-        loop = asyncio.get_running_loop()
-
-        def read(wanted: Sequence[Outgoing]) -> PackSupply:
-            located = [one for one in wanted if isinstance(one, Located)]
-            return PackSupply(self.packs, located, loop, self.conversion)
-
-        return Retrieval(instances, read)
+        return self.retrieval_of(await self.selections.selected(selection))
 
 
 def retrieve_services(source: Source, peers: Peers, caller: RequestorSettings) -> list[Service]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fj_dicom import AssociationLost, Data, Outgoing, Pulled
+from fj_dicom import AssociationLost, Data, Outgoing, Pulled, Retrieval
 
 from storage_service.domain.errors import Away
 from storage_service.domain.retrieval import Stored
@@ -29,6 +29,24 @@ class Located(Outgoing):
     def at(cls, stored: Stored) -> "Located":
         """From its row of the index."""
         return cls(stored.sop_class_uid, stored.sop_instance_uid, stored.transfer_syntax_uid, stored)
+
+
+@dataclass(frozen=True, slots=True)
+class PackRetrievals:
+    """Retrievals of instances out of packs; to be made on the event loop."""
+
+    packs: Packs
+    conversion: Conversion
+
+    def of(self, instances: Sequence[Stored]) -> Retrieval:
+        """These instances, for threads to read."""
+        loop = asyncio.get_running_loop()
+
+        def read(wanted: Sequence[Outgoing]) -> PackSupply:
+            located = [one for one in wanted if isinstance(one, Located)]
+            return PackSupply(self.packs, located, loop, self.conversion)
+
+        return Retrieval([Located.at(stored) for stored in instances], read)
 
 
 class PackSupply:
