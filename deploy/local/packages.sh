@@ -20,6 +20,7 @@ case "$purpose" in test | bench)
 esac
 if [ "$purpose" = bench ]; then
 	[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || needed="$needed orthanc-dicomweb"
+	[ -e /usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so ] || needed="$needed orthanc-postgresql"
 fi
 # The viewer is fetched with it; without it there is none.
 if ! has npm && ! ls -d "$cache"/app-ohif-* >/dev/null 2>&1; then wished=" npm"; fi

@@ -28,7 +28,7 @@ from fj_testing import Feed, ServiceProcess, Services, eventually
 from fj_bench.figure import Figure, at_least, shown
 from fj_bench.ground import Ground
 from fj_bench.http_load import load
-from fj_bench.receiving import orthanc, wait_until
+from fj_bench.receivers import orthanc, wait_until
 from fj_bench.retrieval import FILES, FRAMES, described, slices
 from services.storage.tests.builders import Exam, Image, Packer
 

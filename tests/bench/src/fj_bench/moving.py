@@ -22,7 +22,7 @@ from fj_testing import Feed, Services, eventually
 
 from fj_bench.figure import Figure, at_least, shown
 from fj_bench.ground import Ground
-from fj_bench.receiving import PROMPT, Peer, echoes, orthanc, send, wait_until
+from fj_bench.receivers import PROMPT, Peer, echoes, orthanc, send, wait_until
 from fj_bench.retrieval import CHANCE
 from services.storage.tests.builders import Exam, Image, Packer, an_image
 

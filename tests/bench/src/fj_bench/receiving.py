@@ -1,221 +1,220 @@
-"""Receiving: `ingest` beside Orthanc (SQLite, as it comes) in one run, on one disk, everything durable.
+"""Receiving: `ingest` beside Orthanc and DCMTK's storescp in one run, on one disk.
 
-Four `storescu` send CT slices of 526 KB with `TCP_NODELAY=1` at both ends, to each in turns; then an untouched
-`storescu` sends small objects, which shows the stall of 44 ms that delayed acknowledgements cause.
+`ingest` and Orthanc as they are set for production; storescp syncs nothing. `storescu` sends CT slices of 526 KB with
+`TCP_NODELAY=1` at both ends, to each in turns; then an untouched `storescu` shows the stall of 44 ms that delayed
+acknowledgements cause, and more and larger senders show how `ingest` alone behaves.
 """
 
+import itertools
 import json
 import os
-import secrets
-import shutil
 import statistics
-import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-import psutil
-from fj_dicom import file_header, write
-from fj_testing import ServiceProcess
-from pydicom import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-
 from fj_bench.figure import Figure, at_least, shown
 from fj_bench.ground import Ground
+from fj_bench.receivers import (
+    PROMPT,
+    Peer,
+    ingest,
+    orthanc,
+    orthanc_on_postgresql,
+    send,
+    send_each,
+    storescp,
+    wait_until,
+    write_series,
+)
 
-SLICES: Final = 100
-ASSOCIATIONS: Final = 4
+SLICES: Final = 200
 ROUNDS: Final = 7
 SIDE: Final = 512
 SMALL_SIDE: Final = 140
-SMALL: Final = 200
-TARGET: Final = 1.0
-STALL: Final = 40.0
-"""Instances per second; with the 44 ms stall it would be 20 to 23."""
-READY_S: Final = 60.0
-PROMPT: Final = {"TCP_NODELAY": "1"}
-"""What makes DCMTK, and Orthanc which is built on it, send at once."""
-EXPLICIT: Final = str(ExplicitVRLittleEndian)
+UNTOUCHED: Final = 120
+"""Instances that an untouched storescu sends: six seconds with the stall."""
+FRAMES: Final = 100
+"""Of a multi-frame object of 52 MB."""
+CINES: Final = 3
+CROWD: Final = (1, 2, 4, 8, 16)
+MIB: Final = 1024**2
+BARS: Final = {
+    (4, "Orthanc"): 2.5,
+    (4, "Orthanc on PostgreSQL"): 6.0,
+    (4, "storescp --fork"): 1.0,
+    (1, "Orthanc"): 3.0,
+}
+"""Ratio of the rates, by associations and peer."""
+STALL: Final = 10.0
+SUSTAINED: Final = 2.0
+GIGABYTE: Final = 1000.0
+IDLE_MIB: Final = 150.0
+LOADED_MIB: Final = 400.0
 
 
 def measure(site: Ground) -> Iterator[Figure]:
-    """Both in turns, then ours with shipping."""
+    """All in turns, then ours alone, then ours with shipping."""
     with tempfile.TemporaryDirectory(prefix="fj-bench-", dir="/var/tmp") as name:
         folder = Path(name)
-        series = [folder / "series" / str(number) for number in range(ASSOCIATIONS)]
+        series = [folder / "series" / str(number) for number in range(CROWD[-1])]
         for one in series:
             write_series(one, SLICES, SIDE)
-        theirs, ours = burst(site, folder, series)
-        ratio = statistics.median(ours.rates) / statistics.median(theirs.rates)
-        yield at_least(
-            f"ingest / Orthanc, {ASSOCIATIONS} associations", ratio, TARGET, " ×", f"{ROUNDS} rounds, medians"
-        )
-        for peer in (ours, theirs):
-            yield shown(f"instances into {peer.name}", statistics.median(peer.rates), note=peer.note)
-        size = f"{2 * SMALL_SIDE**2 // 1000} KB"
-        yield at_least(f"{size}, storescu untouched", ours.untouched[0], STALL, note="with the 44 ms stall: 20 to 23/s")
-        yield shown(f"{size}, storescu untouched, Orthanc", theirs.untouched[0])
-        received, shipped = sustained(site, folder, series)
-        yield shown("received while shipping", received, note=f"in the object store and told {shipped:.0f}/s")
+        with ExitStack() as running:
+            ours, _ = running.enter_context(ingest(site, folder / "burst", "receiver", "receiver"))
+            others = [
+                running.enter_context(orthanc(site, folder / "orthanc")),
+                running.enter_context(orthanc_on_postgresql(site, folder / "orthanc-postgresql")),
+                running.enter_context(storescp(site, folder / "storescp")),
+            ]
+            idle = ours.memory / MIB
+            yield from _beside(ours, others, folder, series[:4])
+            orthancs = statistics.median(others[0].rates)
+            yield from _beside(ours, others, folder, series[:1])
+            yield from _untouched(ours, [others[0], others[2]], folder)
+            yield from _alone(ours, folder, series, idle)
+        yield from _sustained(site, folder, series[:4], orthancs)
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Somebody who receives."""
-
-    name: str
-    ae_title: str
-    port: int
-    processes: tuple[psutil.Process, ...]
-    http: str = ""
-    rates: list[float] = field(default_factory=list)
-    costs: list[float] = field(default_factory=list)
-    untouched: list[float] = field(default_factory=list)
-
-    @property
-    def note(self) -> str:
-        """Spread, and processor time of one instance."""
-        low, high = min(self.rates), max(self.rates)
-        return f"{low:.0f} to {high:.0f}/s, {statistics.median(self.costs) * 1000:.2f} ms of processor time each"
-
-    def spent(self) -> float:
-        """Processor time so far, seconds."""
-        return sum(sum(process.cpu_times()[:2]) for process in self.processes)
-
-
-def write_series(folder: Path, slices: int, side: int) -> None:
-    """A CT series as files; the pixels cannot be compressed by anyone on the way."""
-    folder.mkdir(parents=True)
-    study, series = generate_uid(), generate_uid()
-    for number in range(slices):
-        dataset = Dataset()
-        dataset.SpecificCharacterSet = "ISO_IR 192"
-        dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, generate_uid()
-        dataset.StudyDate, dataset.Modality, dataset.AccessionNumber = "20260302", "CT", "BENCH"
-        dataset.PatientName, dataset.PatientID = "Bench^Mark", "BENCH"
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
-        dataset.InstanceNumber = number + 1
-        dataset.Rows = dataset.Columns = side
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-        dataset.BitsAllocated = dataset.BitsStored = 16
-        dataset.HighBit, dataset.PixelRepresentation = 15, 0
-        dataset.add_new("PixelData", "OW", secrets.token_bytes(2 * side * side))
-        header = file_header(CTImageStorage, dataset.SOPInstanceUID, EXPLICIT, "BENCH")
-        (folder / f"{number:04}.dcm").write_bytes(header + write(dataset, EXPLICIT))
+def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[Path]) -> Iterator[Figure]:
+    associations = len(series)
+    peers = [ours, *others]
+    for peer in peers:
+        peer.rates.clear()
+        peer.costs.clear()
+    for number in range(ROUNDS + 1):
+        # In turns, and in turns first: what the one leaves to be written back is the other's burden.
+        for peer in (*peers[number % len(peers) :], *peers[: number % len(peers)]):
+            before = peer.spent()
+            rate = associations * SLICES / send(peer, series, PROMPT)
+            _forget(folder)
+            if number:  # the first round is for warming up: ours has no file to write over yet
+                peer.rates.append(rate)
+                peer.costs.append((peer.spent() - before) / (associations * SLICES))
+    rate = statistics.median(ours.rates)
+    for peer in others:
+        theirs = statistics.median(peer.rates)
+        what = f"ingest / {peer.name}, {associations} association{'s' * (associations > 1)}"
+        if (bar := BARS.get((associations, peer.name))) is not None:
+            yield at_least(what, rate / theirs, bar, " ×", f"{ROUNDS} rounds, medians")
+        else:
+            yield shown(what, rate / theirs, " ×")
+    for peer in peers:
+        yield shown(f"instances into {peer.name}", statistics.median(peer.rates), note=peer.note)
 
 
-def send(peer: Peer, folders: Sequence[Path], environment: Mapping[str, str]) -> float:
-    """Seconds until every `storescu`, one for each folder, has ended well."""
-    begun = time.perf_counter()
-    senders = [
-        subprocess.Popen(
-            ["storescu", "-aec", peer.ae_title, "+sd", "127.0.0.1", str(peer.port), str(folder)],
-            env={"PATH": os.environ["PATH"], **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for folder in folders
-    ]
-    codes = [sender.wait() for sender in senders]
-    if any(codes):
-        raise RuntimeError(f"storescu to {peer.name} ended with {codes}")
-    return time.perf_counter() - begun
+def _forget(folder: Path) -> None:
+    """Let the journal's segments count as shipped, as the shipper leaves them; remove what others have stored."""
+    for segment in (folder / "burst").glob("*.tar"):
+        segment.rename(segment.with_suffix(".spare"))
+    for spare in sorted((folder / "burst").glob("*.spare"))[8:]:
+        spare.unlink(missing_ok=True)
+    for file in (folder / "storescp").iterdir():
+        file.unlink()
 
 
-def wait_until(check: Callable[[], bool], within: float, what: str) -> None:
-    """Raises RuntimeError when it does not become true."""
-    deadline = time.monotonic() + within
-    while not check():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what}: not within {within:g} s")
-        time.sleep(0.05)
+def _untouched(ours: Peer, others: Sequence[Peer], folder: Path) -> Iterator[Figure]:
+    for side in (SMALL_SIDE, SIDE):
+        sent = folder / f"untouched-{side}"
+        write_series(sent, UNTOUCHED, side)
+        rates = {peer.name: UNTOUCHED / send(peer, [sent], {}) for peer in (ours, *others)}
+        for peer in others:
+            what = f"{2 * side**2 // 1000} KB, storescu untouched: ingest / {peer.name}"
+            note = f"{rates[ours.name]:.0f}/s, {rates[peer.name]:.0f}/s"
+            yield at_least(what, rates[ours.name] / rates[peer.name], STALL, " ×", note)
 
 
-def echoes(ae_title: str, port: int) -> bool:
-    """Whether somebody answers there."""
-    command = ["echoscu", "-aec", ae_title, "127.0.0.1", str(port)]
-    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+def _alone(ours: Peer, folder: Path, series: Sequence[Path], idle: float) -> Iterator[Figure]:
+    totals = {}
+    for count in CROWD:
+        took = send_each(ours, series[:count], PROMPT)
+        _forget(folder)
+        totals[count] = count * SLICES / max(took)
+        fair = statistics.mean(took) / took[0]
+    told = ", ".join(f"{count}: {rate:.0f}/s" for count, rate in totals.items())
+    least = min(totals[more] / totals[less] for less, more in itertools.pairwise(CROWD))
+    yield shown(f"{CROWD[0]} to {CROWD[-1]} associations, the steepest fall", least, " ×", told)
+    yield shown(f"the first of {CROWD[-1]} senders, of its fair share", fair, " ×")
+    yield Figure("memory of a receiver, idle", f"{idle:.0f} MiB", f"≤ {IDLE_MIB:.0f} MiB", IDLE_MIB / idle)
+    cines = [folder / "cine" / str(number) for number in range(4)]
+    for one in cines:
+        write_series(one, CINES, SIDE, FRAMES)
+    with _peak(ours) as peak:
+        send(ours, cines, PROMPT)  # into files that are written over afterwards
+        _forget(folder)
+        rates = [len(cines) * CINES * FRAMES * 2 * SIDE**2 / 1e6 / send(ours, cines, PROMPT) for _ in range(2)]
+        _forget(folder)
+        send(ours, series, PROMPT)
+        _forget(folder)
+    yield at_least(
+        "52 MB multi-frame, 4 associations", max(rates), GIGABYTE, " MB/s", f"the disk alone: {_disk(folder):.0f} MB/s"
+    )
+    loaded = max(peak) / MIB
+    bar = f"≤ {LOADED_MIB:.0f} MiB"
+    yield Figure("memory of a receiver, 16 associations", f"{loaded:.0f} MiB", bar, LOADED_MIB / loaded)
 
 
 @contextmanager
-def orthanc(site: Ground, folder: Path, *plugins: str, **further: object) -> Iterator[Peer]:
-    """Orthanc as it comes, with folders and ports of its own and `further` settings."""
-    program = shutil.which("Orthanc")
-    if program is None:
-        raise SystemExit("Orthanc is needed to compare with: apt-get install orthanc, and stop the service")
-    port, http_port = site.free_port(), site.free_port()
-    settings = {
-        "StorageDirectory": str(folder / "storage"),
-        "IndexDirectory": str(folder / "index"),
-        "DicomPort": port,
-        "HttpPort": http_port,
-        "DicomAet": "ORTHANC",
-        "Plugins": plugins,
-        **further,
-    }
-    folder.mkdir()
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(
-            [program, str(folder / "orthanc.json")], env={**os.environ, **PROMPT}, stdout=log, stderr=log
-        )
+def _peak(ours: Peer) -> Iterator[list[int]]:
+    """Collects what the larger process holds, ten times a second."""
+    seen, over = [ours.memory], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            seen.append(ours.memory)
+
+    looking = threading.Thread(target=look)
+    looking.start()
     try:
-        wait_until(lambda: echoes("ORTHANC", port), READY_S, "Orthanc answers")
-        yield Peer("Orthanc", "ORTHANC", port, (psutil.Process(running.pid),), f"http://127.0.0.1:{http_port}")
+        yield seen
     finally:
-        running.terminate()
-        running.wait(20)
+        over.set()
+        looking.join()
 
 
-@contextmanager
-def ingest(site: Ground, folder: Path, *roles: str) -> Iterator[tuple[Peer, list[ServiceProcess]]]:
-    """Processes of `ingest` that share a port and a journal, with these roles."""
-    port = site.free_port()
-    with site.services() as services:
-        services.create_topics()
-        settings: dict[str, str | int] = {"INGEST_DIMSE_PORT": port, "INGEST_JOURNAL": str(folder)}
-        started = [services.start("ingest", role, **settings) for role in roles]
-        processes = tuple(psutil.Process(process.running.pid) for process in started)
-        yield Peer("ingest", "FJ_STORE", port, processes), started
+def _disk(folder: Path) -> float:
+    """MB/s that four threads append and sync in blocks of 52 MB, to files that have their blocks already."""
+    block = os.urandom(MIB) * 50
+    files = [os.open(folder / f"disk-{number}", os.O_RDWR | os.O_CREAT) for number in range(4)]
+
+    def write_all(file: int) -> None:
+        for _ in range(CINES):
+            os.pwrite(file, block, 0)
+            os.fdatasync(file)
+
+    for file in files:
+        write_all(file)
+    threads = [threading.Thread(target=write_all, args=(file,)) for file in files]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - begun
+    for file in files:
+        os.close(file)
+    return len(files) * CINES * len(block) / 1e6 / seconds
 
 
-def burst(site: Ground, folder: Path, series: Sequence[Path]) -> tuple[Peer, Peer]:
-    """Both in turns, receiving only; between the rounds our journal is emptied, as nobody ships."""
-    journal = folder / "burst"
-    count = sum(len(list(one.iterdir())) for one in series)
-    with orthanc(site, folder / "orthanc") as theirs, ingest(site, journal, "receiver", "receiver") as (ours, _):
-        for number in range(ROUNDS):
-            # In turns, and in turns first: what the one leaves to be written back is the other's burden.
-            for peer in (theirs, ours) if number % 2 else (ours, theirs):
-                before = peer.spent()
-                peer.rates.append(count / send(peer, series, PROMPT))
-                peer.costs.append((peer.spent() - before) / count)
-                for segment in journal.glob("*.tar"):
-                    segment.rename(segment.with_suffix(".spare"))  # as the shipper leaves it
-        small = folder / "small"
-        write_series(small, SMALL, SMALL_SIDE)
-        for peer in (theirs, ours):
-            peer.untouched.append(SMALL / send(peer, [small], {}))
-    return theirs, ours
+def _sustained(site: Ground, folder: Path, series: Sequence[Path], theirs: float) -> Iterator[Figure]:
+    """Received and shipped from the same start: as packs in the object store, their facts in the outbox."""
+    count = len(series) * SLICES
+    with ingest(site, folder / "sustained", "all", "receiver") as (ours, processes):
+        begun = time.perf_counter()
+        received = count / send(ours, series, PROMPT)
+        url = f"{processes[0].http}/api/ingest/journal"
+        wait_until(lambda: not segments(url), 300, "the journal is empty")
+        shipped = count / (time.perf_counter() - begun)
+    note = f"received {received:.0f}/s, in the object store and told {shipped:.0f}/s; Orthanc {theirs:.0f}/s"
+    yield at_least("shipped while receiving / Orthanc", shipped / theirs, SUSTAINED, " ×", note)
 
 
 def segments(url: str) -> int:
     """How many the journal holds."""
     with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own process on loopback
         return len(json.load(answer)["segments"])
-
-
-def sustained(site: Ground, folder: Path, series: Sequence[Path]) -> tuple[float, float]:
-    """Instances per second received, and shipped as packs with their facts in the outbox, from the same start."""
-    count = sum(len(list(one.iterdir())) for one in series)
-    with ingest(site, folder / "sustained", "all", "receiver") as (ours, processes):
-        begun = time.perf_counter()
-        received = send(ours, series, PROMPT)
-        url = f"{processes[0].http}/api/ingest/journal"
-        wait_until(lambda: not segments(url), 300, "the journal is empty")
-        return count / received, count / (time.perf_counter() - begun)
