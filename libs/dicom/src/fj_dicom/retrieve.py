@@ -191,10 +191,14 @@ class MoveService(Stateless):
         channel.answer(incoming, tally.answer(cancelled=cancelled and tally.remaining > 0, comment=carriers.trouble))
 
 
-def deliver(move: Move, caller: RequestorSettings) -> tuple[list[tuple[str, Result]], str]:
-    """Send instances of our own accord, from a thread: how each ended, and what was wrong with associations."""
+def deliver(move: Move, caller: RequestorSettings, stopping: threading.Event) -> tuple[list[tuple[str, Result]], str]:
+    """Send instances of our own accord, from a thread: how each ended, and what was wrong with associations.
+
+    When `stopping` is set, nothing is begun any more.
+    """
     carriers = _Carriers(move, caller)
-    carriers.finished.wait()
+    while not carriers.finished.wait(_LOOK_S) and not stopping.is_set():
+        pass
     carriers.stop()
     return carriers.results(), carriers.trouble
 

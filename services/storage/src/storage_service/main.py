@@ -36,7 +36,7 @@ from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
 from storage_service.entrypoints.clock import describing, sweep
-from storage_service.entrypoints.couriers import courier
+from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
 from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
@@ -118,9 +118,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "clock": [
                 sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),
                 describing(metadata.describe_next),
-                courier("commitment", committing.next),
-                courier("routing", sending.route_next),
-                courier("sending", sending.send_next),
+                *couriers("commitment", committing.next),
+                *couriers("routing", sending.route_next),
+                *couriers("sending", sending.send_next),
             ],
             "relay": [Relay(bus)],
         }

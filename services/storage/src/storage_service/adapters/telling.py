@@ -1,6 +1,7 @@
 """What peers are told over DIMSE, on associations of our own."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 from fj_dicom import (
@@ -49,7 +50,11 @@ class DicomTelling:
         if peer is None:
             return SendResult(trouble=f"{ae_title} is not in FJ_PEERS")
         move = Move(self._retrievals.of(instances), peer, peer.associations)
-        ended, trouble = await asyncio.to_thread(deliver, move, self._sender)
+        stopping = threading.Event()
+        try:
+            ended, trouble = await asyncio.to_thread(deliver, move, self._sender, stopping)
+        finally:
+            stopping.set()  # a process that ends does not wait for more than the instance at hand
         failed = sum(result is Result.FAILED for _, result in ended)
         trouble = trouble or f"{failed} of {len(ended)} instances were not taken"
         return SendResult([uid for uid, result in ended if result is not Result.FAILED], trouble if failed else "")

@@ -1,6 +1,5 @@
 """Parts that go on with what is due for other systems, several at once."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -11,16 +10,14 @@ LOOK_S: Final = 0.5
 DAY_S: Final = 86_400
 
 
-def courier(name: str, go_on: Callable[[], Awaitable[bool]]) -> Periodic:
-    """`go_on` does one thing that is due and says whether there was one. Several processes may do it side by side."""
+def couriers(name: str, go_on: Callable[[], Awaitable[bool]]) -> list[Periodic]:
+    """Parts that each do one thing after the other, so that what takes long holds up nobody but itself.
+
+    `go_on` does one thing that is due and says whether there was one. Several processes may do it side by side.
+    """
 
     async def until_done() -> None:
         while await go_on():
             pass
 
-    async def act() -> None:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(until_done())
-
-    return Periodic(name, LOOK_S, act, seconds_max=DAY_S)
+    return [Periodic(f"{name} {number}", LOOK_S, until_done, seconds_max=DAY_S) for number in range(1, AT_ONCE + 1)]
