@@ -5,7 +5,19 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from fj_bench import bus_kills, bus_rates, exams, giving, moving, order_intake, reader, receiving, retrieval, worklist
+from fj_bench import (
+    bus_kills,
+    bus_rates,
+    exams,
+    giving,
+    moving,
+    order_intake,
+    reader,
+    receiving,
+    retrieval,
+    searching,
+    worklist,
+)
 from fj_bench.figure import Figure
 from fj_bench.ground import Ground, ground
 from fj_bench.machine import Noise
@@ -22,6 +34,7 @@ GROUPS: Final[dict[str, Group]] = {
     "kills": ("Bus: relays killed (-9) under load", bus_kills.measure),
     "worklist": ("Worklist with 10,000 open steps", worklist.measure),
     "receiving": ("Receiving CT of 526 KB", receiving.measure),
+    "searching": ("QIDO-RS and C-FIND as the archive grows", searching.measure),
     "retrieval": ("QIDO-RS and WADO-RS", retrieval.measure),
     "giving": ("WADO-RS through the gateway, beside Orthanc", giving.measure),
     "moving": ("C-GET and C-MOVE of 500 CT slices of 526 KB", moving.measure),

@@ -32,6 +32,11 @@ def within(what: str, seconds: float, bar: float, note: str = "") -> Figure:
     return Figure(what, text, f"< {limit}", bar / max(seconds, 1e-9), note)
 
 
+def at_most(what: str, measured: float, bar: float, unit: str, note: str = "") -> Figure:
+    """A ratio or an amount that must not exceed the bar."""
+    return Figure(what, _text(measured, unit), f"≤ {_text(bar, unit)}", bar / max(measured, 1e-9), note)
+
+
 def none_of(what: str, count: int, note: str = "") -> Figure:
     """Something that must not happen at all."""
     return Figure(what, f"{count:,}", "0", 1.0 if count == 0 else 0.0, note)

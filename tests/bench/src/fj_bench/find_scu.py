@@ -1,4 +1,4 @@
-"""A modality that reads worklist answers without decoding them, so that it costs little and the same for everybody."""
+"""A C-FIND client that does not decode what it gets, so that it costs little and the same for everybody."""
 
 import socket
 from collections.abc import Iterator
@@ -48,17 +48,18 @@ def a_query(station: str, day: str) -> Dataset:
 class Client:
     """One association; reads whole PDUs and decodes nothing."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, sop_class: str = MWL, called: str = "FJ_MWL") -> None:
+        self._sop_class = sop_class
         connection = socket.create_connection(("127.0.0.1", port))
         self._pdus = PduSocket(connection, 131072)
-        self._pdus.send(_association_request())
+        self._pdus.send(_association_request(sop_class, called))
         kind, _ = self._pdus.read()
         assert kind == 2, "association not accepted"
 
     def ask(self, query: Dataset) -> list[bytes]:
         """The matches, encoded; each has to fit into one PDU."""
         request = C_FIND()
-        request.MessageID, request.AffectedSOPClassUID, request.Priority = 1, MWL, 2
+        request.MessageID, request.AffectedSOPClassUID, request.Priority = 1, self._sop_class, 2
         request.Identifier = BytesIO(encode(query, is_implicit_vr=True, is_little_endian=True) or b"")
         message = C_FIND_RQ()
         message.primitive_to_message(request)
@@ -83,12 +84,12 @@ def _has_data_set(command: bytes) -> bool:
     return b"\x00\x00\x00\x08\x02\x00\x00\x00\x01\x01" not in command
 
 
-def _association_request() -> bytes:
+def _association_request(sop_class: str, called: str) -> bytes:
     ae = AE(ae_title="CT1")
-    ae.add_requested_context(MWL, ImplicitVRLittleEndian)
+    ae.add_requested_context(sop_class, ImplicitVRLittleEndian)
     primitive = A_ASSOCIATE()
     primitive.application_context_name = "1.2.840.10008.3.1.1.1"
-    primitive.calling_ae_title, primitive.called_ae_title = "CT1", "FJ_MWL"
+    primitive.calling_ae_title, primitive.called_ae_title = "CT1", called
     contexts = ae.requested_contexts
     contexts[0].context_id = 1
     primitive.presentation_context_definition_list = contexts
