@@ -134,12 +134,12 @@ def test_fragments_are_even_fit_their_pdus_and_the_last_one_says_so(sizes: list[
     data = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
     length = sum(sizes) + sum(sizes) % 2
     data += [b"\0"] * (sum(sizes) % 2)
-    sent = b"".join(pieces(5, data, 4096))
+    sent = b"".join(pieces(5, data, 4097))
     received, place = b"", 0
     controls: list[int] = []
     while place < len(sent):
         size = int.from_bytes(sent[place + 2 : place + 6], "big")
-        assert size <= 4096
+        assert size <= 4097
         fragment = sent[place + 12 : place + 6 + size]
         assert len(fragment) % 2 == 0
         assert sent[place + 10] == 5
