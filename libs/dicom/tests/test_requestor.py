@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from pydicom import Dataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLossless
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
+from pynetdicom.pdu import A_ABORT_RQ
 
 from libs.dicom.tests.scu import TITLE, listening
 
@@ -57,7 +59,7 @@ class Acceptor:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_N_EVENT_REPORT, self._report),
             (evt.EVT_RELEASED, self._count_released),
-            (evt.EVT_ABORTED, self._count_aborted),
+            (evt.EVT_PDU_RECV, self._count_aborted),
         ]
         server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
         assert server is not None
@@ -84,8 +86,8 @@ class Acceptor:
     def _count_released(self, _: Event) -> None:
         self.released += 1
 
-    def _count_aborted(self, _: Event) -> None:
-        self.aborted += 1
+    def _count_aborted(self, event: Event) -> None:
+        self.aborted += isinstance(event.pdu, A_ABORT_RQ)
 
 
 @contextmanager
@@ -164,9 +166,10 @@ def test_a_block_that_fails_aborts(port: int) -> None:
     with Acceptor(port) as acceptor:
         with pytest.raises(KeyError), requested(acceptor.peer, CALLER, [Wanted(VERIFICATION)]):
             raise KeyError
-        while not acceptor.aborted:
-            threading.Event().wait(0.01)
-        assert acceptor.released == 0
+        deadline = time.monotonic() + 5
+        while not acceptor.aborted and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (acceptor.aborted, acceptor.released) == (1, 0)
 
 
 def test_why_there_is_no_association_is_said_in_words(port: int) -> None:
