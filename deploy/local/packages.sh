@@ -18,6 +18,8 @@ case "$purpose" in test | bench)
 	has Orthanc || needed="$needed orthanc"
 	;;
 esac
+# A browser for the viewer's tests.
+if [ "$purpose" = test ]; then has chromium || needed="$needed chromium"; fi
 if [ "$purpose" = bench ]; then
 	[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || needed="$needed orthanc-dicomweb"
 	[ -e /usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so ] || needed="$needed orthanc-postgresql"

@@ -297,3 +297,6 @@ class Metadata(Protocol):
 
     async def of_series(self, series: Series) -> bytes:
         """All instances of a series."""
+
+    async def packed(self, found: Sequence[Series], base: str) -> bytes:
+        """All instances of described series as one array, with the real address of the root, in gzip."""

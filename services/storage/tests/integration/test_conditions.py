@@ -58,6 +58,11 @@ async def test_metadata_is_known_by_what_it_describes(feed: Feed, packer: Packer
     whole = await get(http, f"{address}/metadata", {})
     answer = await http.get(f"{address}/metadata", headers={"If-None-Match": whole.headers["etag"]})
     assert (answer.status_code, answer.content) == (304, b"")
+    assert whole.headers["content-encoding"] == "gzip"
+    plain = await get(http, f"{address}/metadata", {"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == whole.content
+    assert plain.headers["etag"] != whole.headers["etag"]
     elsewhere = await get(http, f"{address}/metadata", {"Host": "elsewhere", "If-None-Match": whole.headers["etag"]})
     assert b"elsewhere" in elsewhere.content
     assert (await http.head(f"{address}/metadata")).headers.get("content-length") != "0"

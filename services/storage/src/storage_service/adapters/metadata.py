@@ -17,7 +17,7 @@ from storage_service.adapters.dicom_json import to_json
 from storage_service.adapters.headers import Header, Headers, aside
 from storage_service.adapters.index import PostgresIndex
 from storage_service.domain.errors import Gone, Unreadable
-from storage_service.domain.metadata import BASE
+from storage_service.domain.metadata import BASE, with_base
 from storage_service.domain.retrieval import Series, Stored
 
 _gone: Final = Counter("storage_packs_gone", "Packs that the index knows and the object store does not")
@@ -26,6 +26,8 @@ AT_ONCE: Final = 4
 """Headers that are read side by side."""
 REMEMBERED: Final = 64 * 1024 * 1024
 """Bytes of metadata kept in memory."""
+PACKING: Final = 1
+"""Level of compression of what somebody waits for."""
 
 
 class MadeMetadata:
@@ -45,6 +47,16 @@ class MadeMetadata:
         if series.described is not None and (kept := await self._load(series.described)) is not None:
             return kept
         return await self._make(await self._index.instances_of(series))
+
+    async def packed(self, found: Sequence[Series], base: str) -> bytes:
+        """See `Metadata.packed`."""
+        key = "\n".join((base, *(series.described or "" for series in found)))
+        if (kept := self._known(key)) is not None:
+            return kept
+        arrays = [with_base(await self.of_series(series), base)[1:-1] for series in found]
+        packed = await asyncio.to_thread(gzip.compress, b"[" + b",".join(arrays) + b"]", PACKING)
+        self._keep(key, packed)
+        return packed
 
     async def describe_next(self) -> bool:
         """Make and keep the metadata of one complete series. False when there is none left."""
@@ -69,8 +81,7 @@ class MadeMetadata:
         return True
 
     async def _load(self, key: str) -> bytes | None:
-        if (kept := self._kept.get(key)) is not None:
-            self._kept.move_to_end(key)
+        if (kept := self._known(key)) is not None:
             return kept
         try:
             packed = await self._store.get(key)
@@ -79,6 +90,12 @@ class MadeMetadata:
         text = await asyncio.to_thread(gzip.decompress, packed)
         self._keep(key, text)
         return text
+
+    def _known(self, key: str) -> bytes | None:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+        return kept
 
     def _keep(self, key: str, text: bytes) -> None:
         self._kept[key] = text

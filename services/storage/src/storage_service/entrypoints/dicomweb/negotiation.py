@@ -64,6 +64,15 @@ def require_json(request: Request) -> None:
         raise Problem(406, f"Only {JSON} is offered here")
 
 
+def accepts_gzip(request: Request) -> bool:
+    """Whether the answer may be in gzip (RFC 9110 section 12.5.3). Pixels never are: they would not become smaller."""
+    for text in request.headers.get("accept-encoding", "").lower().split(","):
+        coding, _, parameters = text.replace(" ", "").partition(";")
+        if coding in {"gzip", "*"}:
+            return parameters not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
 def _covers(pattern: str, media_type: str) -> bool:
     kind, _, _ = media_type.partition("/")
     return pattern in {"*/*", f"{kind}/*", media_type}

@@ -16,7 +16,7 @@ from storage_service.entrypoints.dicomweb.answers import base_url
 from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
 from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, asked_cut, not_modified, tag, validated
 from storage_service.entrypoints.dicomweb.multipart import Part, making, nothing, sending, sending_cut
-from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, require_json
+from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
 from storage_service.ports import Files, Index, Metadata, Packs, Pixels
 
@@ -120,12 +120,19 @@ async def _send_files(request: Request, found: list[Stored], retrieval: Retrieva
 async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
     if not found:
         raise Problem(404, "There is no such study or series")
-    base, headers = base_url(request), REVALIDATED
-    if all(series.described for series in found):
-        etag = tag(base, *(series.described for series in found))
-        known, headers = not_modified(request, etag), validated(etag)
-        if known is not None:
-            return known
+    base = base_url(request)
+    if not all(series.described for series in found):
+        arrays = nothing() if request.method == "HEAD" else await begun(_arrays(found, metadata, base))
+        return StreamingResponse(arrays, media_type=JSON, headers=REVALIDATED)
+    packed = accepts_gzip(request)
+    etag = tag(base, packed, *(series.described for series in found))
+    headers = {**validated(etag), "Vary": "Accept-Encoding"}
+    if known := not_modified(request, etag):
+        return known
+    if packed:
+        with refusing():
+            described = await metadata.packed(found, base)
+        return Response(described, media_type=JSON, headers={**headers, "Content-Encoding": "gzip"})
     arrays = nothing() if request.method == "HEAD" else await begun(_arrays(found, metadata, base))
     return StreamingResponse(arrays, media_type=JSON, headers=headers)
 

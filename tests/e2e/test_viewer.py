@@ -1,0 +1,80 @@
+"""OHIF in a real browser: a CT on the screen, and the patient's earlier study beside it.
+
+A picture of it and how long it took stay in `artefacts/` (`FJ_ARTEFACTS`), for people to look at. The time is no part
+of the test: it is that of a browser without a graphics card, on a machine that runs all the servers.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+import pytest_asyncio
+from fj_simulators import Clinic, an_exam
+from playwright.async_api import Page, async_playwright, expect
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
+SLICES: Final = 500
+PATIENCE_MS: Final = 90_000
+ARTEFACTS: Final = Path(os.environ.get("FJ_ARTEFACTS", "artefacts"))
+FLAGS: Final = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SHOWN: Final = """() => [...document.querySelectorAll('canvas.cornerstone-canvas')].some(canvas => {
+  if (!canvas.width || !canvas.height) return false;
+  const sample = document.createElement('canvas');
+  sample.width = sample.height = 32;
+  const context = sample.getContext('2d');
+  context.drawImage(canvas, 0, 0, 32, 32);
+  const grey = context.getImageData(0, 0, 32, 32).data.filter((_, place) => place % 4 === 0);
+  return Math.max(...grey) - Math.min(...grey) > 40;
+})"""
+"""Whether some viewport shows more than one grey."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page() -> AsyncIterator[Page]:
+    program = shutil.which("chromium")
+    assert program is not None, "apt-get install chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        page = await browser.new_page(viewport={"width": 1300, "height": 850})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        await browser.close()
+
+
+async def test_a_ct_is_shown_and_the_prior_is_listed(clinic: Clinic, page: Page) -> None:
+    earlier = an_exam()
+    prior = await clinic.plays(earlier, size=256)
+    made = await clinic.plays(an_exam(patient=earlier.patient), slices=SLICES, size=256)
+    viewer = f"http://{clinic.doors.host}:{clinic.doors.viewer}/viewer?StudyInstanceUIDs="
+    await page.goto(viewer + prior.study_instance_uid)
+    await page.wait_for_function(SHOWN)  # from now on the browser has the application, as at work
+
+    began = time.monotonic()
+    await page.goto(viewer + made.study_instance_uid, wait_until="commit")
+    await page.wait_for_function(SHOWN)
+    seconds = time.monotonic() - began
+    await expect(page.get_by_text("CT chest", exact=True)).to_have_count(2)
+    await expect(page.get_by_text(str(SLICES), exact=True).first).to_be_visible()
+
+    ARTEFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTEFACTS / "viewer.png")
+    (ARTEFACTS / "viewer.txt").write_text(f"first image of {SLICES} slices after {seconds:.1f} s\n")
+
+
+async def test_what_the_browser_may_keep(clinic: Clinic) -> None:
+    """Hashed files for ever, pages and settings not without asking, though they are dated 1985."""
+    async with httpx.AsyncClient(base_url=f"http://{clinic.doors.host}:{clinic.doors.viewer}") as http:
+        html = await http.get("/viewer")
+        script = re.search(r"/app\.bundle\.[0-9a-f]{16}\.js", html.text)
+        assert script is not None
+        for path, kept in (("/viewer", "no-cache"), ("/app-config.js", "no-cache"), (script[0], "immutable")):
+            answer = await http.head(path)
+            assert answer.status_code == 200
+            assert kept in answer.headers["cache-control"]
