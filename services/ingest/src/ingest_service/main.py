@@ -75,7 +75,7 @@ def _journal(settings: Settings, out: "_WayOut") -> FolderJournal | DirectJourna
     if settings.ack_after == "journal":
         return FolderJournal(settings.journal, limits, out.wake)
     defaults = partial(_defaults, Sites.load(settings.sites), _peers(settings))
-    return DirectJournal(settings.journal, limits, out.ship_now, defaults)
+    return DirectJournal(settings.journal[0], limits, out.ship_now, defaults)
 
 
 class _WayOut:
@@ -114,10 +114,10 @@ class _WayOut:
             self._shipper.wake()
 
     def health(self) -> Health:
-        """Always well: what cannot leave stays in the journal and the outbox, and receiving goes on."""
-        return Health(
-            ok=True, detail="PostgreSQL is awaited" if self._shipper is None else self._shipper.health().detail
-        )
+        """Well, as what cannot leave stays in journal and outbox and receiving goes on; unless senders wait for it."""
+        if self._shipper is None:
+            return Health(ok=self._settings.ack_after == "journal", detail="PostgreSQL is awaited")
+        return Health(ok=True, detail=self._shipper.health().detail)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ship and relay until `stop` is set. Raises SchemaTooOld."""

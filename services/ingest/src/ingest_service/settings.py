@@ -1,12 +1,12 @@
 """What can be set: environment variables with the prefix INGEST_, and those that the installation shares."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from fj_events import Uid
 from fj_runtime import Port, ServiceSettings
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 GIB = 1024**3
 MIB = 1024**2
@@ -41,8 +41,8 @@ class Settings(ServiceSettings):
     stow_bytes_max: int = Field(default=8 * GIB, ge=1)
     """Of one STOW request."""
 
-    journal: Path = Path(".filmjacket/data/journal")
-    """Folder of the journal, on a durable local disk; all ingest processes of a node share it."""
+    journal: Annotated[tuple[Path, ...], NoDecode] = (Path(".filmjacket/data/journal"),)
+    """Folders on durable local disks, with `:` between them; all ingest processes of a node share them."""
     journal_free_min: int = Field(default=2 * GIB, ge=0)
     """Below so much free disk, senders are told 0xA700 until there is more."""
     ack_after: Literal["journal", "object"] = "journal"
@@ -54,3 +54,15 @@ class Settings(ServiceSettings):
     segment_idle: float = Field(default=5, gt=0)
     segment_age: float = Field(default=30, gt=0)
     """When a segment closes and is shipped: what a lost disk can cost."""
+
+    @field_validator("journal", mode="before")
+    @classmethod
+    def _folders(cls, value: object) -> object:
+        return tuple(value.split(":")) if isinstance(value, str) else value
+
+    @field_validator("journal")
+    @classmethod
+    def _is_somewhere(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not value or Path() in value or len(set(value)) < len(value):
+            raise ValueError("one or more folders expected, each once, with ':' between them")
+        return value

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 import pytest
 from fj_dicom import Store
+from fj_local.postgres import Server
 from fj_testing import Log, ServiceProcess, Services, eventually
 from fj_testing.stack import S3
 
 from services.ingest.tests.builders import Modality, an_instance, encoded, part10
 from services.ingest.tests.doors import World, store_of
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure]
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180)]
 MULTIPART = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
 
 
@@ -70,27 +72,44 @@ async def test_success_means_that_pack_and_fact_are_out(
     assert len(await log.read("instance-events")) == 4
 
 
-@pytest.mark.parametrize("gone", ["FJ_S3_ENDPOINT", "INGEST_POSTGRES"])
-async def test_failure_means_that_nothing_is_left(
-    start: Callable[..., tuple[ServiceProcess, int]],
-    services: Services,
-    free_port: Callable[[], int],
-    tmp_path: Path,
-    gone: str,
-) -> None:
-    nowhere = {
-        "FJ_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}",
-        "INGEST_POSTGRES": f"postgresql://nobody:x@127.0.0.1:{free_port()}/nothing",
-    }
-    before = await committed(services)
-    process, port = start(**{gone: nowhere[gone]}, INGEST_OBJECT_DEADLINE=2)
+async def refused(process: ServiceProcess, port: int, tmp_path: Path) -> None:
+    """Both doors say that it cannot be stored now, and nothing stays."""
     sent = an_instance("1.2.10.3")
     assert await Modality(port).store(sent) == [Store.OUT_OF_RESOURCES]
     async with httpx.AsyncClient(base_url=process.http, timeout=30) as http:
         answer = await http.post("/dicomweb/studies", content=a_body(part10(sent)), headers=MULTIPART)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
     assert left_in(tmp_path) == []
+
+
+async def test_without_an_object_store_a_failure_means_that_nothing_is_left(
+    start: Callable[..., tuple[ServiceProcess, int]], services: Services, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    before = await committed(services)
+    process, port = start(FJ_S3_ENDPOINT=f"http://127.0.0.1:{free_port()}", INGEST_OBJECT_DEADLINE=2)
+    await refused(process, port, tmp_path)
     assert await committed(services) == before
+
+
+async def test_without_a_database_too_and_it_is_over_when_the_database_is_back(
+    start: Callable[..., tuple[ServiceProcess, int]], services: Services, postgres: Server, tmp_path: Path
+) -> None:
+    process, port = start(INGEST_OBJECT_DEADLINE=2)
+    before = await committed(services)
+    name = urlsplit(services.database("ingest")).path.removeprefix("/")
+    postgres.run_sql(
+        f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false;'
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"
+    )
+    await refused(process, port, tmp_path)
+    postgres.run_sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true;')
+    assert await committed(services) == before
+
+    async def stored() -> bool:
+        return await Modality(port).store(an_instance("1.2.10.5")) == [0x0000]
+
+    await eventually(stored)
+    assert await committed(services) == before + 1
 
 
 async def test_what_a_killed_process_has_not_acknowledged_is_removed(

@@ -49,7 +49,9 @@ class Chain:
 
     def receive(self, *datasets: Dataset) -> None:
         """One association that brings these."""
-        writer = FolderJournal(self.folder, Limits(2**20, 5, 30, 0), lambda: None).writer(Origin(Source.DIMSE, "MAIN"))
+        writer = FolderJournal([self.folder], Limits(2**20, 5, 30, 0), lambda: None).writer(
+            Origin(Source.DIMSE, "MAIN")
+        )
         for dataset in datasets:
             sop, study, series = dataset.SOPInstanceUID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID
             entry = writer.begin(Identity(CT, sop, series, study, EXPLICIT), file_header(CT, sop, EXPLICIT, "CT9"))
@@ -59,7 +61,7 @@ class Chain:
 
     def take(self) -> SealedSegment:
         """The oldest segment, taken as a process does that has just started."""
-        return next(take(self.folder, lambda origin: Defaults(origin.site, origin.site)))
+        return next(take([self.folder], lambda origin: Defaults(origin.site, origin.site)))
 
     async def ship(self, segment: SealedSegment) -> Shipped:
         """All the way."""

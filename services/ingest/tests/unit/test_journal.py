@@ -31,7 +31,7 @@ LARGE = Limits(segment_bytes=64 * MIB, idle_seconds=5, age_seconds=30, free_byte
 
 
 def a_journal(folder: Path, limits: Limits = LIMITS, on_sealed: Callable[[], None] = lambda: None) -> FolderJournal:
-    return FolderJournal(folder, limits, on_sealed)
+    return FolderJournal([folder], limits, on_sealed)
 
 
 def put(writer: FolderWriter, study: str = "1.2.3", pixels: int = 5000) -> bytes:
@@ -50,7 +50,7 @@ def put(writer: FolderWriter, study: str = "1.2.3", pixels: int = 5000) -> bytes
 
 
 def taken(folder: Path) -> list[SealedSegment]:
-    return list(take(folder, lambda origin: Defaults(origin.site, origin.site)))
+    return list(take([folder], lambda origin: Defaults(origin.site, origin.site)))
 
 
 async def digests(segment: SealedSegment) -> list[str]:

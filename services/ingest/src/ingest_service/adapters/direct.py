@@ -31,8 +31,8 @@ class DirectJournal:
     """
 
     def __init__(self, folder: Path, limits: Limits, ship: Ship, defaults: Callable[[Origin], Defaults]) -> None:
-        self._whole = FolderJournal(folder, limits, _nobody)
-        self._limits = replace(limits, segment_bytes=ROOM, free_bytes_min=0)
+        self._whole = FolderJournal([folder], limits, _nobody)
+        self._limits = replace(limits, segment_bytes=ROOM)
         self._ship = ship
         self._defaults = defaults
         _remove_orphans(folder)
@@ -59,7 +59,7 @@ class DirectJournal:
     def begin(self, origin: Origin, identity: Identity, header: bytes) -> "DirectEntry":
         """An instance in a folder of its own."""
         folder = self._folder / str(uuid4())
-        writer = FolderJournal(folder, self._limits, _nobody).writer(origin)
+        writer = FolderJournal([folder], self._limits, _nobody).writer(origin)
         try:
             return DirectEntry(self, folder, writer, writer.begin(identity, header))
         except BaseException:
@@ -68,7 +68,7 @@ class DirectJournal:
 
     def ship(self, folder: Path) -> None:
         """Ship the one segment of this folder. Raises NotAccepted."""
-        segment = next(take(folder, self._defaults))
+        segment = next(take([folder], self._defaults))
         try:
             self._ship(segment)
         finally:
@@ -84,7 +84,6 @@ class DirectWriter:
 
     def begin(self, identity: Identity, header: bytes) -> "DirectEntry":
         """See `ports.Writer.begin`."""
-        self._journal.check_room()
         return self._journal.begin(self._origin, identity, header)
 
     def close(self) -> None:

@@ -1,18 +1,27 @@
-"""The journal: a folder of segments on a local disk, shared by all ingest processes of a node."""
+"""The journal: folders of segments on local disks, shared by all ingest processes of a node."""
 
 import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
+
+import structlog
 
 from ingest_service.adapters import files
 from ingest_service.adapters.segment import OpenEntry, OpenSegment
 from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
 from ingest_service.ports import JournalStatus, SegmentStatus
+
+log = structlog.get_logger(__name__)
+
+CHECK_BYTES: Final = 64 * 1024 * 1024
+"""After so much of one data set its disk is looked at again: it may be larger than the room that is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +35,19 @@ class Limits:
 
 
 class FolderJournal:
-    """See `ports.Journal`. `on_sealed` is told of each segment that can be shipped, in any thread."""
+    """See `ports.Journal`. Each segment is opened where there is most room.
 
-    def __init__(self, folder: Path, limits: Limits, on_sealed: Callable[[], None]) -> None:
-        self.folder = folder
+    `on_sealed` is told of each segment that can be shipped, in any thread.
+    """
+
+    def __init__(self, folders: Sequence[Path], limits: Limits, on_sealed: Callable[[], None]) -> None:
+        self.folders = tuple(folders)
         self._limits = limits
         self._on_sealed = on_sealed
         self._writers: set[FolderWriter] = set()
         self._guard = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def writer(self, origin: Origin) -> "FolderWriter":
         """See `ports.Journal.writer`."""
@@ -45,17 +58,25 @@ class FolderJournal:
 
     def check_room(self) -> None:
         """See `ports.Journal.check_room`."""
-        if self._free_bytes() >= self._limits.free_bytes_min:
-            return
-        files.drop_spares(self.folder)
-        if self._free_bytes() < self._limits.free_bytes_min:
-            raise NotAccepted(Reason.OUT_OF_RESOURCES, "the journal's disk is nearly full")
+        self._roomy()
+
+    def has_room(self, folder: Path) -> bool:
+        """Whether more can be written to this folder; files that are only kept for their blocks make way."""
+        if _free_bytes(folder) >= self._limits.free_bytes_min:
+            return True
+        files.drop_spares(folder)
+        return _free_bytes(folder) >= self._limits.free_bytes_min
 
     def open(self, study_instance_uid: str, origin: Origin) -> OpenSegment:
         """A new segment. Raises NotAccepted."""
-        self.check_room()
+        *first, last = self._roomy()
+        for folder in first:
+            try:
+                return OpenSegment(folder, study_instance_uid, origin, self._limits.segment_bytes)
+            except OSError as error:
+                log.warning("journal's disk passed over", folder=str(folder), error=type(error).__name__)
         with disk_errors():
-            return OpenSegment(self.folder, study_instance_uid, origin, self._limits.segment_bytes)
+            return OpenSegment(last, study_instance_uid, origin, self._limits.segment_bytes)
 
     def is_due(self, segment: OpenSegment) -> bool:
         """Whether a segment has to close now."""
@@ -84,14 +105,21 @@ class FolderJournal:
             writer.seal_if_due()
 
     def status(self) -> JournalStatus:
-        """What lies in the folder, of all processes."""
-        free = self._free_bytes()
+        """What lies in the folders, of all processes."""
+        free = [_free_bytes(folder) for folder in self.folders]
         segments = tuple(sorted(self._statuses(), key=lambda segment: -segment.age_seconds))
-        return JournalStatus(segments, free, accepting=free >= self._limits.free_bytes_min)
+        return JournalStatus(segments, sum(free), accepting=max(free) >= self._limits.free_bytes_min)
+
+    def _roomy(self) -> list[Path]:
+        """The folders that have room, the one with most of it first. Raises NotAccepted when none has."""
+        roomy = [folder for folder in self.folders if self.has_room(folder)]
+        if not roomy:
+            raise NotAccepted(Reason.OUT_OF_RESOURCES, "the journal's disk is nearly full")
+        return sorted(roomy, key=_free_bytes, reverse=True) if len(roomy) > 1 else roomy
 
     def _statuses(self) -> Iterator[SegmentStatus]:
         now = time.time()
-        for path in self.folder.iterdir():
+        for path in (path for folder in self.folders for path in folder.iterdir()):
             known = files.parse(path)
             if known is None:
                 continue
@@ -102,9 +130,10 @@ class FolderJournal:
             segment, state = known
             yield SegmentStatus(segment, state.name.lower(), stat.st_size, max(0.0, now - files.opened_at(segment)))
 
-    def _free_bytes(self) -> int:
-        stat = os.statvfs(self.folder)
-        return stat.f_bavail * stat.f_frsize
+
+def _free_bytes(folder: Path) -> int:
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize
 
 
 class FolderWriter:
@@ -119,13 +148,12 @@ class FolderWriter:
 
     def begin(self, identity: Identity, header: bytes) -> "FolderEntry":
         """See `ports.Writer.begin`."""
-        self._journal.check_room()
         self._busy.acquire()
         try:
             self._seal_if_due()
             segment = self._segment_for(identity.study_instance_uid)
             with disk_errors():
-                return FolderEntry(segment.begin(identity, header), self._done)
+                return FolderEntry(segment.begin(identity, header), self._done, partial(self._check_room, segment))
         except BaseException:
             self._busy.release()
             raise
@@ -147,11 +175,20 @@ class FolderWriter:
 
     def _segment_for(self, study_instance_uid: str) -> OpenSegment:
         segment = self._segment
-        if segment is not None and segment.study_instance_uid == study_instance_uid:
+        if (
+            segment is not None
+            and segment.study_instance_uid == study_instance_uid
+            and self._journal.has_room(segment.folder)
+        ):
             return segment
         self._seal()
         self._segment = self._journal.open(study_instance_uid, self._origin)
         return self._segment
+
+    def _check_room(self, segment: OpenSegment) -> None:
+        """Raises NotAccepted: a data set cannot move to another disk in its middle."""
+        if not self._journal.has_room(segment.folder):
+            raise NotAccepted(Reason.OUT_OF_RESOURCES, "the journal's disk is nearly full")
 
     def _seal_if_due(self) -> None:
         if self._segment is not None and self._journal.is_due(self._segment):
@@ -176,14 +213,20 @@ class FolderWriter:
 class FolderEntry:
     """See `ports.Entry`."""
 
-    def __init__(self, entry: OpenEntry, done: Callable[[bool], None]) -> None:
+    def __init__(self, entry: OpenEntry, done: Callable[[bool], None], check_room: Callable[[], None]) -> None:
         self._entry = entry
+        self._check_room = check_room
+        self._unchecked = 0
         self._done: Callable[[bool], None] | None = done
         self._failed = False
 
     def write(self, *pieces: bytes | memoryview) -> None:
         with self._disk():
             self._entry.write(*pieces)
+            self._unchecked += sum(map(len, pieces))
+            if self._unchecked > CHECK_BYTES:
+                self._unchecked = 0
+                self._check_room()
 
     def view(self) -> memoryview:
         return self._entry.view()

@@ -155,10 +155,12 @@ def _bytes_of(found: tar.Found, content: memoryview) -> bytes:
     return bytes(content[found.offset : found.offset + found.length])
 
 
-def take(folder: Path, defaults: Callable[[Origin], Defaults]) -> Iterator[SealedSegment]:
+def take(folders: Sequence[Path], defaults: Callable[[Origin], Defaults]) -> Iterator[SealedSegment]:
     """Every segment that can be shipped now, the oldest first, locked; whoever takes one releases it."""
-    files.sweep_fresh(folder)
-    for path in sorted(folder.iterdir()):
+    for folder in folders:
+        files.sweep_fresh(folder)
+    # Their names are in order of time.
+    for path in sorted((path for folder in folders for path in folder.iterdir()), key=lambda path: path.name):
         known = files.parse(path)
         if known is None or (file := files.lock(path)) is None:
             continue

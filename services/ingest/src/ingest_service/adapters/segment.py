@@ -56,7 +56,7 @@ class OpenSegment:
         self.study_instance_uid = study_instance_uid
         self.opened = self.touched = time.monotonic()
         self.members = 0
-        self._folder = folder
+        self.folder = folder
         self._path = path_of(folder, self.id, State.OPEN)
         # Between creating and locking it, a sweeper could take a file for an orphan, and remove it under the writer's
         # hands. So it gets its name only once it is locked.
@@ -95,7 +95,7 @@ class OpenSegment:
                 return False
             # The end of the archive stands there already, behind the last member.
             os.ftruncate(self._file, self.end + len(tar.END))
-            self._path.rename(path_of(self._folder, self.id, State.SEALED))
+            self._path.rename(path_of(self.folder, self.id, State.SEALED))
             return True
         finally:
             unlock(self._file)
