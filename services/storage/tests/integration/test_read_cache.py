@@ -21,8 +21,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cached(services: Services, cache: Path) -> ServiceProcess:
-    return services.start("storage", STORAGE_QUIET_TIME=60, STORAGE_CACHE_FOLDER=str(cache))
+def cached(services: Services, cache: Path, dimse_port: int) -> ServiceProcess:
+    return services.start(
+        "storage", STORAGE_QUIET_TIME=60, STORAGE_CACHE_FOLDER=str(cache), STORAGE_DIMSE_PORT=dimse_port
+    )
 
 
 @pytest.fixture

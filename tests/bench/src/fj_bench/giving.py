@@ -76,10 +76,13 @@ def measure(site: Ground) -> Iterator[Figure]:
         exam = Exam()
         images = slices(exam, SLICES)
         ours = services.start(
-            "storage", STORAGE_QUIET_TIME=5, STORAGE_CACHE_FOLDER=str(folder / "cache"), STORAGE_SWEEP_SECONDS="0.5"
+            "storage",
+            STORAGE_QUIET_TIME=5,
+            STORAGE_CACHE_FOLDER=str(folder / "cache"),
+            STORAGE_DIMSE_PORT=site.free_port(),
         )
         packs = uvloop.run(_fill(site, services, ours, exam, images))
-        bare = services.start("storage", "listener")
+        bare = services.start("storage", "listener", STORAGE_DIMSE_PORT=site.free_port())
         with (
             orthanc(site, folder / "orthanc", PLUGIN) as peer,
             gateway(site, ours) as cached,

@@ -41,7 +41,7 @@ def measure(site: Ground) -> Iterator[Figure]:
 
 async def _measure(site: Ground) -> list[Figure]:
     with site.services() as services:
-        storage = services.start("storage", STORAGE_QUIET_TIME=5)
+        storage = services.start("storage", STORAGE_QUIET_TIME=5, STORAGE_DIMSE_PORT=site.free_port())
         packer = Packer.of(site.stack.s3())
         async with (
             Feed(site.stack.kafka(), services.topic_prefix) as feed,
