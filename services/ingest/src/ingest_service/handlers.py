@@ -33,7 +33,7 @@ async def ship(segment: Segment, digests: Digests, packs: Packs, namespace: UUID
     facts commit together, and a segment whose facts are out already holds nothing new.
     """
     contents = await segment.contents()
-    if await digests.all_known(contents.members):
+    if await digests.all_known(contents.study_instance_uid, contents.members):
         await _discard(segment, digests, packs)
         return Shipped.NOTHING_NEW
     await segment.mark_sending()

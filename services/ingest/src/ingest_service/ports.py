@@ -164,8 +164,8 @@ class DigestUnit(Protocol):
 class Digests(Protocol):
     """What was shipped: a digest of SOP Instance UID and content for each instance."""
 
-    async def all_known(self, members: Sequence[Member]) -> bool:
-        """Whether every one of them was shipped before."""
+    async def all_known(self, study_instance_uid: str, members: Sequence[Member]) -> bool:
+        """Whether every one of them, all of this study, was shipped before."""
 
     async def refers_to(self, pack: UUID) -> bool:
         """Whether any instance was shipped in this pack."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 from fj_bus import Tx
@@ -12,25 +12,29 @@ from fj_events import Fact
 from ingest_service.domain.pack import Member
 
 if TYPE_CHECKING:
-    from asyncpg import Pool, Record
+    from asyncpg import Connection, Pool, Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    Database: TypeAlias = Connection[Record] | PoolConnectionProxy[Record] | Pool[Record]
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-_UNKNOWN: Final = """
-SELECT EXISTS (
-    SELECT FROM unnest($1::uuid[]) AS m(digest)
-    WHERE NOT EXISTS (SELECT FROM digests d WHERE d.digest = m.digest))
-"""
+_KNOWN: Final = "SELECT digests FROM digests WHERE study_instance_uid = $1"
 _REFERS: Final = "SELECT EXISTS (SELECT FROM digests WHERE pack = $1)"
-_ADD: Final = """
-INSERT INTO digests (digest, pack) SELECT DISTINCT digest, $2::uuid FROM unnest($1::uuid[]) AS m(digest) ORDER BY digest
-ON CONFLICT DO NOTHING RETURNING digest
-"""
+_ADD: Final = "INSERT INTO digests (pack, study_instance_uid, digests) VALUES ($1, $2, $3)"
+SIZE: Final = 16
+"""Of a digest, bytes."""
 
 
-def digest_of(member: Member) -> UUID:
-    """The digest of an instance: which one it is, and what its data set holds."""
+def digest_of(member: Member) -> bytes:
+    """The first 128 bits of a SHA-256 of an instance: which one it is, and what its data set holds."""
     named = f"{member.identity.sop_instance_uid}\0{member.place.sha256}"
-    return UUID(bytes=hashlib.sha256(named.encode()).digest()[:16])
+    return hashlib.sha256(named.encode()).digest()[:SIZE]
+
+
+async def _known(db: "Database", study_instance_uid: str) -> set[bytes]:
+    """The digests of all that was shipped of a study."""
+    rows = await db.fetch(_KNOWN, study_instance_uid)
+    return {row["digests"][start : start + SIZE] for row in rows for start in range(0, len(row["digests"]), SIZE)}
 
 
 class PostgresDigests:
@@ -40,10 +44,9 @@ class PostgresDigests:
         self._pool = pool
         self._begin = begin
 
-    async def all_known(self, members: Sequence[Member]) -> bool:
+    async def all_known(self, study_instance_uid: str, members: Sequence[Member]) -> bool:
         """See `ports.Digests.all_known`."""
-        unknown: bool = await self._pool.fetchval(_UNKNOWN, [digest_of(member) for member in members])
-        return not unknown
+        return {digest_of(member) for member in members} <= await _known(self._pool, study_instance_uid)
 
     async def refers_to(self, pack: UUID) -> bool:
         """See `ports.Digests.refers_to`."""
@@ -55,22 +58,26 @@ class PostgresDigests:
         """See `ports.Digests.unit`."""
         async with self._begin() as tx:
             await tx.connection.execute(_LOCK, study_instance_uid)
-            yield PostgresUnit(tx)
+            yield PostgresUnit(tx, study_instance_uid)
 
 
 class PostgresUnit:
     """See `ports.DigestUnit`."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, study_instance_uid: str) -> None:
         self._tx = tx
+        self._study_instance_uid = study_instance_uid
 
     async def add(self, members: Sequence[Member], pack: UUID) -> list[Member]:
         """See `ports.DigestUnit.add`. Of two members with one digest the first is kept."""
-        by_digest: dict[UUID, Member] = {}
+        known = await _known(self._tx.connection, self._study_instance_uid)
+        new: dict[bytes, Member] = {}
         for member in members:
-            by_digest.setdefault(digest_of(member), member)
-        added = {row["digest"] for row in await self._tx.connection.fetch(_ADD, list(by_digest), pack)}
-        return [member for digest, member in by_digest.items() if digest in added]
+            if (digest := digest_of(member)) not in known:
+                new.setdefault(digest, member)
+        if new:
+            await self._tx.connection.execute(_ADD, pack, self._study_instance_uid, b"".join(new))
+        return list(new.values())
 
     def emit(self, fact: Fact) -> None:
         """See `ports.DigestUnit.emit`."""
