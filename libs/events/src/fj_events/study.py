@@ -138,6 +138,35 @@ class StudyConflicted(Fact, type="study.conflicted.v1", topic="study-events", ke
     instances: tuple[ConflictingInstance, ...]
 
 
+class Damage(OpenEnum):
+    """In which way a pack is not what was stored."""
+
+    MISSING = "missing"
+    """The object store has none of this name."""
+    ALTERED = "altered"
+    """Its bytes have another hash than those that were stored."""
+
+
+class StudyDamaged(Fact, type="study.damaged.v1", topic="study-events", key="study_instance_uid"):
+    """A pack of a study was looked at and is not what was stored. Told once, until it is well again."""
+
+    study_instance_uid: Uid
+    pack: ObjectRef
+    damage: Damage
+    found_at: AwareDatetime
+    number_of_instances: int
+    """That cannot be had any more, or not as they were stored; the rest of the pack is well."""
+    instances: tuple[Uid, ...]
+    """The first thousand of them."""
+
+
+class StudyRestored(Fact, type="study.restored.v1", topic="study-events", key="study_instance_uid"):
+    """All packs of a study that was told to be damaged are again what was stored."""
+
+    study_instance_uid: Uid
+    found_at: AwareDatetime
+
+
 class UncommittedReference(Part):
     """An instance that is not committed, and why."""
 

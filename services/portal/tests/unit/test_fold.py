@@ -29,6 +29,7 @@ from portal_service.domain.summary import summary
 from portal_service.domain.timeline import Entry, in_order
 
 HEARD = {name for topic in TOPICS.values() if "portal" in topic.consumers for name in topic.facts}
+HEARD -= {name for topic in TOPICS.values() for name in topic.other_keys}
 FOLDER = Path(__file__).resolve().parents[4] / "libs/events/examples"
 EXAMPLES = sorted(path for path in FOLDER.glob("*/*.json") if path.parent.name in HEARD)
 ORDER = uuid4()

@@ -22,6 +22,7 @@ from storage_service.adapters.files import StoredFiles
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
+from storage_service.adapters.integrity import PostgresArchive, reader
 from storage_service.adapters.lists import StoredLists
 from storage_service.adapters.metadata import MadeMetadata
 from storage_service.adapters.packs import StoredPacks
@@ -35,7 +36,7 @@ from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
-from storage_service.entrypoints.clock import describing, sweep
+from storage_service.entrypoints.clock import describing, scrub, sweep
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
@@ -44,11 +45,13 @@ from storage_service.entrypoints.dicomweb.wado_uri import Old, wado_uri_router
 from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
+from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.kafka import Aids, subscribe
 from storage_service.entrypoints.sends import sends_router
 from storage_service.handlers import Work
 from storage_service.sending import Sending
 from storage_service.settings import Settings
+from storage_service.verifying import Verifying
 
 SERVICE: Final = "storage"
 ROLES: Final = ("listener", "consumer", "clock", "relay")
@@ -112,6 +115,10 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             telling.commitment,
             settings.commitment_waits,
         )
+        archive = PostgresArchive(bus.pool, bus.unit)
+        verifying = Verifying(
+            archive, reader(store), timedelta(days=settings.verify_days), settings.verify_bytes_per_second
+        )
         parts: dict[str, list[Part]] = {
             "listener": [Scp("query", _scp(settings), queries, peers)],
             "consumer": [consumer],
@@ -121,12 +128,14 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
                 *couriers("commitment", committing.next),
                 *couriers("routing", sending.route_next),
                 *couriers("sending", sending.send_next),
+                *([scrub(verifying.next)] if settings.verify_bytes_per_second else ()),
             ],
             "relay": [Relay(bus)],
         }
         app = api(
             SERVICE,
             studies_router(book, requests),
+            integrity_router(archive),
             sends_router(sends, lambda title: peers.get(title) is not None),
             search_router(searches, settings.search_limit),
             retrieval_router(Retrieval(index, packs, pixels, files, metadata)),

@@ -18,6 +18,7 @@ from fj_events import (
     PatientUpdated,
     SeriesSummary,
     StudyConflicted,
+    StudyDamaged,
     StudyUnmatched,
 )
 
@@ -25,6 +26,8 @@ from storage_service.domain.commitment import Commitment
 from storage_service.domain.commitment import Overview as CommitmentOverview
 from storage_service.domain.commitment import State as CommitmentState
 from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
+from storage_service.domain.integrity import Finding, Kept, Pack
+from storage_service.domain.integrity import Overview as IntegrityOverview
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import FrameSet, Selection, Series, Stored
@@ -98,7 +101,7 @@ class Studies(Protocol):
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
 
-    async def report(self, fact: StudyConflicted | StudyUnmatched, entry: Exceptional) -> None:
+    async def report(self, fact: StudyConflicted | StudyDamaged | StudyUnmatched, entry: Exceptional) -> None:
         """Say that something happened, and put it on the exceptions list."""
 
     async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> None:
@@ -238,6 +241,25 @@ class Evidence(Protocol):
 
     async def known(self, sop_instance_uids: Sequence[str]) -> dict[Stored, bytes]:
         """The current instances with these UIDs, and the SHA-256 of each data set as it was received."""
+
+
+class Archive(Protocol):
+    """All packs, and what was found when they were looked at."""
+
+    async def claim(self, now: datetime, before: datetime) -> Pack | None:
+        """The pack that was not looked at for longest, if not since `before`; for an hour it is the caller's."""
+
+    async def contents(self, pack: Pack) -> Sequence[Kept]:
+        """The instances in a pack, in the order in which they lie, all revisions."""
+
+    async def record(self, pack: Pack, finding: Finding, now: datetime) -> None:
+        """Keep what was found, and tell it where it is news: as facts, and on the exceptions list."""
+
+    async def overview(self) -> IntegrityOverview:
+        """The state of all of it."""
+
+    async def look_again(self, study_instance_uid: str) -> int:
+        """Have the packs of a study looked at next; how many they are."""
 
 
 class Packs(Protocol):

@@ -53,6 +53,11 @@ class Settings(ServiceSettings):
     search_limit: int = Field(default=1000, ge=1)
     """Most results of one search; more have to be asked for page by page."""
 
+    verify_days: float = Field(default=30, ge=0)
+    """Every pack is read and compared with what was stored once in so many days."""
+    verify_bytes_per_second: int = Field(default=20_000_000, ge=0)
+    """The pace of that, of each process; 0: nothing is read."""
+
     cache_folder: Path | None = None
     """Where packs are kept that were just received or read; without it each read goes to the object store."""
     cache_bytes: int = Field(default=20 * 2**30, ge=2**20)

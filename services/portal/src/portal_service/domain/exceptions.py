@@ -7,13 +7,15 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from fj_events import Fact, StudyConflicted, StudyMatched, StudyUnmatched
+from fj_events import Fact, StudyConflicted, StudyDamaged, StudyMatched, StudyRestored, StudyUnmatched
 
 RAISED: Final[Mapping[type[Fact], str]] = MappingProxyType(
-    {StudyConflicted: "UID conflict", StudyUnmatched: "unmatched study"}
+    {StudyConflicted: "UID conflict", StudyDamaged: "damaged study", StudyUnmatched: "unmatched study"}
 )
 """What a fact puts on the list."""
-ENDED: Final[Mapping[type[Fact], str]] = MappingProxyType({StudyMatched: RAISED[StudyUnmatched]})
+ENDED: Final[Mapping[type[Fact], str]] = MappingProxyType(
+    {StudyMatched: RAISED[StudyUnmatched], StudyRestored: RAISED[StudyDamaged]}
+)
 """What a fact takes off the list, of the same key."""
 
 

@@ -1,4 +1,4 @@
-"""Which facts `portal` listens to: all but those about instances."""
+"""Which facts `portal` listens to: all about exams and patients, none about instances or commitment requests."""
 
 from collections.abc import Callable
 
@@ -24,6 +24,8 @@ def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
     async def _(fact: PatientUpdated, tx: Tx) -> None:
         await handlers.on_patient(fact, exams(tx))
 
-    for kind in REGISTRY.values():
-        if kind.topic != "patient-events" and "portal" in TOPICS[kind.topic].consumers:
+    for name, kind in REGISTRY.items():
+        topic = TOPICS[kind.topic]
+        about_something_else = kind.topic == "patient-events" or name in topic.other_keys
+        if "portal" in topic.consumers and not about_something_else:
             consumer.on(kind)(about_exam)

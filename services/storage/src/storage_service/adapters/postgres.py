@@ -22,6 +22,7 @@ from fj_events import (
     SeriesSummary,
     StudyAvailable,
     StudyConflicted,
+    StudyDamaged,
     StudyMatched,
     StudyUnmatched,
 )
@@ -151,7 +152,7 @@ class PostgresStudies:
         elif isinstance(fact, StudyMatched):
             _matched.labels(fact.matched_by).inc()
 
-    async def report(self, fact: StudyConflicted | StudyUnmatched, entry: Exceptional) -> None:
+    async def report(self, fact: StudyConflicted | StudyDamaged | StudyUnmatched, entry: Exceptional) -> None:
         event_id = self._emit(fact)
         about = (entry.kind, fact.study_instance_uid, entry.subject)
         await self._db.execute(_REPORT, *about, fact.site, entry.summary, event_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fj_events import ConflictingInstance, InstancesStored, StudyConflicted, StudyUnmatched
+from fj_events import ConflictingInstance, InstancesStored, StudyConflicted, StudyDamaged, StudyUnmatched
 
 from storage_service.domain.study import Arrival, Conflict
 
@@ -16,6 +16,8 @@ class ExceptionKind(StrEnum):
 
     UID_CONFLICT = "uid_conflict"
     """Instances came again under known UIDs with other bytes. Both are kept."""
+    DAMAGED_STUDY = "damaged_study"
+    """A pack is not what was stored. The study leaves the list when all its packs are well again."""
     UNMATCHED_STUDY = "unmatched_study"
     """A complete study that no order fits. It leaves the list when one does."""
 
@@ -91,3 +93,9 @@ def of_conflict(fact: StudyConflicted) -> Exceptional:
 def of_unmatched(_fact: StudyUnmatched) -> Exceptional:
     """The entry for a study without an order. Why it has none quotes its numbers, and stands in the fact."""
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "no order fits this complete study")
+
+
+def of_damage(fact: StudyDamaged) -> Exceptional:
+    """The entry for a damaged pack."""
+    summary = f"{fact.number_of_instances} instances are {fact.damage} in the object store"
+    return Exceptional(ExceptionKind.DAMAGED_STUDY, fact.pack.key, summary)

@@ -17,6 +17,9 @@ AT_ONCE: Final = 50
 ROUNDS: Final = 20
 """Transactions of one sweep at most."""
 DESCRIBE_SECONDS: Final = 1.0
+SCRUB_SECONDS: Final = 5.0
+PACK_SECONDS: Final = 86_400.0
+"""A pack is read at a set pace: a large one takes its time."""
 
 
 def sweep(
@@ -50,3 +53,13 @@ def describing(describe_next: Callable[[], Awaitable[bool]]) -> Periodic:
             pass
 
     return Periodic("metadata", DESCRIBE_SECONDS, act, seconds_max=240)
+
+
+def scrub(verify_next: Callable[[], Awaitable[bool]]) -> Periodic:
+    """A part that compares packs with what was stored, those first that were not looked at for longest."""
+
+    async def act() -> None:
+        while await verify_next():
+            pass
+
+    return Periodic("integrity", SCRUB_SECONDS, act, seconds_max=PACK_SECONDS)
