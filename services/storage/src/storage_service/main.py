@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final
 from uuid import UUID
 
+from fastapi import FastAPI
 from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, bus_commands, operator_router
-from fj_dicom import Peers, RequestorSettings, Scp, ScpSettings
+from fj_dicom import Peers, RequestorSettings, Scp, ScpSettings, Service
 from fj_events import Fact
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
@@ -78,73 +80,104 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
+    async with consuming(settings) as consumer:
+        kept = _Kept.of(settings, consumer)
+        parts: dict[str, list[Part]] = {
+            "listener": [Scp("query", _scp(settings), _queries(settings, kept), kept.peers)],
+            "consumer": [consumer],
+            "clock": _clock(settings, kept),
+            "relay": [Relay(consumer.bus)],
+        }
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
+        await serve(settings, [database_watch(consumer.bus.pool), *chosen], _app(settings, kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What doors and clock share."""
+
+    consumer: Consumer
+    peers: Peers
+    index: PostgresIndex
+    searches: PostgresSearches
+    book: PostgresStudyBook
+    packs: StoredPacks
+    headers: Headers
+    pixels: StoredPixels
+    metadata: MadeMetadata
+    retrievals: PackRetrievals
+    requests: PostgresCommitments
+    sends: PostgresSends
+    archive: PostgresArchive
+
+    @classmethod
+    def of(cls, settings: Settings, consumer: Consumer) -> "_Kept":
+        pool, unit = consumer.bus.pool, consumer.bus.unit
+        index, packs = PostgresIndex(pool), StoredPacks(reads_of(settings))
+        headers = Headers(packs)
+        return cls(
+            consumer=consumer,
+            peers=Peers.load(settings.peers),
+            index=index,
+            searches=PostgresSearches(pool),
+            book=PostgresStudyBook(pool),
+            packs=packs,
+            headers=headers,
+            pixels=StoredPixels(packs, headers),
+            metadata=MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket)),
+            retrievals=PackRetrievals(packs, Transcoder()),
+            requests=PostgresCommitments(pool, unit),
+            sends=PostgresSends(pool),
+            archive=PostgresArchive(pool, unit),
+        )
+
+
+def _queries(settings: Settings, kept: _Kept) -> list[Service]:
+    """C-FIND, C-GET, C-MOVE."""
+    source = Source(kept.index, kept.retrievals.of)
+    return [
+        *find_services(kept.searches, settings.ae_title, settings.find_limit),
+        *retrieve_services(source, kept.peers, RequestorSettings(ae_title=settings.ae_title)),
+    ]
+
+
+def _clock(settings: Settings, kept: _Kept) -> list[Part]:
+    """What is done without being asked."""
 
     def work(tx: Tx, heard_until: datetime) -> Work:
         return Work(PostgresStudies(tx.connection, tx.emit), settings.rules, heard_until, silence=True)
 
-    async with consuming(settings) as consumer:
-        bus = consumer.bus
-        index, packs, book = PostgresIndex(bus.pool), StoredPacks(reads_of(settings)), PostgresStudyBook(bus.pool)
-        headers = Headers(packs)
-        pixels = StoredPixels(packs, headers)
-        files = StoredFiles(packs, headers, pixels)
-        showing = Showing(index, Renderer(headers, pixels))
-        metadata = MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket))
-        searches = PostgresSearches(bus.pool)
-        peers = Peers.load(settings.peers)
-        retrievals = PackRetrievals(packs, Transcoder())
-        queries = [
-            *find_services(searches, settings.ae_title, settings.find_limit),
-            *retrieve_services(Source(index, retrievals.of), peers, RequestorSettings(ae_title=settings.ae_title)),
-        ]
-        requests, sends = PostgresCommitments(bus.pool, bus.unit), PostgresSends(bus.pool)
-        telling = DicomTelling(peers, settings.commitment_ae_title, settings.ae_title, retrievals)
-        sending = Sending(
-            sends,
-            index,
-            load_routes(settings.routes, peers),
-            telling.instances,
-            telling.availability,
-            timedelta(days=settings.send_days),
-        )
-        committing = Committing(
-            requests,
-            PostgresEvidence(bus.pool),
-            packs,
-            GroupHearing(consumer),
-            telling.commitment,
-            settings.commitment_waits,
-        )
-        archive = PostgresArchive(bus.pool, bus.unit)
-        verifying = Verifying(
-            archive, reader(store), timedelta(days=settings.verify_days), settings.verify_bytes_per_second
-        )
-        parts: dict[str, list[Part]] = {
-            "listener": [Scp("query", _scp(settings), queries, peers)],
-            "consumer": [consumer],
-            "clock": [
-                sweep(bus.unit, work, book, GroupHearing(consumer), settings.sweep_seconds),
-                describing(metadata.describe_next),
-                *couriers("commitment", committing.next),
-                *couriers("routing", sending.route_next),
-                *couriers("sending", sending.send_next),
-                *([scrub(verifying.next)] if settings.verify_bytes_per_second else ()),
-            ],
-            "relay": [Relay(bus)],
-        }
-        app = api(
-            SERVICE,
-            studies_router(book, requests),
-            integrity_router(archive),
-            sends_router(sends, lambda title: peers.get(title) is not None),
-            search_router(searches, settings.search_limit),
-            retrieval_router(Retrieval(index, packs, pixels, files, metadata)),
-            rendered_router(showing),
-            wado_uri_router(Old(showing, files)),
-            operator_router(bus, consumer, Actor),
-        )
-        chosen = [part for role in ROLES if role in roles for part in parts[role]]
-        await serve(settings, [database_watch(bus.pool), *chosen], app)
+    bus, hearing = kept.consumer.bus, GroupHearing(kept.consumer)
+    telling = DicomTelling(kept.peers, settings.commitment_ae_title, settings.ae_title, kept.retrievals)
+    routes, patience = load_routes(settings.routes, kept.peers), timedelta(days=settings.send_days)
+    sending = Sending(kept.sends, kept.index, routes, telling.instances, telling.availability, patience)
+    evidence = PostgresEvidence(bus.pool)
+    committing = Committing(kept.requests, evidence, kept.packs, hearing, telling.commitment, settings.commitment_waits)
+    every, pace = timedelta(days=settings.verify_days), settings.verify_bytes_per_second
+    return [
+        sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
+        describing(kept.metadata.describe_next),
+        *couriers("commitment", committing.next),
+        *couriers("routing", sending.route_next),
+        *couriers("sending", sending.send_next),
+        *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
+    ]
+
+
+def _app(settings: Settings, kept: _Kept) -> FastAPI:
+    files = StoredFiles(kept.packs, kept.headers, kept.pixels)
+    showing = Showing(kept.index, Renderer(kept.headers, kept.pixels))
+    return api(
+        SERVICE,
+        studies_router(kept.book, kept.requests),
+        integrity_router(kept.archive),
+        sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
+        search_router(kept.searches, settings.search_limit),
+        retrieval_router(Retrieval(kept.index, kept.packs, kept.pixels, files, kept.metadata)),
+        rendered_router(showing),
+        wado_uri_router(Old(showing, files)),
+        operator_router(kept.consumer.bus, kept.consumer, Actor),
+    )
 
 
 def _scp(settings: Settings) -> ScpSettings:
