@@ -164,7 +164,7 @@ def _connected(peer: Remote, settings: RequestorSettings) -> pdu.PduSocket:
         connection = socket.create_connection((peer.host, peer.port), settings.connect_timeout_s)
     except OSError as reason:
         raise NotAssociated(f"{peer.ae_title} cannot be reached: {type(reason).__name__}") from None
-    connected = pdu.PduSocket(connection, settings.max_pdu)
+    connected = pdu.PduSocket(connection, settings.max_pdu, settings.network_timeout_s)
     connected.silence(settings.request_timeout_s)
     return connected
 

@@ -88,11 +88,12 @@ class Scp:
                 log.warning("connection not taken", scp=self.name, error=type(error).__name__, errno=error.errno)
                 await asyncio.sleep(ACCEPT_PAUSE_S)
                 continue
-            limit = self._offer.settings.max_associations
+            settings = self._offer.settings
+            limit = settings.max_associations
             if len(self._open) >= limit + UNHEARD_MAX:
                 connection.close()
                 continue
-            pdus = PduSocket(connection, self._offer.settings.max_pdu)
+            pdus = PduSocket(connection, settings.max_pdu, settings.network_timeout_s)
             association = Association(pdus, str(address[0]), self._offer, bridge)
             full = len(self._open) >= limit
             thread = threading.Thread(target=self._serve, args=(association, full), name=self.name, daemon=True)

@@ -25,7 +25,7 @@ def integrity_router(archive: Archive) -> APIRouter:
         packs = await archive.look_again(study_instance_uid)
         if not packs:
             raise Problem(404, "There is no such study")
-        log.info("a look at a study was asked for", study=study_instance_uid, actor=str(actor))
+        log.info("a look at the packs of a study was asked for", packs=packs, actor=str(actor))
         return {"packs": packs}
 
     return router
