@@ -102,6 +102,49 @@ class ExamDiscontinued(_Ended, type="exam.discontinued.v1", topic="exam-events",
     """Discontinuation reason (0040,0281), CID 9300."""
 
 
+class ExamPutBack(_Planned, type="exam.put_back.v1", topic="exam-events", key="exam_key"):
+    """What a modality had begun was not this exam: it had picked the wrong worklist entry (CID 9300, 110514).
+
+    Steps of the exam are on the worklist again. Carries the whole plan.
+    """
+
+    step_ids: tuple[str, ...]
+    """The steps that wait again."""
+    state: str
+    """Of the exam: SCHEDULED, unless another of its steps has been performed."""
+    mpps_instance_uid: Uid
+    number_of_instances: int = 0
+    """What was made under the wrong entry, as the modality lists it."""
+    discontinuation_reason: CodedConcept
+
+
+class _Appointed(Fact):
+    exam_key: str
+    order_id: UUID
+    step_ids: tuple[str, ...]
+
+
+class ExamArrived(_Appointed, type="exam.arrived.v1", topic="exam-events", key="exam_key"):
+    """The patient is here for the exam."""
+
+    arrived_at: AwareDatetime
+
+
+class ExamMissed(_Appointed, type="exam.missed.v1", topic="exam-events", key="exam_key"):
+    """The patient did not come to the appointment (HL7 SIU^S26). The steps have left the worklist until a new one."""
+
+    reason: str
+
+
+class ExamBookingRefused(_Appointed, type="exam.booking_refused.v1", topic="exam-events", key="exam_key"):
+    """An appointment that was asked for by message could not be booked; nothing else has changed."""
+
+    station_ae_title: str
+    starts_at: AwareDatetime
+    duration_minutes: int
+    reason: str
+
+
 class ExamCancelled(Fact, type="exam.cancelled.v1", topic="exam-events", key="exam_key"):
     """The steps left the worklist because the order was cancelled."""
 

@@ -7,14 +7,34 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from fj_events import Fact, StudyConflicted, StudyDamaged, StudyMatched, StudyRestored, StudyUnmatched
+from fj_events import (
+    ExamCancelled,
+    ExamCompleted,
+    ExamPutBack,
+    Fact,
+    StudyConflicted,
+    StudyDamaged,
+    StudyMatched,
+    StudyRestored,
+    StudyUnmatched,
+)
 
 RAISED: Final[Mapping[type[Fact], str]] = MappingProxyType(
-    {StudyConflicted: "UID conflict", StudyDamaged: "damaged study", StudyUnmatched: "unmatched study"}
+    {
+        ExamPutBack: "wrong worklist entry",
+        StudyConflicted: "UID conflict",
+        StudyDamaged: "damaged study",
+        StudyUnmatched: "unmatched study",
+    }
 )
 """What a fact puts on the list."""
 ENDED: Final[Mapping[type[Fact], str]] = MappingProxyType(
-    {StudyMatched: RAISED[StudyUnmatched], StudyRestored: RAISED[StudyDamaged]}
+    {
+        ExamCancelled: RAISED[ExamPutBack],
+        ExamCompleted: RAISED[ExamPutBack],
+        StudyMatched: RAISED[StudyUnmatched],
+        StudyRestored: RAISED[StudyDamaged],
+    }
 )
 """What a fact takes off the list, of the same key."""
 

@@ -8,9 +8,11 @@ from fj_events import (
     DeliveryAbandoned,
     DeliveryDelayed,
     DeliveryDelivered,
+    ExamArrived,
     ExamCancelled,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
@@ -82,6 +84,18 @@ def _acquired(exam: Exam, _fact: ExamCompleted) -> Exam:
 
 def _discontinued(exam: Exam, _fact: ExamDiscontinued) -> Exam:
     return _with(exam, discontinued=True)
+
+
+def _arrived(exam: Exam, _fact: ExamArrived) -> Exam:
+    return _with(exam, Milestone.ARRIVED)
+
+
+def _put_back(exam: Exam, fact: ExamPutBack) -> Exam:
+    """What had begun was another exam. Images that are here already are a matter of their own."""
+    back = exam.reached
+    if fact.state == "SCHEDULED" and back <= Milestone.ACQUIRED:
+        back = Milestone.IN_PROGRESS if exam.studies else Milestone.SCHEDULED
+    return exam.model_copy(update={"reached": back, "discontinued": False, "steps": fact.steps})
 
 
 def _study(exam: Exam, uid: str, reached: Milestone = Milestone.NONE, **news: Any) -> Exam:
@@ -179,9 +193,11 @@ FOLDS: Final[Mapping[type[Fact], Fold]] = MappingProxyType(
         OrderCompleted: _completed,
         ExamScheduled: _scheduled,
         ExamRescheduled: _scheduled,
+        ExamArrived: _arrived,
         ExamStarted: _started,
         ExamCompleted: _acquired,
         ExamDiscontinued: _discontinued,
+        ExamPutBack: _put_back,
         ExamCancelled: _cancelled,
         StudyReceived: _received,
         StudyAvailable: _available,
