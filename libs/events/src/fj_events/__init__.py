@@ -38,7 +38,17 @@ from fj_events.order import (
     OrderReinstated,
     Refused,
 )
-from fj_events.patient import PatientRegistered, PatientUpdated
+from fj_events.patient import (
+    LinkBasis,
+    PatientFollowed,
+    PatientLinked,
+    PatientMergeCompleted,
+    PatientMerged,
+    PatientRegistered,
+    PatientUnlinked,
+    PatientUnmerged,
+    PatientUpdated,
+)
 from fj_events.registry import REGISTRY
 from fj_events.report import ReportAmended, ReportFinalized, ReportPreliminary
 from fj_events.study import (
@@ -98,6 +108,7 @@ __all__ = [
     "Fact",
     "Identifier",
     "InstancesStored",
+    "LinkBasis",
     "MatchRule",
     "ObjectRef",
     "OpenEnum",
@@ -108,8 +119,14 @@ __all__ = [
     "OrderPlaced",
     "OrderReinstated",
     "Part",
+    "PatientFollowed",
+    "PatientLinked",
+    "PatientMergeCompleted",
+    "PatientMerged",
     "PatientPhi",
     "PatientRegistered",
+    "PatientUnlinked",
+    "PatientUnmerged",
     "PatientUpdated",
     "PerformedSeries",
     "Phi",

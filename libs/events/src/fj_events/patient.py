@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
-from fj_events.base import Fact
+from pydantic import AwareDatetime
+
+from fj_events.base import Fact, OpenEnum
 from fj_events.vocabulary import PatientPhi, Source
 
 
@@ -24,3 +26,82 @@ class PatientUpdated(_PatientState, type="patient.updated.v1", topic="patient-ev
 
     Carries the whole new state.
     """
+
+
+class PatientMerged(Fact, type="patient.merged.v1", topic="patient-events", key="patient_id"):
+    """What is known under this number belongs to another patient now (HL7 v2.5.1 ch. 3 A40, A34, A36, A47).
+
+    Resolved: `survivor_id` is the end of the chain, and where that end moves the fact is stated again, for each number
+    that led there. So a reader keeps one row per number, and the last fact of a number holds.
+    """
+
+    patient_id: UUID
+    """The number that is no longer used."""
+    survivor_id: UUID
+    until: AwareDatetime | None = None
+    """Only what was recorded before this instant: after it the number was given to somebody else."""
+    merged_at: AwareDatetime
+    """When the merge was made, as the sender says (EVN-2, else MSH-7)."""
+    source: Source
+    patient: PatientPhi
+    survivor: PatientPhi
+    """Number and name of the survivor, as they were known then."""
+
+
+class PatientUnmerged(Fact, type="patient.unmerged.v1", topic="patient-events", key="patient_id"):
+    """A number stands for itself again: a merge was undone, or the number was given to somebody else."""
+
+    patient_id: UUID
+    survivor_id: UUID
+    """To whom it belonged until now."""
+    until: AwareDatetime | None = None
+    """Set where the number was given to somebody else: what was recorded before this instant stays the survivor's."""
+    reason: str
+    patient: PatientPhi
+
+
+class PatientMergeCompleted(Fact, type="patient.merge_completed.v1", topic="patient-events", key="patient_id"):
+    """Every room has followed a merge, or an unmerge: all doors answer alike."""
+
+    patient_id: UUID
+    survivor_id: UUID
+    """Whose the number is now; itself after an unmerge."""
+    rooms: tuple[str, ...]
+
+
+class LinkBasis(OpenEnum):
+    """Why two numbers are taken for one person's."""
+
+    MESSAGE = "message"
+    """A registration system said so (ADT^A24, ADT^A37)."""
+    IDENTIFIER = "identifier"
+    """Both carry one further number of one issuer."""
+    SCORE = "score"
+    """So much of the demographics agrees that the installation lets it decide."""
+    USER = "user"
+
+
+class _EnterpriseIdentity(Fact):
+    patient_id: UUID
+    enterprise_id: UUID
+    """Which person this number stands for from now on; numbers of one person have the same."""
+    basis: LinkBasis
+    reason: str
+
+
+class PatientLinked(_EnterpriseIdentity, type="patient.linked.v1", topic="patient-events", key="patient_id"):
+    """This number and others stand for one person; each stays in use (HL7 v2.5.1 3.3.24, A24)."""
+
+
+class PatientUnlinked(_EnterpriseIdentity, type="patient.unlinked.v1", topic="patient-events", key="patient_id"):
+    """This number no longer stands for the same person as others (HL7 v2.5.1 3.3.37, A37)."""
+
+
+class PatientFollowed(Fact, type="patient.followed.v1", topic="follower-events", key="follower"):
+    """A room answers for a number as the last merge or unmerge of it says; the fact that it followed is the cause."""
+
+    follower: str
+    """Room and patient id, `storage.6f1c…`: each room counts its own facts."""
+    room: str
+    patient_id: UUID
+    survivor_id: UUID
