@@ -16,7 +16,9 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderDetails,
+    OrderHeld,
     OrderPlaced,
+    OrderReleased,
     PatientPhi,
     Priority,
     SeriesSummary,
@@ -77,6 +79,16 @@ def cancelled(order: OrderPlaced) -> OrderCancelled:
         patient_id=order.patient_id,
         accession_number=order.accession_number,
         study_instance_uid=order.study_instance_uid,
+    )
+
+
+def paused(order: OrderPlaced, kind: type[OrderHeld] | type[OrderReleased]) -> OrderHeld | OrderReleased:
+    return kind(
+        order_id=order.order_id,
+        site=order.site,
+        patient_id=order.patient_id,
+        accession_number=order.accession_number,
+        placer_order_number=order.placer_order_number,
     )
 
 

@@ -34,8 +34,10 @@ from fj_events.order import (
     OrderChanged,
     OrderCompleted,
     OrderDetails,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
     Refused,
 )
 from fj_events.patient import (
@@ -116,8 +118,10 @@ __all__ = [
     "OrderChanged",
     "OrderCompleted",
     "OrderDetails",
+    "OrderHeld",
     "OrderPlaced",
     "OrderReinstated",
+    "OrderReleased",
     "Part",
     "PatientFollowed",
     "PatientLinked",

@@ -155,7 +155,7 @@ class ExamCancelled(Fact, type="exam.cancelled.v1", topic="exam-events", key="ex
 
 
 class ExamCancelRefused(Fact, type="exam.cancel_refused.v1", topic="exam-events", key="exam_key"):
-    """A cancel or change came after the start: the exam wins."""
+    """A cancel, change or hold came after the start: the exam wins."""
 
     exam_key: str
     order_id: UUID

@@ -46,6 +46,9 @@ class _OrderState(OrderDetails, Fact):
 class OrderPlaced(_OrderState, type="order.placed.v1", topic="order-events", key="order_id"):
     """A placer asked for imaging and the order was accepted (HL7 v2.5.1 ch. 4.4 NW; FHIR R4 ServiceRequest active)."""
 
+    replaces: UUID | None = None
+    """The order that this one replaces (RO), which is cancelled."""
+
 
 class OrderChanged(_OrderState, type="order.changed.v1", topic="order-events", key="order_id"):
     """The placer changed the order (XO). Carries the whole new state."""
@@ -59,6 +62,7 @@ class Refused(OpenEnum):
 
     CANCEL = "cancel"
     CHANGE = "change"
+    HOLD = "hold"
 
 
 class OrderCancelled(Fact, type="order.cancelled.v1", topic="order-events", key="order_id"):
@@ -69,10 +73,28 @@ class OrderCancelled(Fact, type="order.cancelled.v1", topic="order-events", key=
     accession_number: Identifier
     study_instance_uid: Uid
     reason: str | None = None
+    replaced_by: UUID | None = None
+    """The order that replaces this one (RP, RU)."""
+
+
+class _OrderPaused(Fact):
+    order_id: UUID
+    patient_id: UUID
+    accession_number: Identifier
+    placer_order_number: Identifier | None = None
+    reason: str | None = None
+
+
+class OrderHeld(_OrderPaused, type="order.held.v1", topic="order-events", key="order_id"):
+    """The order waits until it is released and is not performed before (HD; FHIR ServiceRequest on-hold)."""
+
+
+class OrderReleased(_OrderPaused, type="order.released.v1", topic="order-events", key="order_id"):
+    """A held order may be performed again (RL)."""
 
 
 class OrderReinstated(Fact, type="order.reinstated.v1", topic="order-events", key="order_id"):
-    """A cancel or change met a started exam: the exam won, the order stands."""
+    """A cancel, change or hold met a started exam: the exam won, the order stands."""
 
     order_id: UUID
     patient_id: UUID

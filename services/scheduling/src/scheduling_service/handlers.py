@@ -11,7 +11,9 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderDetails,
+    OrderHeld,
     OrderPlaced,
+    OrderReleased,
     PatientRegistered,
     PatientUpdated,
     Refused,
@@ -21,7 +23,7 @@ from fj_events import (
 from scheduling_service.domain import performed as mpps
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.errors import DuplicateInstance, NoSuchExam, UnknownInstance
-from scheduling_service.domain.exam import Exam, cancel, finish, meant, settle, with_performed
+from scheduling_service.domain.exam import Exam, cancel, finish, hold, meant, settle, with_performed
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
 from scheduling_service.domain.performed import Change, PerformedStep
 from scheduling_service.domain.planning import Circumstances, choice, plan, replan
@@ -79,6 +81,19 @@ async def on_order_cancelled(order: OrderCancelled, schedule: Schedule, lists: I
         schedule.emit(refusal(exam, exam.ordered, Refused.CANCEL))
     else:
         await _settle(exam, cancel(exam), schedule, lists)
+
+
+async def on_order_paused(order: OrderHeld | OrderReleased, schedule: Schedule, lists: InstanceLists) -> None:
+    """Take the steps of a held order off the worklist until it is released; after the start the exam wins."""
+    await schedule.lock(str(order.order_id))
+    exam = await schedule.exam(str(order.order_id))
+    if exam is None or exam.ordered is None:
+        return
+    held = isinstance(order, OrderHeld)
+    if held and exam.state in _OVERRULED:
+        schedule.emit(refusal(exam, exam.ordered, Refused.HOLD))
+    else:
+        await _settle(exam, hold(exam, held=held), schedule, lists)
 
 
 async def on_study_known(

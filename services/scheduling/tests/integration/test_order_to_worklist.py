@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
-from fj_events import PatientUpdated, Priority, Source
+from fj_events import OrderHeld, OrderReleased, PatientUpdated, Priority, Source
 from fj_testing import Feed, Log, eventually
 
-from services.scheduling.tests.builders import Modality, an_order, cancelled, changed
+from services.scheduling.tests.builders import Modality, an_order, cancelled, changed, paused
 
 pytestmark = pytest.mark.servers
 
@@ -50,6 +50,17 @@ async def test_a_cancelled_order_leaves_the_worklist(modality: Modality, feed: F
     facts = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=2)
     assert [fact.type for fact in facts] == ["exam.scheduled.v1", "exam.cancelled.v1"]
     assert await modality.sees(order) == []
+
+
+async def test_a_held_order_is_off_the_worklist_until_it_is_released(modality: Modality, feed: Feed, log: Log) -> None:
+    order, marker = an_order(), an_order()
+    await feed.publish(order, paused(order, OrderHeld), changed(order, station_ae_title="CT2"), marker)
+    await eventually(lambda: modality.sees(marker))
+    await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=2)
+    assert await modality.sees(order) == []
+    await feed.publish(paused(order, OrderReleased))
+    (item,) = await eventually(lambda: modality.sees(order))
+    assert item.ScheduledProcedureStepSequence[0].ScheduledStationAETitle == "CT2"
 
 
 async def test_the_worklist_shows_the_current_name(modality: Modality, feed: Feed) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fj_events import OrderPlaced
+from fj_events import OrderHeld, OrderPlaced
 from fj_objects import S3Settings, S3Store
 from fj_testing import S3, Feed, Log, Record, eventually
 from pydantic import SecretStr
@@ -20,6 +20,7 @@ from services.scheduling.tests.builders import (
     changed,
     ended,
     in_progress,
+    paused,
 )
 
 pytestmark = pytest.mark.servers
@@ -208,6 +209,22 @@ async def test_the_exam_wins_over_a_cancel_and_over_a_change(
     assert [fact.type for fact in facts[-2:]] == ["exam.cancel_refused.v1"] * 2
     assert [(fact.body["refused"], fact.body["state"]) for fact in facts[-2:]] == [("change", state), ("cancel", state)]
     assert [fact.headers["ce_causationid"] for fact in facts[-2:]] == [str(stat.id), str(cancel.id)]
+
+
+async def test_the_exam_wins_over_a_hold_whichever_comes_first(feed: Feed, modality: Modality, log: Log) -> None:
+    held, begun = await scheduled(feed, modality), await scheduled(feed, modality)
+    await modality.begins(in_progress(begun))
+    await feed.publish(paused(begun, OrderHeld), paused(held, OrderHeld))
+
+    async def is_off_the_worklist() -> bool:
+        return await modality.sees(held) == []
+
+    await eventually(is_off_the_worklist)
+    await modality.begins(in_progress(held))
+    for order in (held, begun):
+        facts = await facts_of(log, str(order.order_id), 3)
+        assert [fact.type for fact in facts] == ["exam.scheduled.v1", "exam.started.v1", "exam.cancel_refused.v1"]
+        assert facts[-1].body["refused"] == "hold"
 
 
 async def test_an_exam_that_is_performed_after_its_cancel_reinstates_the_order(

@@ -30,11 +30,17 @@ class Planned(BaseModel):
     details: OrderDetails
     procedure: CodedConcept
     planned_because: str
+    held: bool = False
 
     @classmethod
     def of(cls, ordered: Ordered) -> "Planned":
         """The column of this order."""
-        return cls(details=ordered.details, procedure=ordered.procedure, planned_because=ordered.planned_because)
+        return cls(
+            details=ordered.details,
+            procedure=ordered.procedure,
+            planned_because=ordered.planned_because,
+            held=ordered.held,
+        )
 
 
 def exam_of(row: Record) -> Exam:
@@ -114,4 +120,5 @@ def _ordered(order_id: UUID, text: str) -> Ordered:
         details=planned.details,
         procedure=planned.procedure,
         planned_because=planned.planned_because,
+        held=planned.held,
     )

@@ -28,6 +28,8 @@ class Ordered:
     """As ordered, with the catalogue's text where the order has none."""
     planned_because: str
     """Who or what chose time and station."""
+    held: bool = False
+    """The order is on hold: nothing of it stands on the worklist until it is released."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,11 @@ class Exam:
         if states & _UNFINISHED:
             return StepState.STARTED
         return next(state for state in _OVER if state in states)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody may begin it: its order is on hold, and no modality has overruled that."""
+        return self.ordered is not None and self.ordered.held and self.state is StepState.SCHEDULED
 
     @property
     def is_in_progress(self) -> bool:
@@ -151,6 +158,11 @@ def cancel(exam: Exam) -> Exam:
         return exam
     steps = tuple(replace(step, state=moved(step.state, Act.CANCEL)) for step in exam.steps)
     return replace(exam, steps=steps)
+
+
+def hold(exam: Exam, *, held: bool) -> Exam:
+    """The exam after its order was held, or released."""
+    return exam if exam.ordered is None else replace(exam, ordered=replace(exam.ordered, held=held))
 
 
 def finish(exam: Exam) -> Exam:

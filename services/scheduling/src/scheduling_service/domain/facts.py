@@ -68,6 +68,8 @@ def facts(move: Move) -> Iterator[Fact]:
         yield _started(move)
         if ordered is not None and move.was is StepState.CANCELLED:
             yield refusal(move.after, ordered, Refused.CANCEL)
+        elif ordered is not None and ordered.held:
+            yield refusal(move.after, ordered, Refused.HOLD)
     if move.now is move.was:
         return
     if move.now is StepState.COMPLETED:

@@ -11,7 +11,7 @@ from uuid import UUID
 from fj_events import CodedConcept, OrderDetails, ScheduledStep
 
 from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
-from scheduling_service.domain.exam import Exam, Ordered
+from scheduling_service.domain.exam import Exam, Ordered, hold
 from scheduling_service.domain.step import Step
 
 SH: Final = 16
@@ -69,7 +69,8 @@ def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: C
     if _planned_by(ordered.details) == _planned_by(details):
         return replace(exam, ordered=replace(ordered, details=details))
     start = circumstances.now if not exam.steps else exam.steps[0].plan.starts_at
-    return plan(ordered.order_id, exam.site, details, replace(circumstances, now=start))
+    again = plan(ordered.order_id, exam.site, details, replace(circumstances, now=start))
+    return hold(again, held=ordered.held)
 
 
 def _planned_by(details: OrderDetails) -> tuple[object, ...]:

@@ -57,7 +57,7 @@ class Query:
 
 def items(exam: Exam, current: PatientPhi, zone: ZoneInfo) -> list[Item]:
     """What an exam has on the worklist. `current` is who the patient is by now; the order knows what it leaves open."""
-    if exam.ordered is None:
+    if exam.ordered is None or exam.is_held:
         return []
     known = {name: value for name in PatientPhi.model_fields if (value := getattr(current, name))}
     patient = exam.ordered.details.patient.model_copy(update=known)

@@ -7,7 +7,9 @@ from fj_bus import Consumer, Tx
 from fj_events import (
     OrderCancelled,
     OrderChanged,
+    OrderHeld,
     OrderPlaced,
+    OrderReleased,
     PatientRegistered,
     PatientUpdated,
     StudyAvailable,
@@ -35,6 +37,12 @@ def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: P
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
         await handlers.on_order_cancelled(fact, schedule(tx), lists)
+
+    async def paused(fact: OrderHeld | OrderReleased, tx: Tx) -> None:
+        await handlers.on_order_paused(fact, schedule(tx), lists)
+
+    consumer.on(OrderHeld)(paused)
+    consumer.on(OrderReleased)(paused)
 
     @consumer.on(StudyReceived)
     async def _(fact: StudyReceived, tx: Tx) -> None:
