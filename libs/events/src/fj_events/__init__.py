@@ -38,6 +38,7 @@ from fj_events.order import (
     OrderPlaced,
     OrderReinstated,
     OrderReleased,
+    OrderReopened,
     Refused,
 )
 from fj_events.patient import (
@@ -52,11 +53,19 @@ from fj_events.patient import (
     PatientUpdated,
 )
 from fj_events.registry import REGISTRY
-from fj_events.report import ReportAmended, ReportFinalized, ReportPreliminary
+from fj_events.report import (
+    ReportAmended,
+    ReportFinalized,
+    ReportPreliminary,
+    ReportRelinked,
+    ReportRetracted,
+    ReportStanding,
+)
 from fj_events.study import (
     Completeness,
     ConflictingInstance,
     Damage,
+    LinkAct,
     MatchRule,
     SeriesSummary,
     StudyAvailable,
@@ -65,6 +74,7 @@ from fj_events.study import (
     StudyDamaged,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     StudyRestored,
     StudyUnmatched,
     StudyUpdated,
@@ -110,6 +120,7 @@ __all__ = [
     "Fact",
     "Identifier",
     "InstancesStored",
+    "LinkAct",
     "LinkBasis",
     "MatchRule",
     "ObjectRef",
@@ -122,6 +133,7 @@ __all__ = [
     "OrderPlaced",
     "OrderReinstated",
     "OrderReleased",
+    "OrderReopened",
     "Part",
     "PatientFollowed",
     "PatientLinked",
@@ -141,6 +153,9 @@ __all__ = [
     "ReportFinalized",
     "ReportPhi",
     "ReportPreliminary",
+    "ReportRelinked",
+    "ReportRetracted",
+    "ReportStanding",
     "ScheduledStep",
     "SeriesAttributes",
     "SeriesSummary",
@@ -157,6 +172,7 @@ __all__ = [
     "StudyDamaged",
     "StudyMatched",
     "StudyReceived",
+    "StudyRelinked",
     "StudyRestored",
     "StudyUnmatched",
     "StudyUpdated",

@@ -103,19 +103,21 @@ class ExamDiscontinued(_Ended, type="exam.discontinued.v1", topic="exam-events",
 
 
 class ExamPutBack(_Planned, type="exam.put_back.v1", topic="exam-events", key="exam_key"):
-    """What a modality had begun was not this exam: it had picked the wrong worklist entry (CID 9300, 110514).
+    """What was done for this exam was another one, so that steps of it are on the worklist again.
 
-    Steps of the exam are on the worklist again. Carries the whole plan.
+    The modality had picked the wrong worklist entry (CID 9300, 110514), or a person linked the images to another order.
+    Carries the whole plan.
     """
 
     step_ids: tuple[str, ...]
     """The steps that wait again."""
     state: str
     """Of the exam: SCHEDULED, unless another of its steps has been performed."""
-    mpps_instance_uid: Uid
+    mpps_instance_uid: Uid | None = None
     number_of_instances: int = 0
     """What was made under the wrong entry, as the modality lists it."""
-    discontinuation_reason: CodedConcept
+    discontinuation_reason: CodedConcept | None = None
+    """Absent where a person linked the images to another order."""
 
 
 class _Appointed(Fact):

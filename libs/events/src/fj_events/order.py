@@ -113,3 +113,12 @@ class OrderCompleted(Fact, type="order.completed.v1", topic="order-events", key=
     report_id: UUID
     report_version: int
     reason: str
+
+
+class OrderReopened(Fact, type="order.reopened.v1", topic="order-events", key="order_id"):
+    """What completed the order was another one's: images or report were relinked. It waits for its own."""
+
+    order_id: UUID
+    patient_id: UUID
+    accession_number: Identifier
+    reason: str

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from fj_events.base import Fact
+from fj_events.base import Fact, OpenEnum
 from fj_events.terms import Identifier, Staff, Uid
 from fj_events.vocabulary import ReportPhi, Source
 
@@ -37,3 +37,25 @@ class ReportAmended(_Report, type="report.amended.v1", topic="report-events", ke
     """A signed report was corrected (OBR-25 C; FHIR corrected)."""
 
     reason: str | None = None
+
+
+class ReportStanding(OpenEnum):
+    """What a report is worth (OBR-25 P, F, C)."""
+
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    AMENDED = "amended"
+
+
+class ReportRetracted(_Report, type="report.retracted.v1", topic="report-events", key="exam_key"):
+    """The report is withdrawn from this order: the images that it is about are another one's. The content is empty."""
+
+    reason: str
+
+
+class ReportRelinked(_Report, type="report.relinked.v1", topic="report-events", key="exam_key"):
+    """The report follows its images to another order, or to none. Said after it was retracted from the one before."""
+
+    previous_order_id: UUID | None = None
+    standing: ReportStanding
+    reason: str

@@ -26,7 +26,11 @@ class MatchRule(OpenEnum):
 
     STUDY_UID = "study_uid"
     ACCESSION = "accession"
+    STEP = "step"
+    """The requested procedure id or the scheduled step id, and the patient."""
     PATIENT = "patient"
+    PERSON = "person"
+    """Somebody said so; no rule decides against that."""
 
 
 class Completeness(OpenEnum):
@@ -80,6 +84,39 @@ class StudyUnmatched(Fact, type="study.unmatched.v1", topic="study-events", key=
     patient_id: UUID | None = None
     accession_number: Identifier | None = None
     reason: str
+    contradicted_by: tuple[str, ...] = ()
+    """What of the images contradicts the order whose number they carry: `name`, `sex`. It is kept, unconfirmed."""
+    unconfirmed_order_id: UUID | None = None
+    """That order."""
+
+
+class LinkAct(OpenEnum):
+    """What a person did."""
+
+    LINK = "link"
+    UNLINK = "unlink"
+    UNDO = "undo"
+    """The newest act was taken back."""
+
+
+class StudyRelinked(Fact, type="study.relinked.v1", topic="study-events", key="study_instance_uid"):
+    """A person, `actor`, said to which order a study belongs, or that it belongs to none. No rule overrules that."""
+
+    study_instance_uid: Uid
+    previous_order_id: UUID | None = None
+    """To which order it belonged until now."""
+    previous_accession_number: Identifier | None = None
+    order_id: UUID | None = None
+    """Absent: to none; the study is unscheduled, and on the exceptions list."""
+    patient_id: UUID | None = None
+    """The order's, else as the images say."""
+    accession_number: Identifier | None = None
+    """The order's, else as the images say."""
+    ordered_study_instance_uid: Uid | None = None
+    """The UID that `order` made."""
+    act: LinkAct
+    reason: str
+    """In the person's words."""
 
 
 class _Counted(_Study):

@@ -7,15 +7,20 @@ from fj_events import (
     DeliveryDelivered,
     DeliveryKind,
     ExamCancelRefused,
+    ExamPutBack,
     Identifier,
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
     OrderPlaced,
     OrderReinstated,
+    OrderReopened,
     Refused,
     ReportAmended,
     ReportFinalized,
+    ReportRelinked,
+    ReportRetracted,
+    StudyRelinked,
 )
 
 from order_service.domain import order as domain
@@ -23,6 +28,9 @@ from order_service.domain.errors import NoSuchOrder
 from order_service.domain.life import Act, Life
 from order_service.domain.order import Order, Request
 from order_service.ports import Orders
+
+Signed = ReportFinalized | ReportAmended | ReportRelinked
+"""The facts that put a signed version on an order."""
 
 
 async def place_order(request: Request, orders: Orders, actor: str | None = None) -> Order:
@@ -85,6 +93,30 @@ async def on_exam_moved(order_id: UUID | None, act: Act, orders: Orders) -> None
         await orders.save(order)
 
 
+async def on_exam_put_back(fact: ExamPutBack, orders: Orders) -> None:
+    """What was done was another exam. An order of which another step has been performed stays where it is."""
+    known = await orders.by_id(fact.order_id)
+    if known is not None and fact.state == "SCHEDULED":
+        await _undone(known, domain.happened(known, Act.PUT_BACK), "its images were another order's", orders)
+
+
+async def on_study_relinked(fact: StudyRelinked, orders: Orders) -> None:
+    """An order lost a study: where the images carry its own Study UID, its next ones must not be mixed with them."""
+    if fact.previous_order_id is None or fact.previous_order_id == fact.order_id:
+        return
+    known = await orders.by_id(fact.previous_order_id)
+    if known is not None and (order := domain.bereft(known, fact.study_instance_uid)) != known:
+        await orders.save(order)
+        orders.emit(_changed(order, domain.differences(known.details, order.details), fact.actor))
+
+
+async def on_report_retracted(fact: ReportRetracted, orders: Orders) -> None:
+    """The report was another order's."""
+    known = await orders.by_id(fact.order_id) if fact.order_id else None
+    if known is not None:
+        await _undone(known, domain.retracted(known, fact.report_id), "its report was another order's", orders)
+
+
 async def on_exam_cancel_refused(fact: ExamCancelRefused, refused_fact: UUID | None, orders: Orders) -> None:
     """The exam had started before the cancel or change arrived: it wins, and the placer is told.
 
@@ -112,7 +144,7 @@ async def on_exam_cancel_refused(fact: ExamCancelRefused, refused_fact: UUID | N
     )
 
 
-async def on_report_final(report: ReportFinalized | ReportAmended, wanted_by: tuple[str, ...], orders: Orders) -> None:
+async def on_report_final(report: Signed, wanted_by: tuple[str, ...], orders: Orders) -> None:
     """A final version is there: the order completes when it is also everywhere that wants it."""
     known = await orders.by_id(report.order_id) if report.order_id else None
     if known is not None:
@@ -121,11 +153,12 @@ async def on_report_final(report: ReportFinalized | ReportAmended, wanted_by: tu
 
 async def on_delivered(delivery: DeliveryDelivered, wanted_by: tuple[str, ...], orders: Orders) -> None:
     """A destination has a version of the report."""
-    if delivery.kind != DeliveryKind.RESULTS or delivery.order_id is None or delivery.report_version is None:
+    report_id, version = delivery.report_id, delivery.report_version
+    if delivery.kind != DeliveryKind.RESULTS or delivery.order_id is None or report_id is None or version is None:
         return
     known = await orders.by_id(delivery.order_id)
     if known is not None:
-        order = domain.delivered(known, delivery.destination, delivery.report_version)
+        order = domain.delivered(known, report_id, delivery.destination, version)
         await _complete(known, order, wanted_by, orders)
 
 
@@ -135,6 +168,21 @@ async def _known(number: Identifier | UUID | None, orders: Orders) -> Order:
     if known is None:
         raise NoSuchOrder(str(number or ""))
     return known
+
+
+async def _undone(known: Order, order: Order, reason: str, orders: Orders) -> None:
+    if order != known:
+        await orders.save(order)
+    if known.life is Life.COMPLETED and order.life is not Life.COMPLETED:
+        orders.emit(
+            OrderReopened(
+                order_id=order.order_id,
+                site=order.site,
+                patient_id=order.details.patient_id,
+                accession_number=order.details.accession_number,
+                reason=reason,
+            )
+        )
 
 
 async def _complete(known: Order, order: Order, wanted_by: tuple[str, ...], orders: Orders) -> None:

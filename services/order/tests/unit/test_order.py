@@ -137,8 +137,32 @@ def test_an_older_report_version_never_replaces_a_newer_one() -> None:
 def test_an_order_is_delivered_when_the_newest_final_is_wherever_it_is_wanted(
     reported: int | None, delivered: dict[str, int], wanted_by: tuple[str, ...], complete: bool
 ) -> None:
-    order = replace(an_order(), report_version=reported, delivered=delivered)
+    report, other = uuid4(), uuid4()
+    there = {f"{report}/{name}": version for name, version in delivered.items()} | {
+        f"{other}/{name}": 9 for name in wanted_by
+    }
+    order = replace(an_order(), report_id=report if reported else None, report_version=reported, delivered=there)
     assert domain.is_delivered(order, wanted_by) is complete
+
+
+def test_a_study_that_was_not_its_own_takes_its_uid_along_and_the_next_one_is_always_the_same() -> None:
+    order = an_order()
+    fresh = domain.bereft(order, order.details.study_instance_uid)
+    assert domain.differences(order.details, fresh.details) == ("study_instance_uid",)
+    assert domain.bereft(fresh, order.details.study_instance_uid) is fresh
+    assert domain.bereft(order, order.details.study_instance_uid) == fresh
+
+
+@pytest.mark.parametrize("retracted_first", [True, False])
+def test_an_order_whose_images_and_report_were_another_orders_waits_again(retracted_first: bool) -> None:
+    report = uuid4()
+    order = domain.reported(an_order(Life.COMPLETED), report, 2)
+    if retracted_first:
+        order = domain.happened(domain.retracted(order, report), Act.PUT_BACK)
+    else:
+        order = domain.retracted(domain.happened(order, Act.PUT_BACK), report)
+    assert (order.life, order.report_id, order.report_version) == (Life.ORDERED, None, None)
+    assert domain.retracted(order, uuid4()) is order
 
 
 def test_facts_that_come_late_change_nothing() -> None:

@@ -33,6 +33,10 @@ class Act(StrEnum):
     DISCONTINUE = "discontinue"
     COMPLETE = "complete"
     """The newest final report is where it is wanted."""
+    PUT_BACK = "put back"
+    """What was done for it was another exam: its own is still to be done."""
+    RETRACT = "retract"
+    """The report that completed it was another order's."""
 
 
 _TABLE: Final = {
@@ -58,6 +62,11 @@ _TABLE: Final = {
     (Life.DISCONTINUED, Act.PERFORM): Life.PERFORMED,
     (Life.DISCONTINUED, Act.COMPLETE): Life.COMPLETED,
     (Life.COMPLETED, Act.REINSTATE): Life.COMPLETED,
+    (Life.IN_PROGRESS, Act.PUT_BACK): Life.ORDERED,
+    (Life.PERFORMED, Act.PUT_BACK): Life.ORDERED,
+    (Life.DISCONTINUED, Act.PUT_BACK): Life.ORDERED,
+    (Life.COMPLETED, Act.PUT_BACK): Life.ORDERED,
+    (Life.COMPLETED, Act.RETRACT): Life.PERFORMED,
 }
 
 MOVES: Final[Mapping[tuple[Life, Act], Life]] = MappingProxyType(_TABLE)

@@ -1,7 +1,7 @@
 """Numbers that `order` makes where a feed gives none. All follow from the order id: made twice, they are the same."""
 
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from fj_events import Identifier, Uid
 
@@ -21,6 +21,11 @@ def accession_number(order_id: UUID, issuer: str) -> Identifier:
 def study_instance_uid(order_id: UUID) -> Uid:
     """A UID from a UUID (PS3.5 B.2)."""
     return f"2.25.{order_id.int}"
+
+
+def another_study_instance_uid(order_id: UUID, taken: Uid) -> Uid:
+    """For an order whose own UID stands on images that are not its own."""
+    return study_instance_uid(uuid5(order_id, taken))
 
 
 def requested_procedure_id(accession: Identifier) -> str:

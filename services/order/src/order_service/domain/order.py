@@ -20,7 +20,12 @@ from fj_events import (
 
 from order_service.domain.errors import OtherPatient
 from order_service.domain.life import Act, Life, move, moved
-from order_service.domain.numbers import accession_number, requested_procedure_id, study_instance_uid
+from order_service.domain.numbers import (
+    accession_number,
+    another_study_instance_uid,
+    requested_procedure_id,
+    study_instance_uid,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +79,7 @@ class Order:
     report_version: int | None = None
     """The newest final or amended version that is known."""
     delivered: Mapping[str, int] = field(default_factory=dict)
-    """Per destination the newest report version that it has."""
+    """Of each report and destination, `report id/name`, the newest version that is there."""
 
 
 _ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
@@ -139,22 +144,43 @@ def reported(order: Order, report_id: UUID, version: int) -> Order:
     return replace(order, report_id=report_id, report_version=version)
 
 
-def delivered(order: Order, destination: str, version: int) -> Order:
-    """A destination has this version of the report."""
-    newest = max(version, order.delivered.get(destination, 0))
-    return replace(order, delivered={**order.delivered, destination: newest})
+def retracted(order: Order, report_id: UUID) -> Order:
+    """The report was another order's. Another one that is here stays."""
+    if order.report_id != report_id:
+        return order
+    return replace(order, life=moved(order.life, Act.RETRACT), report_id=None, report_version=None)
+
+
+def delivered(order: Order, report_id: UUID, destination: str, version: int) -> Order:
+    """A destination has this version of a report."""
+    place = _place(report_id, destination)
+    return replace(order, delivered={**order.delivered, place: max(version, order.delivered.get(place, 0))})
 
 
 def is_delivered(order: Order, wanted_by: tuple[str, ...]) -> bool:
     """Whether the newest final version is everywhere that wants it; with no destination, whether it is final."""
-    version = order.report_version
-    return version is not None and all(order.delivered.get(name, 0) >= version for name in wanted_by)
+    report_id, version = order.report_id, order.report_version
+    if report_id is None or version is None:
+        return False
+    return all(order.delivered.get(_place(report_id, name), 0) >= version for name in wanted_by)
+
+
+def bereft(order: Order, study_instance_uid: Uid) -> Order:
+    """The order after a study turned out not to be its own: a UID that stands on those images is no more its."""
+    if order.details.study_instance_uid != study_instance_uid:
+        return order
+    fresh = another_study_instance_uid(order.order_id, study_instance_uid)
+    return replace(order, details=order.details.model_copy(update={"study_instance_uid": fresh}))
 
 
 def differences(before: OrderDetails, after: OrderDetails) -> tuple[str, ...]:
     """The names of the fields that differ; through which door the newest message came is no difference."""
     fields = (name for name in OrderDetails.model_fields if name != "source")
     return tuple(name for name in fields if getattr(before, name) != getattr(after, name))
+
+
+def _place(report_id: UUID, destination: str) -> str:
+    return f"{report_id}/{destination}"
 
 
 def _details(request: Request, order_id: UUID, kept: OrderDetails | None) -> OrderDetails:

@@ -8,9 +8,14 @@ from fj_events import (
     ExamCancelRefused,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamStarted,
     ReportAmended,
     ReportFinalized,
+    ReportRelinked,
+    ReportRetracted,
+    ReportStanding,
+    StudyRelinked,
 )
 
 from order_service import handlers
@@ -20,7 +25,26 @@ from order_service.ports import Orders
 
 def subscribe(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tuple[str, ...]) -> None:
     """Bind every fact. `wanted_by`: the destinations that an order waits for."""
+    _what_becomes_of_the_exam(consumer, orders)
+    _what_was_not_its_own(consumer, orders)
+    _what_completes_it(consumer, orders, wanted_by)
 
+
+def _what_was_not_its_own(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:
+    @consumer.on(ExamPutBack)
+    async def _(fact: ExamPutBack, tx: Tx) -> None:
+        await handlers.on_exam_put_back(fact, orders(tx))
+
+    @consumer.on(StudyRelinked)
+    async def _(fact: StudyRelinked, tx: Tx) -> None:
+        await handlers.on_study_relinked(fact, orders(tx))
+
+    @consumer.on(ReportRetracted)
+    async def _(fact: ReportRetracted, tx: Tx) -> None:
+        await handlers.on_report_retracted(fact, orders(tx))
+
+
+def _what_becomes_of_the_exam(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:
     @consumer.on(ExamStarted)
     async def _(fact: ExamStarted, tx: Tx) -> None:
         await handlers.on_exam_moved(fact.order_id, Act.START, orders(tx))
@@ -38,6 +62,8 @@ def subscribe(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tup
         refused_fact = tx.cause.causation_id if tx.cause else None
         await handlers.on_exam_cancel_refused(fact, refused_fact, orders(tx))
 
+
+def _what_completes_it(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tuple[str, ...]) -> None:
     @consumer.on(ReportFinalized)
     async def _(fact: ReportFinalized, tx: Tx) -> None:
         await handlers.on_report_final(fact, wanted_by, orders(tx))
@@ -45,6 +71,11 @@ def subscribe(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tup
     @consumer.on(ReportAmended)
     async def _(fact: ReportAmended, tx: Tx) -> None:
         await handlers.on_report_final(fact, wanted_by, orders(tx))
+
+    @consumer.on(ReportRelinked)
+    async def _(fact: ReportRelinked, tx: Tx) -> None:
+        if fact.standing != ReportStanding.PRELIMINARY:
+            await handlers.on_report_final(fact, wanted_by, orders(tx))
 
     @consumer.on(DeliveryDelivered)
     async def _(fact: DeliveryDelivered, tx: Tx) -> None:
