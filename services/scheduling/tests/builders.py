@@ -220,6 +220,13 @@ def a_series(instances: Sequence[str], uid: str | None = None) -> Dataset:
     return series
 
 
+def code(value: str, scheme: str, meaning: str) -> Dataset:
+    """An item of a code sequence."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
 def ended(status: str = "COMPLETED", *series: Dataset) -> Dataset:
     """A final N-SET."""
     content = Dataset()

@@ -9,6 +9,7 @@ from fj_events import (
     Envelope,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamStarted,
     OrderCancelled,
     OrderChanged,
@@ -69,9 +70,12 @@ async def on_order_completed(fact: OrderCompleted, cause: Envelope, projection: 
 
 
 async def on_exam_moved(
-    fact: ExamStarted | ExamCompleted | ExamDiscontinued, cause: Envelope, ledger: Ledger, wishes: Wishes
+    fact: ExamStarted | ExamCompleted | ExamDiscontinued | ExamPutBack,
+    cause: Envelope,
+    ledger: Ledger,
+    wishes: Wishes,
 ) -> None:
-    """The exam started or ended: the placer of its order is told; without an order there is nobody to tell."""
+    """The exam started, ended, or did not start after all: the placer of its order is told, where there is one."""
     if fact.order_id is not None:
         await _tell(fact, cause, ledger, wishes)
 

@@ -131,6 +131,7 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "ExamStarted": ("SC", "IP"),
         "ExamCompleted": ("SC", "CM"),
         "ExamDiscontinued": ("SC", "DC"),
+        "ExamPutBack": ("SC", "SC"),
         "OrderCancelled": ("OC", "CA"),
         "OrderReinstated": ("UC", "IP"),
         "ReportPreliminary": ("RE", "P"),

@@ -23,7 +23,7 @@ from fj_events import (
 from scheduling_service.domain import performed as mpps
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.errors import DuplicateInstance, NoSuchExam, UnknownInstance
-from scheduling_service.domain.exam import Exam, cancel, finish, hold, meant, settle, with_performed
+from scheduling_service.domain.exam import Exam, cancel, finish, hold, meant, put_back, settle, with_performed
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
 from scheduling_service.domain.performed import Change, PerformedStep
 from scheduling_service.domain.planning import Circumstances, choice, plan, replan
@@ -145,7 +145,8 @@ async def change_performed(sop_instance_uid: Uid, wish: Change, schedule: Schedu
     # Whoever links this step to another exam at this instant is waited for here, so that no exam misses the change.
     await schedule.lock(*_named_by(changed))
     for exam in await schedule.exams_of(changed):
-        await _settle(exam, with_performed(exam, changed), schedule, lists)
+        news = with_performed(exam, changed)
+        await _settle(exam, put_back(news, changed) if changed.is_wrong_entry else news, schedule, lists)
 
 
 async def finish_exam(key: str, schedule: Schedule, lists: InstanceLists) -> Exam:

@@ -18,6 +18,7 @@ from services.scheduling.tests.builders import (
     an_order,
     cancelled,
     changed,
+    code,
     ended,
     in_progress,
     paused,
@@ -70,9 +71,7 @@ async def test_a_discontinued_exam_says_why_and_can_be_taken_up_again(feed: Feed
     order = await scheduled(feed, modality)
     uid, _ = await modality.begins(in_progress(order))
     given_up = ended("DISCONTINUED")
-    reason = Dataset()
-    reason.CodeValue, reason.CodingSchemeDesignator, reason.CodeMeaning = "110513", "DCM", "Discontinued"
-    given_up.PerformedProcedureStepDiscontinuationReasonCodeSequence = [reason]
+    given_up.PerformedProcedureStepDiscontinuationReasonCodeSequence = [code("110513", "DCM", "Discontinued")]
     assert (await modality.says(uid, given_up)).Status == 0x0000
     again, status = await modality.begins(in_progress(order))
     assert status.Status == 0x0000

@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from fj_events import (
-    ExamCompleted,
-    ExamDiscontinued,
-    ExamStarted,
     Identifier,
-    OrderCancelled,
-    OrderReinstated,
     PatientPhi,
     Priority,
+    ReportAmended,
+    ReportFinalized,
+    ReportPreliminary,
     Staff,
 )
 from fj_hl7 import CWE, CX, EI, HD, XAD, XCN, XPN, Sender
@@ -49,8 +47,8 @@ class Hl7Messages:
         )
         patient, visit = _patient(whom, site), _visit(subject, site)
         fact = delivery.fact
-        if isinstance(fact, ExamStarted | ExamCompleted | ExamDiscontinued | OrderCancelled | OrderReinstated):
-            telling = delivery.telling
+        telling = delivery.telling
+        if not isinstance(fact, ReportPreliminary | ReportFinalized | ReportAmended):
             status = Status(control=telling.control, status=telling.status, at=_local(_moment(delivery), site))
             return order_status(header, patient, visit, _order(delivery, subject, site), status)
         report = Report(

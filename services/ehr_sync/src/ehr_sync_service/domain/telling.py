@@ -9,6 +9,7 @@ from fj_events import (
     DeliveryKind,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamStarted,
     Fact,
     OrderCancelled,
@@ -23,6 +24,7 @@ Told = (
     ExamStarted
     | ExamCompleted
     | ExamDiscontinued
+    | ExamPutBack
     | OrderReinstated
     | OrderCancelled
     | ReportPreliminary
@@ -58,6 +60,7 @@ TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
         ExamStarted: _status("SC", "IP"),
         ExamCompleted: _status("SC", "CM"),
         ExamDiscontinued: _status("SC", "DC"),
+        ExamPutBack: _status("SC", "SC"),
         OrderCancelled: _status("OC", "CA"),
         OrderReinstated: _status("UC", "IP"),
         ReportPreliminary: _result("P"),

@@ -7,6 +7,7 @@ from fj_events import (
     Envelope,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamStarted,
     OrderCancelled,
     OrderChanged,
@@ -44,12 +45,13 @@ def subscribe(
     async def _(fact: OrderReinstated, tx: Tx) -> None:
         await handlers.on_order_reinstated(fact, _cause(tx), projection(tx), ledger(tx), wishes)
 
-    async def exam_moved(fact: ExamStarted | ExamCompleted | ExamDiscontinued, tx: Tx) -> None:
+    async def exam_moved(fact: ExamStarted | ExamCompleted | ExamDiscontinued | ExamPutBack, tx: Tx) -> None:
         await handlers.on_exam_moved(fact, _cause(tx), ledger(tx), wishes)
 
     consumer.on(ExamStarted)(exam_moved)
     consumer.on(ExamCompleted)(exam_moved)
     consumer.on(ExamDiscontinued)(exam_moved)
+    consumer.on(ExamPutBack)(exam_moved)
 
     async def report(fact: Report, tx: Tx) -> None:
         await handlers.on_report(fact, _cause(tx), projection(tx), ledger(tx), wishes)

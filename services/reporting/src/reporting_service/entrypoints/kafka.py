@@ -6,6 +6,7 @@ from fj_bus import Consumer, Tx
 from fj_events import (
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamStarted,
     OrderChanged,
     OrderPlaced,
@@ -81,3 +82,8 @@ def _how_far_the_exam_is(consumer: Consumer, reports: Callable[[Tx], Reports]) -
     @consumer.on(ExamDiscontinued)
     async def _(fact: ExamDiscontinued, tx: Tx) -> None:
         await handlers.on_exam_moved(fact.order_id, "discontinued", reports(tx))
+
+    @consumer.on(ExamPutBack)
+    async def _(fact: ExamPutBack, tx: Tx) -> None:
+        if fact.state == "SCHEDULED":
+            await handlers.on_exam_moved(fact.order_id, "scheduled", reports(tx))

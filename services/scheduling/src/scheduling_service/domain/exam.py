@@ -72,6 +72,13 @@ class Exam:
         return self.ordered is not None and self.ordered.held and self.state is StepState.SCHEDULED
 
     @property
+    def counted(self) -> tuple[PerformedStep, ...]:
+        """What was performed for this exam; not what was meant for another one, as an order would know."""
+        if self.ordered is None:
+            return self.performed
+        return tuple(each for each in self.performed if not each.is_wrong_entry)
+
+    @property
     def is_in_progress(self) -> bool:
         """Whether a modality is at it and has said so."""
         return any(each.status is PerformedStatus.IN_PROGRESS for each in self.performed)
@@ -137,10 +144,12 @@ def with_performed(exam: Exam, *performed: PerformedStep) -> Exam:
 def settle(exam: Exam, studies: Sequence[Study]) -> Exam:
     """The exam after all that is known: what modalities said, then what its images say.
 
-    Images start an exam, and complete studies end it, only where no modality says otherwise (law 9).
+    Images start an exam, and complete studies end it, only where no modality says otherwise (law 9). Those that a
+    modality made under the wrong worklist entry are another exam's.
     """
+    studies = [study for study in studies if study.study_instance_uid not in _of_others(exam)]
     steps = [replace(step, state=after(step.state, _statuses(exam, step))) for step in exam.steps]
-    if studies and not exam.performed:
+    if studies and not exam.counted:
         steps = [replace(step, state=moved(step.state, Act.START)) for step in steps]
     if studies and all(study.available for study in studies) and not exam.is_in_progress:
         steps = [replace(step, state=_ended_by_images(step.state)) for step in steps]
@@ -150,6 +159,17 @@ def settle(exam: Exam, studies: Sequence[Study]) -> Exam:
         unscheduled_state=exam.unscheduled_state if steps else after(exam.unscheduled_state, _all(exam)),
         study_instance_uid=_study_uid(exam, studies),
     )
+
+
+def put_back(exam: Exam, performed: PerformedStep) -> Exam:
+    """The exam after a modality has said that it was a mistake: what nothing else was done for waits again."""
+    kept = {step_id for each in exam.counted for step_id in step_ids(exam, each)}
+    mistaken = set(step_ids(exam, performed)) - kept
+    steps = (
+        replace(step, state=moved(step.state, Act.PUT_BACK)) if step.step_id in mistaken else step
+        for step in exam.steps
+    )
+    return replace(exam, steps=tuple(steps))
 
 
 def cancel(exam: Exam) -> Exam:
@@ -181,18 +201,24 @@ def _ended_by_images(state: StepState) -> StepState:
 
 
 def _statuses(exam: Exam, step: Step) -> Iterable[PerformedStatus]:
-    return (each.status for each in exam.performed if step.step_id in step_ids(exam, each))
+    return (each.status for each in exam.counted if step.step_id in step_ids(exam, each))
 
 
 def _all(exam: Exam) -> Iterable[PerformedStatus]:
     return (each.status for each in exam.performed)
 
 
+def _of_others(exam: Exam) -> set[Uid]:
+    """The studies in which modalities put images of other exams, and nothing of this one."""
+    mistaken = {each.study_instance_uid for each in exam.performed if each not in exam.counted}
+    return mistaken - {each.study_instance_uid for each in exam.counted}
+
+
 def _study_uid(exam: Exam, studies: Sequence[Study]) -> Uid:
     """The images' UID is the exam's; the ordered one stays where some of the images have it."""
     if exam.ordered is None:
         return exam.study_instance_uid
-    uids = {study.study_instance_uid for study in studies} or {each.study_instance_uid for each in exam.performed}
+    uids = {study.study_instance_uid for study in studies} or {each.study_instance_uid for each in exam.counted}
     ordered = exam.ordered.details.study_instance_uid
     return ordered if not uids or ordered in uids else min(uids)
 

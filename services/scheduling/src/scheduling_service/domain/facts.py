@@ -10,6 +10,7 @@ from fj_events import (
     ExamCancelRefused,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
@@ -20,7 +21,7 @@ from fj_events import (
 )
 
 from scheduling_service.domain.exam import Exam, Ordered, step_ids
-from scheduling_service.domain.performed import PerformedStatus, PerformedStep
+from scheduling_service.domain.performed import WRONG_ENTRY, PerformedStatus, PerformedStep
 from scheduling_service.domain.step import StepState
 from scheduling_service.domain.study import Study
 
@@ -30,6 +31,7 @@ LONG: Final = 256 * 1024
 """Bytes of an event above which its lists of instances go to the object store: half of what law 7 allows."""
 
 _BEFORE_START: Final = frozenset({None, StepState.SCHEDULED, StepState.CANCELLED})
+_BEGUN: Final = frozenset({StepState.STARTED, StepState.DISCONTINUED})
 _AT_WORK: Final = frozenset({StepState.STARTED, StepState.COMPLETED})
 
 
@@ -53,10 +55,21 @@ class Move:
 
     @property
     def starts(self) -> bool:
-        """Whether the exam was begun, or taken up again after it had been given up."""
+        """Whether the exam was begun, or taken up again after it had been completed or given up."""
         if self.was in _BEFORE_START:
             return self.now in _AT_WORK or self.now is StepState.DISCONTINUED
+        if self.was is StepState.COMPLETED:
+            return self.now is StepState.STARTED
         return self.was is StepState.DISCONTINUED and self.now in _AT_WORK
+
+    @property
+    def put_back(self) -> tuple[str, ...]:
+        """The steps that wait again, because a modality had picked them by mistake."""
+        if self.before is None:
+            return ()
+        begun = {step.step_id for step in self.before.steps if step.state in _BEGUN}
+        waiting = (step.step_id for step in self.after.steps if step.state is StepState.SCHEDULED)
+        return tuple(step_id for step_id in waiting if step_id in begun)
 
 
 def facts(move: Move) -> Iterator[Fact]:
@@ -75,7 +88,7 @@ def facts(move: Move) -> Iterator[Fact]:
     if move.now is StepState.COMPLETED:
         yield ExamCompleted(**_ended(move))
     if move.now is StepState.DISCONTINUED:
-        yield ExamDiscontinued(**_ended(move), reason=move.after.performed[-1].discontinuation_reason)
+        yield ExamDiscontinued(**_ended(move), reason=move.after.counted[-1].discontinuation_reason)
 
 
 def refusal(exam: Exam, ordered: Ordered, refused: Refused) -> ExamCancelRefused:
@@ -105,6 +118,8 @@ def shortened(fact: Ended, lists: ObjectRef) -> Ended:
 def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
     if move.before is None:
         yield ExamScheduled(**_planned(move.after, ordered))
+    elif move.put_back:
+        yield _put_back(move, ordered)
     elif move.now is StepState.SCHEDULED and _plan_of(move.before) != _plan_of(move.after):
         yield ExamRescheduled(**_planned(move.after, ordered))
     if move.now is StepState.CANCELLED and move.was is not StepState.CANCELLED:
@@ -115,6 +130,18 @@ def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
             step_ids=tuple(step.step_id for step in move.after.steps),
             reason="the order was cancelled",
         )
+
+
+def _put_back(move: Move, ordered: Ordered) -> ExamPutBack:
+    mistaken = next(each for each in reversed(move.after.performed) if each.is_wrong_entry)
+    return ExamPutBack(
+        **_planned(move.after, ordered) | {"reason": "a modality had picked the wrong worklist entry"},
+        step_ids=move.put_back,
+        state=move.now,
+        mpps_instance_uid=mistaken.sop_instance_uid,
+        number_of_instances=mistaken.number_of_instances,
+        discontinuation_reason=mistaken.discontinuation_reason or WRONG_ENTRY,
+    )
 
 
 def _plan_of(exam: Exam) -> dict[str, Any] | None:
@@ -139,7 +166,7 @@ def _planned(exam: Exam, ordered: Ordered) -> dict[str, Any]:
 
 
 def _started(move: Move) -> ExamStarted:
-    exam, step = move.after, _latest(move.after.performed)
+    exam, step = move.after, _latest(move.after.counted)
     unknown = exam.ordered is None
     return ExamStarted(
         **_performed(move, step),
@@ -150,8 +177,8 @@ def _started(move: Move) -> ExamStarted:
 
 
 def _ended(move: Move) -> dict[str, Any]:
-    finished = [each for each in move.after.performed if each.status is PerformedStatus.COMPLETED]
-    step = _latest(finished or move.after.performed)
+    finished = [each for each in move.after.counted if each.status is PerformedStatus.COMPLETED]
+    step = _latest(finished or move.after.counted)
     series = _series(move)
     return _performed(move, step) | {
         "ended_at": step.ended_at if step else None,
@@ -180,8 +207,8 @@ def _performed(move: Move, step: PerformedStep | None) -> dict[str, Any]:
 
 def _series(move: Move) -> tuple[PerformedSeries, ...]:
     """Of all performed steps, also of those that were given up: their images are in the study too."""
-    if move.after.performed:
-        return tuple(series for each in move.after.performed for series in each.series)
+    if move.after.counted:
+        return tuple(series for each in move.after.counted for series in each.series)
     return tuple(
         PerformedSeries(
             series_instance_uid=series.series_instance_uid,

@@ -11,6 +11,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from scheduling_service.domain.errors import NoLongerUpdatable, NoSeries
 from scheduling_service.domain.step import Act, StepState, moved
 
+WRONG_ENTRY: Final = CodedConcept(code="110514", text="Incorrect worklist entry selected", system="DCM")
+"""PS3.16 CID 9300."""
+
 
 class PerformedStatus(StrEnum):
     """Performed Procedure Step Status (0040,0252)."""
@@ -48,6 +51,9 @@ class Change(_Part):
     series: tuple[PerformedSeries, ...] | None = None
     """All of them: a sequence in an N-SET replaces the one before (PS3.4 F.7.2.2.2)."""
     discontinuation_reason: CodedConcept | None = None
+    description: str | None = None
+    procedure: tuple[CodedConcept, ...] | None = None
+    protocol: tuple[CodedConcept, ...] | None = None
 
 
 class PerformedStep(_Part):
@@ -65,6 +71,28 @@ class PerformedStep(_Part):
     ended_at: AwareDatetime | None = None
     series: tuple[PerformedSeries, ...] = ()
     discontinuation_reason: CodedConcept | None = None
+    performed_step_id: str | None = None
+    """Performed Procedure Step ID (0040,0253)."""
+    station_name: str | None = None
+    location: str | None = None
+    description: str | None = None
+    """Performed Procedure Step Description (0040,0254), else the type description (0040,0255)."""
+    procedure: tuple[CodedConcept, ...] = ()
+    """Procedure Code Sequence (0008,1032)."""
+    protocol: tuple[CodedConcept, ...] = ()
+    """Performed Protocol Code Sequence (0040,0260)."""
+
+    @property
+    def is_wrong_entry(self) -> bool:
+        """Whether it was given up because it was meant for another exam."""
+        reason = self.discontinuation_reason
+        given_up = self.status is PerformedStatus.DISCONTINUED
+        return given_up and reason is not None and (reason.code, reason.system) == (WRONG_ENTRY.code, "DCM")
+
+    @property
+    def number_of_instances(self) -> int:
+        """Over all series."""
+        return sum(series.number_of_instances for series in self.series)
 
     @property
     def study_instance_uid(self) -> Uid:
@@ -100,13 +128,16 @@ _WAYS: Final = {
 def after(state: StepState, performed: Iterable[PerformedStatus]) -> StepState:
     """The state of what was scheduled after all that was performed for it. Asking again leads to the same state.
 
-    A performed step that is in progress keeps it going; else one that was completed outweighs those given up.
+    A performed step that is in progress keeps it going, and takes up again what another one completed; else one that
+    was completed outweighs those given up.
     """
     present = set(performed)
     if not present:
         return state
     target = StepState.DISCONTINUED
-    if PerformedStatus.IN_PROGRESS in present:
+    if present >= {PerformedStatus.IN_PROGRESS, PerformedStatus.COMPLETED}:
+        state, target = moved(state, Act.APPEND), StepState.STARTED
+    elif PerformedStatus.IN_PROGRESS in present:
         target = StepState.STARTED
     elif PerformedStatus.COMPLETED in present:
         target = StepState.COMPLETED

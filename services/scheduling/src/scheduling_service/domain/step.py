@@ -26,6 +26,10 @@ class Act(StrEnum):
     COMPLETE = "complete"
     DISCONTINUE = "discontinue"
     CANCEL = "cancel"
+    APPEND = "append"
+    """A modality goes on with what one had completed (IHE RAD SWF.b, append case)."""
+    PUT_BACK = "put back"
+    """What a modality began was meant for another exam."""
 
 
 _TABLE: Final = {
@@ -36,6 +40,9 @@ _TABLE: Final = {
     # The exam wins over a cancel, and a modality may resume what it gave up (PS3.4 F.7.2.2.2, note).
     (StepState.CANCELLED, Act.START): StepState.STARTED,
     (StepState.DISCONTINUED, Act.START): StepState.STARTED,
+    (StepState.COMPLETED, Act.APPEND): StepState.STARTED,
+    (StepState.STARTED, Act.PUT_BACK): StepState.SCHEDULED,
+    (StepState.DISCONTINUED, Act.PUT_BACK): StepState.SCHEDULED,
 }
 
 MOVES: Final[Mapping[tuple[StepState, Act], StepState]] = MappingProxyType(_TABLE)

@@ -14,8 +14,9 @@ from pydantic import AwareDatetime, BaseModel
 
 from scheduling_service import handlers
 from scheduling_service.domain.catalogue import Catalogue
+from scheduling_service.domain.differences import differences
 from scheduling_service.domain.errors import NoSuchExam, NotPossible
-from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
+from scheduling_service.domain.exam import Exam, Wanted, WantedSteps, step_ids
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.step import Step, StepState
 from scheduling_service.ports import ExamBook, InstanceLists, Schedule
@@ -37,8 +38,17 @@ class PerformedView(BaseModel):
 
     sop_instance_uid: str
     status: str
+    step_ids: tuple[str, ...]
+    """The scheduled steps that it performs."""
     station_ae_title: str
+    station_name: str | None
+    location: str | None
     modality: str
+    description: str | None
+    procedure: tuple[CodedConcept, ...]
+    protocol: tuple[CodedConcept, ...]
+    differs: tuple[str, ...]
+    """In what it is not as it was scheduled: modality, station, procedure, protocol."""
     started_at: datetime
     ended_at: datetime | None
     number_of_series: int
@@ -46,16 +56,23 @@ class PerformedView(BaseModel):
     discontinuation_reason: CodedConcept | None
 
     @classmethod
-    def of(cls, step: PerformedStep) -> "PerformedView":
+    def of(cls, exam: Exam, step: PerformedStep) -> "PerformedView":
         return cls(
             sop_instance_uid=step.sop_instance_uid,
             status=step.status,
+            step_ids=step_ids(exam, step),
             station_ae_title=step.station_ae_title,
+            station_name=step.station_name,
+            location=step.location,
             modality=step.modality,
+            description=step.description,
+            procedure=step.procedure,
+            protocol=step.protocol,
+            differs=differences(exam, step),
             started_at=step.started_at,
             ended_at=step.ended_at,
             number_of_series=len(step.series),
-            number_of_instances=sum(series.number_of_instances for series in step.series),
+            number_of_instances=step.number_of_instances,
             discontinuation_reason=step.discontinuation_reason,
         )
 
@@ -92,7 +109,7 @@ class ExamView(BaseModel):
             patient=details.patient if details else next((each.patient for each in exam.performed), None),
             planned_because=ordered.planned_because if ordered else None,
             steps=[StepView.of(exam.key, step) for step in exam.steps],
-            performed=[PerformedView.of(step) for step in exam.performed],
+            performed=[PerformedView.of(exam, step) for step in exam.performed],
         )
 
 

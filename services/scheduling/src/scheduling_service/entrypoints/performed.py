@@ -64,6 +64,12 @@ class Translator:
             patient_id=patient_key(self._namespace, patient.id.issuer, patient.id.value) if patient.id else None,
             patient=patient,
             series=tuple(_series(attributes)),
+            performed_step_id=text(attributes, "PerformedProcedureStepID"),
+            station_name=text(attributes, "PerformedStationName"),
+            location=text(attributes, "PerformedLocation"),
+            description=_description(attributes),
+            procedure=_codes(attributes, "ProcedureCodeSequence"),
+            protocol=_codes(attributes, "PerformedProtocolCodeSequence"),
         )
 
     def changed(self, site: str, attributes: Dataset) -> Change:
@@ -75,6 +81,9 @@ class Translator:
             ended_at=_moment(attributes, "PerformedProcedureStepEnd", self._site(site)) if ended else None,
             series=tuple(_series(attributes)) if "PerformedSeriesSequence" in attributes else None,
             discontinuation_reason=None if reason is None else _code(reason),
+            description=_description(attributes),
+            procedure=_codes(attributes, "ProcedureCodeSequence") or None,
+            protocol=_codes(attributes, "PerformedProtocolCodeSequence") or None,
         )
 
     def _site(self, name: str) -> Site:
@@ -163,6 +172,15 @@ def _series(attributes: Dataset) -> Iterator[PerformedSeries]:
             instances=instances,
             number_of_instances=len(instances),
         )
+
+
+def _description(attributes: Dataset) -> str | None:
+    what = text(attributes, "PerformedProcedureStepDescription")
+    return what or text(attributes, "PerformedProcedureTypeDescription")
+
+
+def _codes(attributes: Dataset, keyword: str) -> tuple[CodedConcept, ...]:
+    return tuple(filter(None, map(_code, _items(attributes, keyword))))
 
 
 def _code(concept: Dataset) -> CodedConcept | None:

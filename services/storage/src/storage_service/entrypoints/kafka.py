@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 from fj_bus import Connection, Consumer, Tx
 from fj_events import (
     CommitmentRequested,
+    Evidence,
     ExamCompleted,
     ExamDiscontinued,
+    ExamPutBack,
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
@@ -150,6 +152,18 @@ def _exams(consumer: Consumer, work: Begin, lists: InstanceLists) -> None:
     @consumer.on(ExamDiscontinued)
     async def _(fact: ExamDiscontinued, tx: Tx) -> None:
         await handlers.on_exam_ended(fact, _time_of(tx), lists, work(tx))
+
+    @consumer.on(ExamPutBack)
+    async def _(fact: ExamPutBack, tx: Tx) -> None:
+        # Nobody works on it after all: what was made is complete when it is quiet.
+        given_up = ExamDiscontinued(
+            exam_key=fact.exam_key,
+            order_id=fact.order_id,
+            site=fact.site,
+            study_instance_uid=fact.study_instance_uid,
+            evidence=Evidence.MPPS,
+        )
+        await handlers.on_exam_ended(given_up, _time_of(tx), lists, work(tx))
 
 
 def _patients(consumer: Consumer, work: Begin, namespace: UUID) -> None:
