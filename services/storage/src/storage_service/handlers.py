@@ -8,8 +8,6 @@ from uuid import UUID
 
 from fj_events import (
     Evidence,
-    ExamCompleted,
-    ExamDiscontinued,
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
@@ -30,11 +28,11 @@ from fj_events import (
     patient_key,
 )
 
-from storage_service.domain.assembly import Complete, Patience, StepState, Waiting, assess
+from storage_service.domain.assembly import Complete, Patience, Waiting, assess
 from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
 from storage_service.domain.matching import Match, match
 from storage_service.domain.study import Arrival, PerformedEnd, Study
-from storage_service.ports import InstanceLists, Studies
+from storage_service.ports import Studies
 
 SERIES_IN_A_FACT: Final = 1000
 """More series than this would not fit into an event (law 7); their number stands beside them."""
@@ -104,19 +102,8 @@ async def on_exam_started(fact: ExamStarted, work: Work) -> None:
         await _settle(await work.studies.start_exam(fact, work.now), work)
 
 
-async def on_exam_ended(fact: ExamCompleted | ExamDiscontinued, at: datetime, lists: InstanceLists, work: Work) -> None:
-    """A modality finished or gave up, and says which images it made. An end that rests on images says nothing new."""
-    if fact.evidence != Evidence.MPPS:
-        return
-    listed = await lists.read(fact.instance_list) if fact.instance_list else _listed(fact)
-    end = PerformedEnd(
-        exam_key=fact.exam_key,
-        order_id=fact.order_id,
-        study_instance_uid=fact.study_instance_uid,
-        state=StepState.COMPLETED if isinstance(fact, ExamCompleted) else StepState.DISCONTINUED,
-        ended_at=at,
-        listed=listed,
-    )
+async def on_exam_ended(end: PerformedEnd, work: Work) -> None:
+    """A modality finished or gave up, and says which images it made."""
     await _settle(await work.studies.end_exam(end, work.now), work)
 
 
@@ -294,7 +281,3 @@ def _counted(study: Study, series: list[SeriesSummary]) -> dict[str, Any]:
         "number_of_series": study.number_of_series,
         "number_of_instances": study.number_of_instances,
     }
-
-
-def _listed(fact: ExamCompleted | ExamDiscontinued) -> tuple[str, ...]:
-    return tuple(uid for series in fact.series for uid in series.instances)

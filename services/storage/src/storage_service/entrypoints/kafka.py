@@ -31,6 +31,8 @@ from fj_runtime import Sites
 from prometheus_client import Counter
 
 from storage_service import handlers
+from storage_service.domain.assembly import StepState
+from storage_service.domain.study import PerformedEnd
 from storage_service.handlers import Work
 from storage_service.ports import InstanceLists
 
@@ -145,25 +147,32 @@ def _exams(consumer: Consumer, work: Begin, lists: InstanceLists) -> None:
     async def _(fact: ExamStarted, tx: Tx) -> None:
         await handlers.on_exam_started(fact, work(tx))
 
-    @consumer.on(ExamCompleted)
-    async def _(fact: ExamCompleted, tx: Tx) -> None:
-        await handlers.on_exam_ended(fact, _time_of(tx), lists, work(tx))
+    async def ended(fact: ExamCompleted | ExamDiscontinued | ExamPutBack, tx: Tx) -> None:
+        # An end that rests on images says nothing new.
+        if isinstance(fact, ExamPutBack) or fact.evidence == Evidence.MPPS:
+            await handlers.on_exam_ended(await _end(fact, _time_of(tx), lists), work(tx))
 
-    @consumer.on(ExamDiscontinued)
-    async def _(fact: ExamDiscontinued, tx: Tx) -> None:
-        await handlers.on_exam_ended(fact, _time_of(tx), lists, work(tx))
+    consumer.on(ExamCompleted)(ended)
+    consumer.on(ExamDiscontinued)(ended)
+    consumer.on(ExamPutBack)(ended)
 
-    @consumer.on(ExamPutBack)
-    async def _(fact: ExamPutBack, tx: Tx) -> None:
-        # Nobody works on it after all: what was made is complete when it is quiet.
-        given_up = ExamDiscontinued(
-            exam_key=fact.exam_key,
-            order_id=fact.order_id,
-            site=fact.site,
-            study_instance_uid=fact.study_instance_uid,
-            evidence=Evidence.MPPS,
-        )
-        await handlers.on_exam_ended(given_up, _time_of(tx), lists, work(tx))
+
+async def _end(
+    fact: ExamCompleted | ExamDiscontinued | ExamPutBack, at: datetime, lists: InstanceLists
+) -> PerformedEnd:
+    """Nobody works on what was put back: what was made under the wrong entry is complete when it is quiet."""
+    listed: tuple[str, ...] = ()
+    if not isinstance(fact, ExamPutBack):
+        inline = tuple(uid for series in fact.series for uid in series.instances)
+        listed = await lists.read(fact.instance_list) if fact.instance_list else inline
+    return PerformedEnd(
+        exam_key=fact.exam_key,
+        order_id=fact.order_id,
+        study_instance_uid=fact.study_instance_uid,
+        state=StepState.COMPLETED if isinstance(fact, ExamCompleted) else StepState.DISCONTINUED,
+        ended_at=at,
+        listed=listed,
+    )
 
 
 def _patients(consumer: Consumer, work: Begin, namespace: UUID) -> None:
