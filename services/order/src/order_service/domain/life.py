@@ -31,8 +31,6 @@ class Act(StrEnum):
     START = "start"
     PERFORM = "perform"
     DISCONTINUE = "discontinue"
-    PUT_BACK = "put back"
-    """What was begun was another exam: a modality had picked the wrong worklist entry."""
     COMPLETE = "complete"
     """The newest final report is where it is wanted."""
     PUT_BACK = "put back"
@@ -56,8 +54,6 @@ _TABLE: Final = {
     (Life.IN_PROGRESS, Act.PERFORM): Life.PERFORMED,
     (Life.IN_PROGRESS, Act.DISCONTINUE): Life.DISCONTINUED,
     (Life.IN_PROGRESS, Act.COMPLETE): Life.COMPLETED,
-    (Life.IN_PROGRESS, Act.PUT_BACK): Life.ORDERED,
-    (Life.DISCONTINUED, Act.PUT_BACK): Life.ORDERED,
     (Life.PERFORMED, Act.REINSTATE): Life.PERFORMED,
     (Life.PERFORMED, Act.COMPLETE): Life.COMPLETED,
     # A discontinued exam can be taken up again, and its images can be reported.
