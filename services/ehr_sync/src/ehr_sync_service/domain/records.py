@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fj_events import (
     Envelope,
+    Fact,
     Identifier,
     OrderCancelled,
     OrderChanged,
@@ -168,11 +169,12 @@ def order_moved(
     known: OrderRecord, fact: OrderCancelled | OrderReinstated | OrderCompleted, cause: Envelope
 ) -> OrderRecord:
     """An order cancelled, reinstated or completed. Nothing undoes a completion."""
-    status = {
+    moves: dict[type[Fact], OrderStatus] = {
         OrderCancelled: OrderStatus.REVOKED,
         OrderReinstated: OrderStatus.ACTIVE,
         OrderCompleted: OrderStatus.COMPLETED,
-    }[type(fact)]
+    }
+    status = moves[type(fact)]
     if known.status is OrderStatus.COMPLETED:
         status = OrderStatus.COMPLETED
     return known.model_copy(update={"status": status, "version": cause.sequence, "updated_at": cause.time})
