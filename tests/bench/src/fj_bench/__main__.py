@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from fj_bench import (
+    arriving,
     bus_kills,
     bus_rates,
     exams,
@@ -34,6 +35,7 @@ GROUPS: Final[dict[str, Group]] = {
     "kills": ("Bus: relays killed (-9) under load", bus_kills.measure),
     "worklist": ("Worklist with 10,000 open steps", worklist.measure),
     "receiving": ("Receiving CT of 526 KB", receiving.measure),
+    "arriving": ("From C-STORE to study.available", arriving.measure),
     "searching": ("QIDO-RS and C-FIND as the archive grows", searching.measure),
     "retrieval": ("QIDO-RS and WADO-RS", retrieval.measure),
     "giving": ("WADO-RS through the gateway, beside Orthanc", giving.measure),
