@@ -57,11 +57,6 @@ def _what_becomes_of_the_exam(consumer: Consumer, orders: Callable[[Tx], Orders]
     async def _(fact: ExamDiscontinued, tx: Tx) -> None:
         await handlers.on_exam_moved(fact.order_id, Act.DISCONTINUE, orders(tx))
 
-    @consumer.on(ExamPutBack)
-    async def _(fact: ExamPutBack, tx: Tx) -> None:
-        if fact.state == "SCHEDULED":
-            await handlers.on_exam_moved(fact.order_id, Act.PUT_BACK, orders(tx))
-
     @consumer.on(ExamCancelRefused)
     async def _(fact: ExamCancelRefused, tx: Tx) -> None:
         refused_fact = tx.cause.causation_id if tx.cause else None
