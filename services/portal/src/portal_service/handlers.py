@@ -1,6 +1,6 @@
 """When a fact comes, put it into the picture of its exam."""
 
-from fj_events import Envelope, Fact, PatientRegistered, PatientUpdated
+from fj_events import Envelope, Fact, PatientMerged, PatientRegistered, PatientUnmerged, PatientUpdated
 
 from portal_service.domain.exceptions import ENDED, RAISED, Raised
 from portal_service.domain.fold import fold
@@ -50,3 +50,8 @@ async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> 
 async def on_patient(fact: PatientRegistered | PatientUpdated, exams: Exams) -> None:
     """Every exam of the patient shows who that is now."""
     await exams.patient_is(fact.patient_id, fact.patient)
+
+
+async def on_patient_moved(fact: PatientMerged | PatientUnmerged, exams: Exams) -> None:
+    """The exams of a number are somebody else's now: open pages are told."""
+    await exams.patient_moved(fact.patient_id)

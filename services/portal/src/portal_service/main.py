@@ -17,7 +17,7 @@ from portal_service.settings import Settings
 
 SERVICE: Final = "portal"
 ROLES: Final = ("listener", "consumer", "relay")
-MIGRATIONS: Final = ("fj_bus", "portal_service")
+MIGRATIONS: Final = ("fj_bus", "fj_survivors", "portal_service")
 
 
 @asynccontextmanager

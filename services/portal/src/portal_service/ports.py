@@ -35,6 +35,9 @@ class Exams(Protocol):
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         """Note who a patient is now."""
 
+    async def patient_moved(self, patient_id: UUID) -> None:
+        """Note that the answers for exams under this number have changed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:

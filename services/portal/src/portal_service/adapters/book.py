@@ -12,14 +12,25 @@ from portal_service.domain.exceptions import Raised
 from portal_service.domain.timeline import Entry, in_order
 from portal_service.ports import Found, Wanted
 
-_EXAMS: Final = """
-SELECT e.exam_id, e.picture, e.changed_at, p.details AS patient
-  FROM exams AS e LEFT JOIN patients AS p USING (patient_id)
+# Whose an exam is, by when its first fact was stated.
+_WHOSE: Final = "survivor_of(e.patient_id, (SELECT min(at) FROM timeline AS t WHERE t.exam_id = e.exam_id))"
+_EXAMS: Final = f"""
+SELECT e.exam_id, e.picture, e.changed_at,
+       coalesce(p.details, CASE WHEN w.patient_id <> e.patient_id THEN survivor_details(w.patient_id) END) AS patient
+  FROM exams AS e CROSS JOIN LATERAL (SELECT {_WHOSE} AS patient_id) AS w
+  LEFT JOIN patients AS p ON p.patient_id = w.patient_id
 """
+# Under a number that was merged away all of the survivor's; under one that somebody else has now, only theirs.
+_UNDER_NUMBER: Final = """
+       e.exam_id IN (SELECT x.exam_id FROM exams AS x WHERE x.patient_number = $2
+                     UNION SELECT x.exam_id FROM survivors_with($2) AS s, ids_of(s) AS i, exams AS x
+                            WHERE x.patient_id = i)
+       AND (e.patient_id IS NULL OR w.patient_id = survivor_of(e.patient_id, now()) AND e.patient_number = $2
+            OR w.patient_id IN (SELECT survivors_with($2)))"""
 _FIND: Final = f"""
 {_EXAMS}
  WHERE ($1::text IS NULL OR e.accession_number = $1)
-   AND ($2::text IS NULL OR e.patient_number = $2)
+   AND ($2::text IS NULL OR {_UNDER_NUMBER})
    AND ($3::text IS NULL OR e.placer_order_number = $3)
    AND ($4::text IS NULL OR e.study_instance_uids @> ARRAY[$4])
    AND ($5::text IS NULL OR e.words LIKE $5)

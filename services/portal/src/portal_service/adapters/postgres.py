@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fj_bus import Tx
 from fj_events import PatientPhi
+from fj_survivors import TABLE as SURVIVOR
 
 from portal_service.domain.exam import Exam, merge
 from portal_service.domain.exceptions import Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
-TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions")
+TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", SURVIVOR)
 """The projection: what a rebuild makes anew."""
 
 _NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"
@@ -39,8 +40,9 @@ INSERT INTO patients (patient_id, details) VALUES ($1, $2)
 ON CONFLICT (patient_id) DO UPDATE SET details = excluded.details
 """
 _RENAMED: Final = """
-UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id = $1
+UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id IN (SELECT ids_of($1))
 """
+_MOVED: Final = "UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id = $1"
 _RAISE: Final = """
 INSERT INTO exceptions (event_id, kind, key, site, since, summary) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (event_id) DO NOTHING
@@ -115,6 +117,9 @@ class PostgresExams:
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         await self._db.execute(_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
         await self._db.execute(_RENAMED, patient_id)
+
+    async def patient_moved(self, patient_id: UUID) -> None:
+        await self._db.execute(_MOVED, patient_id)
 
     async def _lock(self, refs: Refs) -> list[str]:
         """Lock what the fact names and the exams that have these names; until then, one may be joined to another."""

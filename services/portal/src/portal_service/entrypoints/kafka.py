@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from fj_bus import Consumer, Tx
 from fj_events import REGISTRY, TOPICS, Fact, PatientRegistered, PatientUpdated
+from fj_survivors import Moved, follow
 
 from portal_service import handlers
 from portal_service.ports import Exams
@@ -23,6 +24,11 @@ def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
     @consumer.on(PatientUpdated)
     async def _(fact: PatientUpdated, tx: Tx) -> None:
         await handlers.on_patient(fact, exams(tx))
+
+    async def moved(fact: Moved, tx: Tx) -> None:
+        await handlers.on_patient_moved(fact, exams(tx))
+
+    follow(consumer, moved)
 
     for name, kind in REGISTRY.items():
         topic = TOPICS[kind.topic]

@@ -1,0 +1,51 @@
+"""Merges and unmerges of patients as `patient` states them, and the rooms that follow."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fj_events import Identifier, PatientMerged, PatientPhi, PatientUnmerged, Source
+
+from fj_testing.log import Log
+
+
+def merged(
+    number: tuple[UUID, PatientPhi], survivor: tuple[UUID, PatientPhi], until: datetime | None = None
+) -> PatientMerged:
+    """What is known under this number is the survivor's from now on."""
+    return PatientMerged(
+        site="MAIN",
+        patient_id=number[0],
+        survivor_id=survivor[0],
+        until=until,
+        merged_at=datetime.now(UTC),
+        source=Source.HL7,
+        patient=number[1],
+        survivor=survivor[1],
+    )
+
+
+def unmerged(fact: PatientMerged) -> PatientUnmerged:
+    """The number stands for itself again."""
+    return PatientUnmerged(
+        site=fact.site,
+        patient_id=fact.patient_id,
+        survivor_id=fact.survivor_id,
+        reason="the merge was a mistake",
+        patient=fact.patient,
+    )
+
+
+def person(number: str, family_name: str) -> PatientPhi:
+    """Somebody with a number of MAIN."""
+    return PatientPhi(id=Identifier(value=number, issuer="MAIN"), family_name=family_name)
+
+
+async def has_followed(log: Log, room: str, fact_id: UUID, count: int = 1) -> list[str]:
+    """Whose the number is, as the room says after it has followed this fact."""
+    records = await log.wait_for(
+        "follower-events",
+        where=lambda r: r.key.startswith(f"{room}.") and r.headers.get("ce_causationid") == str(fact_id),
+        count=count,
+        within=20,
+    )
+    return [record.body["survivor_id"] for record in records]
