@@ -1,18 +1,95 @@
 """When this happens, do that: one function per command or fact."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from fj_events import OrderChanged, OrderPlaced, PatientRegistered, PatientUpdated, Source, StudyReceived
+from fj_events import (
+    Fact,
+    Identifier,
+    OrderChanged,
+    OrderPlaced,
+    PatientMerged,
+    PatientRegistered,
+    PatientUnmerged,
+    PatientUpdated,
+    Source,
+    StudyReceived,
+)
 
+from patient_service.domain import merge as merging
 from patient_service.domain import patient as domain
+from patient_service.domain.errors import ExamsStay, GivenAway, NoSuchPatient, NotMerged, SamePatient
+from patient_service.domain.merge import Merge, MergeNews, Whose
 from patient_service.domain.patient import News, Patient
-from patient_service.ports import Patients
+from patient_service.ports import Merges, Patients
 
 
-async def announce(news: News, patients: Patients) -> Patient:
-    """The registration system speaks of a patient (A01, A04, A05, A08, A28, A31): register or update it."""
-    return await _learn(news, domain.announced, patients, provisional=False)
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Where and why merges change."""
+
+    site: str
+    source: Source
+    reason: str
+
+
+async def announce(news: News, patients: Patients, merges: Merges) -> None:
+    """The registration system speaks of a patient (A01, A04, A08, A28, A31 …): register or update it."""
+    if news.registered_at is None or await merges.of(news.patient_id) is None:
+        await _learn(news, domain.announced, patients, provisional=False)
+    else:
+        await _register_again(news, patients, merges)
+
+
+async def replace_numbers(news: News, given_up: Collection[Identifier], patients: Patients) -> None:
+    """A further number of a patient was changed into another one (A51)."""
+    patient = await _learn(news, domain.announced, patients, provisional=False)
+    await _update(patient, domain.without(patient, given_up), patients)
+
+
+async def merge(news: MergeNews, patients: Patients, merges: Merges) -> None:
+    """Two numbers are one patient's (A40, A34, A36 …), or a patient got a new one (A47).
+
+    Numbers that nobody announced are registered as provisional: the announcement may be on its way.
+    """
+    number, survivor_id = news.prior.patient_id, news.survivor.patient_id
+    if number == survivor_id:
+        raise SamePatient
+    await merges.lock()
+    prior = await _learn(news.prior, domain.mentioned, patients, provisional=True)
+    survivor = await _learn(news.survivor, domain.mentioned, patients, provisional=True)
+    if news.renames and survivor.provisional:
+        taken = domain.mentioned(survivor, replace(news.survivor, details=prior.details))
+        await _update(survivor, replace(taken, provisional=prior.provisional), patients)
+    known = await merges.of(number)
+    said = merging.newest(known, Merge(patient_id=number, into=survivor_id, at=news.at))
+    if said != known:
+        await merges.save(said)
+        act = _Act(news.survivor.site, news.survivor.source, "the numbers before it were merged otherwise")
+        await _settle(number, act, patients, merges)
+
+
+async def unmerge(patient_id: UUID, reason: str, patients: Patients, merges: Merges) -> None:
+    """A person undoes the last merge of a number. Raises NoSuchPatient, NotMerged, GivenAway."""
+    await merges.lock()
+    patient = await patients.by_id(patient_id)
+    if patient is None:
+        raise NoSuchPatient
+    known = await merges.of(patient_id)
+    if known is None or known.stated is None:
+        raise NotMerged
+    if known.until is not None:
+        raise GivenAway
+    await merges.save(replace(known, undone=True))
+    await _let_go(known.stated.survivor, patient, patients)
+    await _settle(patient_id, _Act(patient.site, Source.HTTP, reason), patients, merges)
+
+
+async def move_exams(prior: News, patients: Patients) -> None:
+    """A visit or account goes to another patient (A44, A45): right where nothing is known under the old number."""
+    if await patients.by_id(prior.patient_id) is not None:
+        raise ExamsStay
 
 
 async def on_order(order: OrderPlaced | OrderChanged, patients: Patients) -> None:
@@ -29,6 +106,87 @@ async def on_study_received(study: StudyReceived, patients: Patients) -> None:
         await _learn(news, domain.mentioned, patients, provisional=True)
 
 
+async def _register_again(news: News, patients: Patients, merges: Merges) -> None:
+    """A number that was merged is registered: it stays merged unless it was given to somebody else since then."""
+    await merges.lock()
+    known = await merges.of(news.patient_id)
+    prior = await _known(news.patient_id, patients)
+    if known is None or not await _is_given_away(known, prior, news, patients):
+        await _learn(news, domain.announced, patients, provisional=False)
+        return
+    await merges.save(replace(known, until=news.registered_at))
+    await _let_go(known.into, prior, patients)
+    act = _Act(news.site, news.source, "the number was given to somebody else")
+    await _settle(news.patient_id, act, patients, merges)
+    fresh = domain.registered(news, provisional=False)
+    await _update(await _known(news.patient_id, patients), fresh, patients)
+
+
+async def _is_given_away(known: Merge, prior: Patient, news: News, patients: Patients) -> bool:
+    if known.stated is None or known.until is not None or news.registered_at is None or news.registered_at <= known.at:
+        return False
+    survivor = await _known(known.stated.survivor, patients)
+    return merging.is_somebody_else(news.details, prior.details, survivor.details)
+
+
+async def _settle(number: UUID, act: _Act, patients: Patients, merges: Merges) -> None:
+    """State, for every number that hangs together with this one, whose it is now, where others know it otherwise."""
+    known = await merges.of(number)
+    before = [known.stated.survivor] if known and known.stated else []
+    chain = await merges.around([number, *before])
+    whose = merging.whose(chain)
+    moved = [merge for merge in chain if merge.stated != whose.get(merge.patient_id)]
+    touched: set[UUID] = set()
+    for merge_ in moved:
+        now = whose.get(merge_.patient_id)
+        patients.emit(await _stated(merge_, now, act, patients))
+        await merges.save(replace(merge_, stated=now))
+        touched.update(each.survivor for each in (merge_.stated, now) if each)
+    for survivor_id in sorted(touched):
+        await _gather(survivor_id, chain, whose, patients)
+
+
+async def _stated(merge_: Merge, now: Whose | None, act: _Act, patients: Patients) -> Fact:
+    patient = await _known(merge_.patient_id, patients)
+    before = merge_.stated
+    given_away = now is not None and now.until is not None and before is not None and before.until != now.until
+    if now is None or given_away:
+        survivor_id = now.survivor if now else before.survivor if before else merge_.into
+        return PatientUnmerged(
+            site=act.site,
+            patient_id=merge_.patient_id,
+            survivor_id=survivor_id,
+            until=now.until if now else None,
+            reason=act.reason,
+            patient=patient.details,
+        )
+    return PatientMerged(
+        site=act.site,
+        patient_id=merge_.patient_id,
+        survivor_id=now.survivor,
+        until=now.until,
+        merged_at=merge_.at,
+        source=act.source,
+        patient=patient.details,
+        survivor=(await _known(now.survivor, patients)).public,
+    )
+
+
+async def _gather(survivor_id: UUID, chain: Sequence[Merge], whose: Mapping[UUID, Whose], patients: Patients) -> None:
+    """The survivor has the numbers that were merged into it; others learn them from its state."""
+    survivor = await _known(survivor_id, patients)
+    ours = [merge.patient_id for merge in chain if whose.get(merge.patient_id) == Whose(survivor_id)]
+    numbers = [number for each in ours for number in domain.identifiers(await _known(each, patients))]
+    await _update(survivor, replace(survivor, merged_ids=tuple(dict.fromkeys(numbers))), patients)
+
+
+async def _let_go(survivor_id: UUID, patient: Patient, patients: Patients) -> None:
+    """The survivor may have been told the number in its own messages too: it is not its own any more."""
+    survivor = await _known(survivor_id, patients)
+    if patient.details.id is not None:
+        await _update(survivor, domain.without(survivor, [patient.details.id]), patients)
+
+
 async def _learn(
     news: News, told: Callable[[Patient, News], Patient], patients: Patients, *, provisional: bool
 ) -> Patient:
@@ -37,10 +195,14 @@ async def _learn(
         patients.emit(PatientRegistered(**_fields(fresh)))
         return fresh
     known = await _known(news.patient_id, patients)
-    patient = told(known, news)
+    return await _update(known, told(known, news), patients)
+
+
+async def _update(known: Patient, patient: Patient, patients: Patients) -> Patient:
     if patient != known:
         await patients.save(patient)
-        patients.emit(PatientUpdated(**_fields(patient)))
+        if (patient.public, patient.provisional) != (known.public, known.provisional):
+            patients.emit(PatientUpdated(**_fields(patient)))
     return patient
 
 
@@ -57,5 +219,5 @@ def _fields(patient: Patient) -> dict[str, object]:
         "patient_id": patient.patient_id,
         "provisional": patient.provisional,
         "source": patient.source,
-        "patient": patient.details,
+        "patient": patient.public,
     }

@@ -10,10 +10,11 @@ from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_rou
 from fj_hl7 import Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
-from patient_service.entrypoints.http import patients_router
+from patient_service.entrypoints.http import merges_router, patients_router
 from patient_service.entrypoints.kafka import subscribe
-from patient_service.entrypoints.mllp import patients_door
+from patient_service.entrypoints.mllp import Stores, patients_door
 from patient_service.settings import Settings
 
 SERVICE: Final = "patient"
@@ -37,8 +38,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
+        stores = Stores(PostgresPatients, PostgresMerges)
         ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
-        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, PostgresPatients, ledger)
+        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, stores, ledger)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("patients", settings.mllp_host, settings.mllp_port, door),
@@ -47,7 +49,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "consumer": (consumer,),
             "relay": (Relay(bus),),
         }
-        app = api(SERVICE, patients_router(PostgresPatientBook(bus.pool)), operator_router(bus, consumer, Actor))
+        book = PostgresPatientBook(bus.pool)
+        undo = merges_router(book, bus.unit, PostgresPatients, PostgresMerges)
+        app = api(SERVICE, patients_router(book), undo, operator_router(bus, consumer, Actor))
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 

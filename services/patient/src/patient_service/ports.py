@@ -1,10 +1,12 @@
 """What the handlers need."""
 
-from typing import Protocol
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from fj_events import Fact
 
+from patient_service.domain.merge import Merge, Whose
 from patient_service.domain.patient import Patient
 
 
@@ -24,13 +26,34 @@ class Patients(Protocol):
         """Say that something happened; it commits with the rest."""
 
 
+class Merges(Protocol):
+    """What was said of numbers that are no longer used, inside one transaction."""
+
+    async def lock(self) -> None:
+        """Take turns with all who change merges, until the end: a chain is looked at as a whole."""
+
+    async def of(self, patient_id: UUID) -> Merge | None:
+        """What was said last of this number."""
+
+    async def around(self, numbers: Collection[UUID]) -> list[Merge]:
+        """All merges that hang together with these numbers, in either direction."""
+
+    async def save(self, merge: Merge) -> None:
+        """Keep what holds of a number now."""
+
+
+class Entry(NamedTuple):
+    """A patient as found, and to whom the number belongs where it was merged."""
+
+    patient: Patient
+    whose: Whose | None
+
+
 class PatientBook(Protocol):
     """Looking patients up, outside of any transaction."""
 
-    async def read(self, patient_id: UUID) -> Patient | None:
+    async def read(self, patient_id: UUID) -> Entry | None:
         """One patient."""
 
-    async def find(
-        self, *, number: str | None, issuer: str | None, family_name: str | None, limit: int
-    ) -> list[Patient]:
-        """Patients that have this number (of this issuer), or whose family name begins like this."""
+    async def find(self, *, number: str | None, issuer: str | None, family_name: str | None, limit: int) -> list[Entry]:
+        """Patients that have this number (of this issuer), be it by a merge, or whose family name begins like this."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,28 +19,11 @@ from fj_events import (
     patient_key,
 )
 from fj_hl7 import MllpClient, Refused
-from fj_testing import PATIENT_NAMESPACE, Feed, Log, ServiceProcess, Services
+from fj_testing import PATIENT_NAMESPACE, Feed, Log, ServiceProcess
 
 pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
 NAMESPACE = UUID(PATIENT_NAMESPACE)
-
-
-@pytest.fixture(scope="module")
-def mllp_port(free_port: Callable[[], int]) -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def patient(services: Services, mllp_port: int) -> ServiceProcess:
-    return services.start("patient", PATIENT_MLLP_PORT=mllp_port)
-
-
-@pytest.fixture
-async def adt(patient: ServiceProcess, mllp_port: int) -> AsyncIterator[MllpClient]:
-    client = MllpClient("127.0.0.1", mllp_port)
-    yield client
-    await client.close()
 
 
 def a_number() -> str:
@@ -83,7 +65,7 @@ async def facts(log: Log, number: str, *types: str) -> list[Any]:
     return records
 
 
-@pytest.mark.parametrize("trigger", ["A01", "A04", "A05", "A08", "A28", "A31"])
+@pytest.mark.parametrize("trigger", [*(f"A{number:02d}" for number in range(1, 14)), "A28", "A31", "A38", "A49", "A50"])
 async def test_every_kind_of_announcement_registers_a_patient(adt: MllpClient, log: Log, trigger: str) -> None:
     number = a_number()
     assert (await adt.send(message(number, trigger))).code == "AA"

@@ -5,29 +5,38 @@ from uuid import UUID
 
 from asyncpg import Pool, Record
 from fj_bus import Tx
-from fj_events import Fact, PatientPhi, Source
+from fj_events import Fact, Identifier, PatientPhi, Source
+from pydantic import TypeAdapter
 
+from patient_service.domain.merge import Whose
 from patient_service.domain.patient import Patient, identifiers
+from patient_service.ports import Entry
 
-_COLUMNS: Final = "patient_id, site, provisional, source, details"
-_ADD: Final = f"INSERT INTO patients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (patient_id) DO NOTHING"
+_COLUMNS: Final = "patient_id, site, provisional, source, details, merged_ids"
+_ADD: Final = f"INSERT INTO patients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (patient_id) DO NOTHING"
 _SAVE: Final = """
-UPDATE patients SET site = $2, provisional = $3, source = $4, details = $5, changed_at = now() WHERE patient_id = $1
+UPDATE patients
+   SET site = $2, provisional = $3, source = $4, details = $5, merged_ids = $6, changed_at = now()
+ WHERE patient_id = $1
 """
 _NUMBERS: Final = """
 INSERT INTO identifiers (value, issuer, patient_id)
 SELECT value, issuer, $3 FROM unnest($1::text[], $2::text[]) AS given (value, issuer)
 ON CONFLICT DO NOTHING
 """
+_FORGET_NUMBERS: Final = "DELETE FROM identifiers WHERE patient_id = $1"
 _READ: Final = f"SELECT {_COLUMNS} FROM patients WHERE patient_id = $1"
+_ENTRIES: Final = f"SELECT {_COLUMNS}, stated_id, stated_until FROM patients LEFT JOIN merges USING (patient_id)"
 _BY_NUMBER: Final = f"""
-SELECT {_COLUMNS} FROM patients JOIN identifiers USING (patient_id)
- WHERE value = $1 AND ($2::text IS NULL OR issuer = $2)
+{_ENTRIES}
+ WHERE patient_id IN (
+       SELECT CASE WHEN stated_until IS NULL THEN coalesce(stated_id, patient_id) ELSE patient_id END
+         FROM identifiers LEFT JOIN merges USING (patient_id)
+        WHERE value = $1 AND ($2::text IS NULL OR issuer = $2))
  ORDER BY patient_id LIMIT $3
 """
-_BY_NAME: Final = f"""
-SELECT {_COLUMNS} FROM patients WHERE $1::text IS NULL OR family_name LIKE $1 ORDER BY changed_at DESC LIMIT $2
-"""
+_BY_NAME: Final = f"{_ENTRIES} WHERE $1::text IS NULL OR family_name LIKE $1 ORDER BY changed_at DESC LIMIT $2"
+_MERGED_IDS: Final = TypeAdapter(tuple[Identifier, ...])
 
 
 class PostgresPatients:
@@ -49,6 +58,7 @@ class PostgresPatients:
 
     async def save(self, patient: Patient) -> None:
         await self._tx.connection.execute(_SAVE, *_values(patient))
+        await self._tx.connection.execute(_FORGET_NUMBERS, patient.patient_id)
         await self._keep_numbers(patient)
 
     def emit(self, fact: Fact) -> None:
@@ -66,18 +76,16 @@ class PostgresPatientBook:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def read(self, patient_id: UUID) -> Patient | None:
-        row = await self._pool.fetchrow(_READ, patient_id)
-        return _patient(row) if row else None
+    async def read(self, patient_id: UUID) -> Entry | None:
+        row = await self._pool.fetchrow(f"{_ENTRIES} WHERE patient_id = $1", patient_id)
+        return _entry(row) if row else None
 
-    async def find(
-        self, *, number: str | None, issuer: str | None, family_name: str | None, limit: int
-    ) -> list[Patient]:
+    async def find(self, *, number: str | None, issuer: str | None, family_name: str | None, limit: int) -> list[Entry]:
         if number is not None:
             rows = await self._pool.fetch(_BY_NUMBER, number, issuer, limit)
         else:
             rows = await self._pool.fetch(_BY_NAME, _begins(family_name), limit)
-        return [_patient(row) for row in rows]
+        return [_entry(row) for row in rows]
 
 
 def _begins(family_name: str | None) -> str | None:
@@ -89,7 +97,13 @@ def _begins(family_name: str | None) -> str | None:
 
 def _values(patient: Patient) -> tuple[object, ...]:
     details = patient.details.model_dump_json(exclude_none=True)
-    return patient.patient_id, patient.site, patient.provisional, patient.source, details
+    merged_ids = _MERGED_IDS.dump_json(patient.merged_ids).decode()
+    return patient.patient_id, patient.site, patient.provisional, patient.source, details, merged_ids
+
+
+def _entry(row: Record) -> Entry:
+    survivor = row["stated_id"]
+    return Entry(_patient(row), None if survivor is None else Whose(survivor, row["stated_until"]))
 
 
 def _patient(row: Record) -> Patient:
@@ -99,4 +113,5 @@ def _patient(row: Record) -> Patient:
         provisional=row["provisional"],
         source=Source(row["source"]),
         details=PatientPhi.model_validate_json(row["details"], extra="ignore"),
+        merged_ids=_MERGED_IDS.validate_json(row["merged_ids"]),
     )

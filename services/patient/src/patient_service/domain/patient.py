@@ -4,7 +4,9 @@ Two kinds of witness speak of patients. The registration system (ADT) is the aut
 a study only mentions a patient: it registers whom nobody announced, as provisional, and fills in what is not known.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +27,14 @@ class Patient:
     provisional: bool
     source: Source
     details: PatientPhi
+    merged_ids: tuple[Identifier, ...] = ()
+    """Numbers that are this patient's by a merge."""
+
+    @property
+    def public(self) -> PatientPhi:
+        """What others are told: with the numbers that were merged into this one."""
+        others = tuple(dict.fromkeys(n for n in (*self.details.other_ids, *self.merged_ids) if n != self.details.id))
+        return self.details.model_copy(update={"other_ids": others})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,8 @@ class News:
     source: Source
     details: PatientPhi
     nulls: frozenset[str] = field(default_factory=frozenset)
+    registered_at: datetime | None = None
+    """When the sender registered the patient (A01, A04, A05, A28); None where the message only tells more."""
 
 
 def registered(news: News, *, provisional: bool) -> Patient:
@@ -71,9 +83,15 @@ def mentioned(known: Patient, news: News) -> Patient:
 
 
 def identifiers(patient: Patient) -> tuple[Identifier, ...]:
-    """Every number of the patient, the main one first."""
+    """Every number that is the patient's own, the main one first."""
     main = patient.details.id
     return ((main,) if main else ()) + patient.details.other_ids
+
+
+def without(patient: Patient, numbers: Collection[Identifier]) -> Patient:
+    """The patient after further numbers turned out not to be theirs, or were replaced."""
+    kept = tuple(number for number in patient.details.other_ids if number not in numbers)
+    return replace(patient, details=patient.details.model_copy(update={"other_ids": kept}))
 
 
 def _numbers(known: Patient, news: News) -> tuple[Identifier, ...]:

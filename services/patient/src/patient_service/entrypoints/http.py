@@ -1,14 +1,20 @@
-"""`/api/patient`: looking patients up."""
+"""`/api/patient`: looking patients up, and undoing a merge."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, status
+from fj_bus import Tx
 from fj_events import PatientPhi
-from pydantic import BaseModel
+from fj_runtime import Actor
+from pydantic import BaseModel, Field
 
-from patient_service.domain.patient import Patient
-from patient_service.ports import PatientBook
+from patient_service import handlers
+from patient_service.domain.errors import NoSuchPatient, PatientError
+from patient_service.ports import Entry, Merges, PatientBook, Patients
 
 
 class PatientView(BaseModel):
@@ -18,15 +24,28 @@ class PatientView(BaseModel):
     site: str
     provisional: bool
     patient: PatientPhi
+    survivor_id: UUID | None
+    """Whose the number is now, where it was merged."""
+    until: datetime | None
+    """Only what was recorded before is the survivor's: the number was given to somebody else."""
 
     @classmethod
-    def of(cls, patient: Patient) -> "PatientView":
+    def of(cls, entry: Entry) -> "PatientView":
+        patient, whose = entry
         return cls(
             patient_id=patient.patient_id,
             site=patient.site,
             provisional=patient.provisional,
-            patient=patient.details,
+            patient=patient.public,
+            survivor_id=whose and whose.survivor,
+            until=whose and whose.until,
         )
+
+
+class Undo(BaseModel):
+    """Why a merge is undone."""
+
+    reason: str = Field(min_length=1, max_length=500)
 
 
 def patients_router(book: PatientBook) -> APIRouter:
@@ -41,13 +60,40 @@ def patients_router(book: PatientBook) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> list[PatientView]:
         found = await book.find(number=number, issuer=issuer, family_name=family_name, limit=limit)
-        return [PatientView.of(patient) for patient in found]
+        return [PatientView.of(entry) for entry in found]
 
     @router.get("/patients/{patient_id}", response_model_exclude_none=True)
     async def read(patient_id: UUID) -> PatientView:
-        patient = await book.read(patient_id)
-        if patient is None:
-            raise HTTPException(status.HTTP_404_NOT_FOUND, f"no patient has the id {patient_id}")
-        return PatientView.of(patient)
+        return await _read(book, patient_id)
 
     return router
+
+
+def merges_router(
+    book: PatientBook,
+    unit: Callable[[str], AbstractAsyncContextManager[Tx]],
+    patients: Callable[[Tx], Patients],
+    merges: Callable[[Tx], Merges],
+) -> APIRouter:
+    """What a person may say of merges."""
+    router = APIRouter(prefix="/api/patient", tags=["merges"])
+
+    @router.post("/patients/{patient_id}/unmerge", response_model_exclude_none=True, summary="Undo the last merge")
+    async def unmerge(patient_id: UUID, undo: Undo, actor: Actor) -> PatientView:
+        try:
+            async with unit(actor) as tx:
+                await handlers.unmerge(patient_id, undo.reason, patients(tx), merges(tx))
+        except NoSuchPatient as error:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+        except PatientError as error:
+            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+        return await _read(book, patient_id)
+
+    return router
+
+
+async def _read(book: PatientBook, patient_id: UUID) -> PatientView:
+    entry = await book.read(patient_id)
+    if entry is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"no patient has the id {patient_id}")
+    return PatientView.of(entry)

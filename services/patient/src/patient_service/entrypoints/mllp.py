@@ -1,54 +1,85 @@
 """Patients in by MLLP (HL7 v2.5.1 ch. 3; IHE RAD-1, RAD-12, ITI-30)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from fj_bus import Tx
-from fj_events import Identifier, PatientPhi, Source, patient_key
-from fj_hl7 import CX, PID, Door, Ledger, Message, missing
-from fj_runtime import Site, Sites
+from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Ledger, Message, Refusal
+from fj_runtime import Sites
 
 from patient_service import handlers
-from patient_service.domain.patient import News
-from patient_service.ports import Patients
+from patient_service.domain.errors import PatientError
+from patient_service.entrypoints.adt import Reader
+from patient_service.ports import Merges, Patients
 
-KINDS: Final = ("ADT^A01", "ADT^A04", "ADT^A05", "ADT^A08", "ADT^A28", "ADT^A31")
-"""Admit, register, pre-admit, update, add person, update person: each says who the patient is."""
+TELLS: Final = (
+    *(f"ADT^A{number:02d}" for number in range(1, 14)),
+    *("ADT^A28", "ADT^A31", "ADT^A38", "ADT^A49", "ADT^A50"),
+)
+"""Each says who the patient is. Of visits and accounts (A02, A03, A06 … A13, A38, A49, A50) nothing is kept here."""
+MERGES: Final = ("ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39", "ADT^A40", "ADT^A43", "ADT^A47")
+"""Merges of patients in the words of every version, a number moved to another patient, and a number changed."""
+MOVES: Final = ("ADT^A44", "ADT^A45")
+
+_Take = Callable[[Reader, Tx], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the handlers need, made of one transaction."""
+
+    patients: Callable[[Tx], Patients]
+    merges: Callable[[Tx], Merges]
 
 
 def patients_door(
     sites: Sites,
     namespace: UUID,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
-    patients: Callable[[Tx], Patients],
+    stores: Stores,
     ledger: Ledger,
 ) -> Door[Tx]:
     """The door for patients. An update of somebody unknown registers them: the feed may have begun before us."""
 
-    async def take(messages: Sequence[Message], tx: Tx) -> None:
+    async def tell(adt: Reader, tx: Tx) -> None:
+        await handlers.announce(adt.news(), stores.patients(tx), stores.merges(tx))
+
+    async def merge(adt: Reader, tx: Tx) -> None:
+        for news in adt.merges():
+            await handlers.merge(news, stores.patients(tx), stores.merges(tx))
+
+    async def change(adt: Reader, tx: Tx) -> None:
+        await handlers.replace_numbers(adt.news(), adt.replaced_numbers(), stores.patients(tx))
+
+    async def move(adt: Reader, tx: Tx) -> None:
+        for news in adt.merges():
+            await handlers.move_exams(news.prior, stores.patients(tx))
+
+    def each(take: _Take) -> Handler[Tx]:
+        return _one_by_one(take, sites, namespace)
+
+    kinds = {
+        **dict.fromkeys(TELLS, each(tell)),
+        **dict.fromkeys(MERGES, each(merge)),
+        **dict.fromkeys(MOVES, each(move)),
+        "ADT^A51": each(change),
+    }
+    return Door("patients", kinds, unit, ledger)
+
+
+def _one_by_one(take: _Take, sites: Sites, namespace: UUID) -> Handler[Tx]:
+    async def take_all(messages: Sequence[Message], tx: Tx) -> None:
         for message in messages:
-            site = sites.of_sender(*message.sender)
-            await handlers.announce(news_of(message, site, namespace), patients(tx))
+            try:
+                await take(Reader.of(message, sites, namespace), tx)
+            except PatientError as error:
+                raise _refusal(error) from error
 
-    return Door("patients", dict.fromkeys(KINDS, take), unit, ledger)
-
-
-def news_of(message: Message, site: Site, namespace: UUID) -> News:
-    """What an ADT message says of its patient. Raises Refusal where no number tells who that is."""
-    pid = PID.read(message["PID"])
-    ids = [Identifier(value=cx.value, issuer=_issuer(cx) or site.issuers.patient) for cx in pid.ids]
-    if not ids:
-        raise missing("PID", 1, 3)
-    return News(
-        patient_id=patient_key(namespace, ids[0].issuer, ids[0].value),
-        site=site.name,
-        source=Source.HL7,
-        details=PatientPhi.model_validate({"id": ids[0], "other_ids": ids[1:], **pid.demographics()}),
-        nulls=pid.nulls,
-    )
+    return take_all
 
 
-def _issuer(cx: CX) -> str:
-    return cx.authority.namespace or cx.authority.universal_id
+def _refusal(error: PatientError) -> Refusal:
+    return Refusal(AckCode.AE, Hl7Error(str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, "MRG", 1, 1))

@@ -1,0 +1,121 @@
+"""Reading ADT messages: PID and MRG (HL7 v2.5.1 ch. 3.4.2, 3.4.9) into news of patients and merges."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
+from uuid import UUID
+
+from fj_events import Identifier, PatientPhi, Source, patient_key
+from fj_hl7 import CX, DTM, PID, XPN, Message, Segment, missing
+from fj_runtime import Site, Sites
+
+from patient_service.domain.merge import MergeNews
+from patient_service.domain.patient import News
+
+_REGISTERS: Final = frozenset({"A01", "A04", "A05", "A28"})
+_RENAMES: Final = frozenset({"A47"})
+_EXTERNAL: Final = frozenset({"A39"})
+"""Merges by the external number, which stands in MRG-4 (PID-2) where MRG-1 is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One ADT message, read for the site of its sender: a number without authority is that of the site's issuer."""
+
+    message: Message
+    site: Site
+    namespace: UUID
+
+    @classmethod
+    def of(cls, message: Message, sites: Sites, namespace: UUID) -> Self:
+        return cls(message, sites.of_sender(*message.sender), namespace)
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, as the sender says: EVN-2, else MSH-7; without either, now."""
+        event = self.message.segment("EVN")
+        said = (event and event.time(2)) or self.message.header.time(7)
+        return self._instant(said) if said else datetime.now(UTC)
+
+    def news(self) -> News:
+        """What the message says of its patient. Raises Refusal where no number tells who that is."""
+        return self._patient(self.message["PID"])
+
+    def merges(self) -> list[MergeNews]:
+        """Who becomes whose: each PID with the MRG segments behind it, each MRG with all its numbers."""
+        at = self.at
+        return [
+            MergeNews(prior=prior, survivor=survivor, at=at, renames=self.message.trigger in _RENAMES)
+            for survivor, mrg in self._pairs()
+            for prior in self._priors(mrg, survivor)
+        ]
+
+    def replaced_numbers(self) -> list[Identifier]:
+        """Prior further numbers (MRG-2, alternate patient id). Raises Refusal where there are none."""
+        mrg = self.message["MRG"]
+        replaced = self._numbers(mrg.each(CX, 2))
+        if not replaced:
+            raise missing("MRG", mrg.sequence, 2)
+        return replaced
+
+    def _pairs(self) -> Iterator[tuple[News, Segment]]:
+        if "PID" not in self.message:
+            raise missing("PID")
+        survivor: News | None = None
+        for group in self.message.groups("PID", "MRG"):
+            pid, found = group.segment("PID"), group.segments("MRG")
+            survivor = self._patient(pid) if pid else survivor
+            if survivor is None or not found:
+                raise missing("MRG" if survivor else "PID")
+            for mrg in found:
+                yield survivor, mrg
+
+    def _priors(self, mrg: Segment, survivor: News) -> list[News]:
+        """One for each prior number. One that the survivor is known by is no merge, unless it is the only one."""
+        external = mrg.each(CX, 4)
+        numbers = self._numbers(mrg.each(CX, 1))
+        if not numbers and self.message.trigger in _EXTERNAL:
+            numbers, external = self._numbers(external), []
+        if not numbers:
+            raise missing("MRG", mrg.sequence, 1)
+        others = [number for number in numbers if number != survivor.details.id] or numbers
+        name = mrg.first(XPN, 7)
+        said = {"family_name": name.family or None, "given_name": name.given or None} if name else {}
+        further = self._numbers(external)
+        return [self._news(number, further if number == others[0] else [], said) for number in others]
+
+    def _patient(self, pid: Segment) -> News:
+        read = PID.read(pid)
+        ids = self._numbers(read.ids)
+        if not ids:
+            raise missing("PID", pid.sequence, 3)
+        registers = self.message.trigger in _REGISTERS
+        return self._news(ids[0], ids[1:], read.demographics(), read.nulls, self.at if registers else None)
+
+    def _news(
+        self,
+        number: Identifier,
+        further: Sequence[Identifier],
+        said: dict[str, object] | dict[str, str | None],
+        nulls: frozenset[str] = frozenset(),
+        registered_at: datetime | None = None,
+    ) -> News:
+        return News(
+            patient_id=patient_key(self.namespace, number.issuer, number.value),
+            site=self.site.name,
+            source=Source.HL7,
+            details=PatientPhi.model_validate({"id": number, "other_ids": further, **said}),
+            nulls=nulls,
+            registered_at=registered_at,
+        )
+
+    def _numbers(self, ids: Sequence[CX]) -> list[Identifier]:
+        return [Identifier(value=cx.value, issuer=_issuer(cx) or self.site.issuers.patient) for cx in ids if cx.value]
+
+    def _instant(self, said: DTM) -> datetime:
+        return said.at if said.at.tzinfo else self.site.localize(said.at)
+
+
+def _issuer(cx: CX) -> str:
+    return cx.authority.namespace or cx.authority.universal_id
