@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fj_events import (
-    Fact,
     Identifier,
     OrderChanged,
     OrderPlaced,
+    PatientFollowed,
+    PatientMergeCompleted,
     PatientMerged,
     PatientRegistered,
     PatientUnmerged,
@@ -17,9 +18,11 @@ from fj_events import (
     StudyReceived,
 )
 
+from patient_service.domain import following
 from patient_service.domain import merge as merging
 from patient_service.domain import patient as domain
 from patient_service.domain.errors import ExamsStay, GivenAway, NoSuchPatient, NotMerged, SamePatient
+from patient_service.domain.following import Following
 from patient_service.domain.merge import Merge, MergeNews, Whose
 from patient_service.domain.patient import News, Patient
 from patient_service.ports import Merges, Patients
@@ -106,6 +109,25 @@ async def on_study_received(study: StudyReceived, patients: Patients) -> None:
         await _learn(news, domain.mentioned, patients, provisional=True)
 
 
+async def on_followed(
+    followed: PatientFollowed, followed_fact: UUID | None, patients: Patients, merges: Merges
+) -> None:
+    """A room has followed a merge or unmerge: after the last one of them all doors answer alike, and that is said.
+
+    Who followed a fact that another one has replaced since then will follow that one too.
+    """
+    known = await merges.following(followed.patient_id)
+    if known is None or known.fact_id != followed_fact:
+        return
+    now = following.followed(known, followed.room)
+    await merges.save_following(now)
+    if now.completed and not known.completed:
+        fact = PatientMergeCompleted(
+            site=now.site, patient_id=now.patient_id, survivor_id=now.survivor_id, rooms=tuple(sorted(now.rooms))
+        )
+        patients.emit(fact)
+
+
 async def _register_again(news: News, patients: Patients, merges: Merges) -> None:
     """A number that was merged is registered: it stays merged unless it was given to somebody else since then."""
     await merges.lock()
@@ -139,14 +161,15 @@ async def _settle(number: UUID, act: _Act, patients: Patients, merges: Merges) -
     touched: set[UUID] = set()
     for merge_ in moved:
         now = whose.get(merge_.patient_id)
-        patients.emit(await _stated(merge_, now, act, patients))
+        fact = await _stated(merge_, now, act, patients)
         await merges.save(replace(merge_, stated=now))
+        await merges.save_following(_to_follow(fact, patients.emit(fact)))
         touched.update(each.survivor for each in (merge_.stated, now) if each)
     for survivor_id in sorted(touched):
         await _gather(survivor_id, chain, whose, patients)
 
 
-async def _stated(merge_: Merge, now: Whose | None, act: _Act, patients: Patients) -> Fact:
+async def _stated(merge_: Merge, now: Whose | None, act: _Act, patients: Patients) -> PatientMerged | PatientUnmerged:
     patient = await _known(merge_.patient_id, patients)
     before = merge_.stated
     given_away = now is not None and now.until is not None and before is not None and before.until != now.until
@@ -170,6 +193,11 @@ async def _stated(merge_: Merge, now: Whose | None, act: _Act, patients: Patient
         patient=patient.details,
         survivor=(await _known(now.survivor, patients)).public,
     )
+
+
+def _to_follow(fact: PatientMerged | PatientUnmerged, fact_id: UUID) -> Following:
+    owner = fact.survivor_id if isinstance(fact, PatientMerged) else fact.patient_id
+    return Following(patient_id=fact.patient_id, fact_id=fact_id, site=fact.site, survivor_id=owner)
 
 
 async def _gather(survivor_id: UUID, chain: Sequence[Merge], whose: Mapping[UUID, Whose], patients: Patients) -> None:

@@ -29,7 +29,7 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
-        subscribe(consumer, PostgresPatients)
+        subscribe(consumer, PostgresPatients, PostgresMerges)
         yield consumer
 
 

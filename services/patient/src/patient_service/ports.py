@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fj_events import Fact
 
+from patient_service.domain.following import Following
 from patient_service.domain.merge import Merge, Whose
 from patient_service.domain.patient import Patient
 
@@ -22,8 +23,8 @@ class Patients(Protocol):
     async def save(self, patient: Patient) -> None:
         """Keep a changed patient."""
 
-    def emit(self, fact: Fact) -> None:
-        """Say that something happened; it commits with the rest."""
+    def emit(self, fact: Fact) -> UUID:
+        """Say that something happened; it commits with the rest. The id of the fact."""
 
 
 class Merges(Protocol):
@@ -40,6 +41,12 @@ class Merges(Protocol):
 
     async def save(self, merge: Merge) -> None:
         """Keep what holds of a number now."""
+
+    async def following(self, patient_id: UUID) -> Following | None:
+        """How far the rooms are with the last fact about this number. Locked until the end."""
+
+    async def save_following(self, following: Following) -> None:
+        """Keep how far they are."""
 
 
 class Entry(NamedTuple):

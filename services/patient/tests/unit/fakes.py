@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from fj_events import Fact, PatientMerged, PatientUnmerged
+from patient_service.domain.following import Following
 from patient_service.domain.merge import Merge
 from patient_service.domain.patient import Patient
 
@@ -24,13 +25,15 @@ class MemoryPatients:
     async def save(self, patient: Patient) -> None:
         self.kept[patient.patient_id] = patient
 
-    def emit(self, fact: Fact) -> None:
+    def emit(self, fact: Fact) -> UUID:
         self.facts.append(fact)
+        return UUID(int=len(self.facts))
 
 
 class MemoryMerges:
     def __init__(self) -> None:
         self.kept: dict[UUID, Merge] = {}
+        self.followings: dict[UUID, Following] = {}
 
     async def lock(self) -> None:
         """One test is one transaction."""
@@ -46,6 +49,12 @@ class MemoryMerges:
 
     async def save(self, merge: Merge) -> None:
         self.kept[merge.patient_id] = merge
+
+    async def following(self, patient_id: UUID) -> Following | None:
+        return self.followings.get(patient_id)
+
+    async def save_following(self, following: Following) -> None:
+        self.followings[following.patient_id] = following
 
 
 def read(facts: Iterable[Fact]) -> dict[UUID, UUID]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 from fj_bus import Tx
 
+from patient_service.domain.following import Following
 from patient_service.domain.merge import Merge, Whose
 
 _COLUMNS: Final = "patient_id, into_id, merged_at, undone, until, stated_id, stated_until"
@@ -25,6 +26,15 @@ INSERT INTO merges ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (patient_id) DO UPDATE
    SET into_id = excluded.into_id, merged_at = excluded.merged_at, undone = excluded.undone, until = excluded.until,
        stated_id = excluded.stated_id, stated_until = excluded.stated_until
+"""
+_FOLLOWING: Final = """
+SELECT patient_id, fact_id, site, survivor_id, rooms, completed FROM following WHERE patient_id = $1 FOR UPDATE
+"""
+_SAVE_FOLLOWING: Final = """
+INSERT INTO following (patient_id, fact_id, site, survivor_id, rooms, completed) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (patient_id) DO UPDATE
+   SET fact_id = excluded.fact_id, site = excluded.site, survivor_id = excluded.survivor_id, rooms = excluded.rooms,
+       completed = excluded.completed
 """
 
 
@@ -49,6 +59,16 @@ class PostgresMerges:
         await self._tx.connection.execute(
             _SAVE, merge.patient_id, merge.into, merge.at, merge.undone, merge.until, survivor, until
         )
+
+    async def following(self, patient_id: UUID) -> Following | None:
+        row = await self._tx.connection.fetchrow(_FOLLOWING, patient_id)
+        return Following(**{**row, "rooms": frozenset(row["rooms"])}) if row else None
+
+    async def save_following(self, following: Following) -> None:
+        known = following
+        rooms = sorted(known.rooms)
+        values = known.patient_id, known.fact_id, known.site, known.survivor_id, rooms, known.completed
+        await self._tx.connection.execute(_SAVE_FOLLOWING, *values)
 
 
 def _merge(row: Record) -> Merge:

@@ -61,8 +61,8 @@ class PostgresPatients:
         await self._tx.connection.execute(_FORGET_NUMBERS, patient.patient_id)
         await self._keep_numbers(patient)
 
-    def emit(self, fact: Fact) -> None:
-        self._tx.emit(fact)
+    def emit(self, fact: Fact) -> UUID:
+        return self._tx.emit(fact)
 
     async def _keep_numbers(self, patient: Patient) -> None:
         numbers = identifiers(patient)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from fj_bus import Consumer, Tx
-from fj_events import OrderChanged, OrderPlaced, StudyReceived
+from fj_events import OrderChanged, OrderPlaced, PatientFollowed, StudyReceived
 
 from patient_service import handlers
-from patient_service.ports import Patients
+from patient_service.ports import Merges, Patients
 
 
-def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients]) -> None:
+def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients], merges: Callable[[Tx], Merges]) -> None:
     """Bind every fact."""
 
     @consumer.on(OrderPlaced)
@@ -23,3 +23,8 @@ def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients]) -> None:
     @consumer.on(StudyReceived)
     async def _(fact: StudyReceived, tx: Tx) -> None:
         await handlers.on_study_received(fact, patients(tx))
+
+    @consumer.on(PatientFollowed)
+    async def _(fact: PatientFollowed, tx: Tx) -> None:
+        followed_fact = tx.cause.causation_id if tx.cause else None
+        await handlers.on_followed(fact, followed_fact, patients(tx), merges(tx))
