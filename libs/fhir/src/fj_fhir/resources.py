@@ -65,10 +65,14 @@ class Patient(_Resource):
     birth_date: date | None = None
     address: Address | None = None
     phone: str | None = None
+    replaced_by: str | None = None
+    """The id of the Patient that this one was merged into: then it is no longer in use."""
 
     def _content(self) -> Json:
+        survivor = {"other": {"reference": f"Patient/{self.replaced_by}"}, "type": "replaced-by"}
         return {
-            "active": True,
+            "active": self.replaced_by is None,
+            "link": [survivor] if self.replaced_by else None,
             "name": [self.name.to_json()] if self.name != NO_NAME else None,
             "telecom": [{"system": "phone", "value": self.phone}] if self.phone else None,
             "gender": self.gender,

@@ -23,7 +23,7 @@ from ehr_sync_service.settings import Settings
 
 SERVICE: Final = "ehr_sync"
 ROLES: Final = ("courier", "consumer", "relay")
-MIGRATIONS: Final = ("fj_bus", "ehr_sync_service")
+MIGRATIONS: Final = ("fj_bus", "fj_survivors", "ehr_sync_service")
 _SWEEP_SECONDS: Final = 15.0
 _RETENTION_SECONDS: Final = 3600.0
 

@@ -17,7 +17,9 @@ from fj_events import (
     OrderCompleted,
     OrderPlaced,
     OrderReinstated,
+    PatientMerged,
     PatientRegistered,
+    PatientUnmerged,
     PatientUpdated,
     SeriesSummary,
     StudyAvailable,
@@ -113,6 +115,14 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, namespace: UUID, 
     ids = {patient_key(namespace, number.issuer, number.value) for number in numbers if number}
     await work.studies.put_patient(fact, sorted(ids - {fact.patient_id}))
     await _settle(await work.studies.waiting_for_patient(fact.patient_id), work)
+
+
+async def on_patient_moved(fact: PatientMerged | PatientUnmerged, work: Work) -> None:
+    """A number is somebody else's now: its studies are found as theirs, and orders of both may fit them."""
+    await work.studies.patient_moved(fact)
+    both = {*await work.studies.waiting_for_patient(fact.patient_id)}
+    both |= {*await work.studies.waiting_for_patient(fact.survivor_id)}
+    await _settle(sorted(both), work)
 
 
 async def close_due(work: Work, most: int) -> int:

@@ -57,7 +57,7 @@ from storage_service.verifying import Verifying
 
 SERVICE: Final = "storage"
 ROLES: Final = ("listener", "consumer", "clock", "relay")
-MIGRATIONS: Final = ("fj_bus", "storage_service")
+MIGRATIONS: Final = ("fj_bus", "fj_survivors", "storage_service")
 PROJECTIONS: Final = ("study", "series", "instance", "pack")
 """The index. What was said of a study (received, matched, available) is state, not a projection: it stays."""
 

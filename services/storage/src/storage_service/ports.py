@@ -14,7 +14,9 @@ from fj_events import (
     ObjectRef,
     OrderChanged,
     OrderPlaced,
+    PatientMerged,
     PatientRegistered,
+    PatientUnmerged,
     PatientUpdated,
     SeriesSummary,
     StudyConflicted,
@@ -94,6 +96,9 @@ class Studies(Protocol):
 
     async def put_patient(self, fact: PatientRegistered | PatientUpdated, aliases: Sequence[UUID]) -> None:
         """Keep the further ids of a patient."""
+
+    async def patient_moved(self, fact: PatientMerged | PatientUnmerged) -> None:
+        """The studies under a number are found as those of whom it stands for now."""
 
     async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
         """They are available, or have grown: see where they are to be sent, once that has committed."""

@@ -20,6 +20,7 @@ def an_order(**changed: Any) -> OrderKeys:
     order = OrderKeys(
         order_id=uuid4(),
         patient_id=PATIENT,
+        whose=PATIENT,
         accession_number=Identifier(value="A9", issuer="MAIN"),
         study_instance_uid="1.2.9",
         modalities=("CT",),
@@ -49,7 +50,7 @@ def test_the_study_uid_is_stronger_than_the_accession_number() -> None:
 
 
 def test_uid_and_accession_number_decide_before_the_study_is_complete_and_for_orders_that_are_closed() -> None:
-    cancelled = an_order(study_instance_uid="1.2.3", open=False, patient_id=uuid4())
+    cancelled = an_order(study_instance_uid="1.2.3", open=False, whose=uuid4())
     assert matched(STUDY, cancelled, complete=False) == (cancelled.order_id, MatchRule.STUDY_UID)
 
 
@@ -78,7 +79,7 @@ def test_the_only_open_order_of_the_patient_decides_for_bare_images() -> None:
     [
         ([], "no open CT order of this patient within 1 d"),
         ([{"open": False}], "no open CT order"),
-        ([{"patient_id": uuid4()}], "no open CT order"),
+        ([{"whose": uuid4()}], "no open CT order"),
         ([{"modalities": ("MR",)}], "no open CT order"),
         ([{"day": DAY - timedelta(days=2)}], "no open CT order"),
         ([{}, {}], "more than one (2) open CT order"),

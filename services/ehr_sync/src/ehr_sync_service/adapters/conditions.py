@@ -63,12 +63,30 @@ def _has_number(column: str, token: Token, values: Values) -> str:
     return f"{column} && ARRAY[{values.add(wanted)}]::text[]"
 
 
-def patient_number(patient_column: str) -> Condition:
+def patient_number(column: str, recorded: str) -> Condition:
+    """By a number of whoever the record is of after merges; a number that was merged away means its survivor."""
+
     def condition(token: Token, values: Values) -> str:
         inner = _has_number("p.identifiers", token, values)
-        return f"{patient_column} IN (SELECT p.patient_id FROM patients p WHERE {inner})"
+        return f"""({column} IN (SELECT ids_of(p.patient_id) FROM patients p WHERE {inner})
+            AND survivor_of({column}, {recorded}) IN (
+                SELECT survivor_of(p.patient_id, now()) FROM patients p WHERE {inner}))"""
 
     return condition
+
+
+def patient(column: str, recorded: str) -> Condition:
+    """By whoever the record is of after merges."""
+    return lambda value, values: _of_patient(column, recorded, value.id, values)
+
+
+def _of_patient(column: str, recorded: str, text: str, values: Values) -> str:
+    try:
+        wanted = values.add(UUID(text))
+    except ValueError:
+        return NOTHING
+    return f"""({column} IN (SELECT ids_of({wanted}))
+        AND survivor_of({column}, {recorded}) = survivor_of({wanted}, now()))"""
 
 
 def pointer(column: str) -> Condition:
@@ -77,8 +95,8 @@ def pointer(column: str) -> Condition:
 
 def report_patient(pointer: Pointer, values: Values) -> str:
     """By the report's own patient, or by its order's: each by its index."""
-    own = _equals_uuid("r.patient_id", pointer.id, values)
-    orders = _equals_uuid("o.patient_id", pointer.id, values)
+    own = _of_patient("r.patient_id", "r.recorded_at", pointer.id, values)
+    orders = _of_patient("o.patient_id", "o.placed_at", pointer.id, values)
     return f"""t.report_id IN (SELECT r.report_id FROM reports r WHERE {own} UNION ALL
         SELECT r.report_id FROM orders o JOIN reports r USING (order_id) WHERE {orders})"""
 

@@ -41,9 +41,11 @@ WHERE d.destination = $1 AND d.state = 'pending' AND d.next_attempt_at <= $2 AND
                   AND e.state = 'pending' AND e.position < d.position)
   AND {_KNOWN}
 ORDER BY d.next_attempt_at, d.position LIMIT $4)
-SELECT {_COLUMNS}, o.body AS order_body, p.body AS patient_body, s.body AS study_body
+SELECT {_COLUMNS}, o.body AS order_body, p.body AS patient_body, s.body AS study_body,
+    p.patient_id <> coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid) AS moved
 FROM d LEFT JOIN orders o ON o.order_id = d.order_id
-    LEFT JOIN patients p ON p.patient_id = coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid)
+    LEFT JOIN patients p ON p.patient_id = survivor_of(coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid),
+                                                              coalesce(o.placed_at, d.happened_at))
     LEFT JOIN studies s ON s.study_instance_uid = d.fact -> 'study_instance_uids' ->> 0
 ORDER BY d.next_attempt_at, d.position"""
 _LOST: Final = f"""
@@ -193,6 +195,7 @@ def _subject(row: asyncpg.Record) -> Subject:
         order=OrderRecord.model_validate_json(order) if order else None,
         patient=PatientRecord.model_validate_json(patient) if patient else None,
         study=StudyRecord.model_validate_json(study) if study else None,
+        moved=bool(row["moved"]),
     )
 
 

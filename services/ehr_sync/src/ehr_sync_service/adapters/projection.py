@@ -7,11 +7,14 @@ from uuid import UUID
 
 from fj_bus import Tx
 from fj_events import Identifier, PatientPhi
+from fj_survivors import TABLE as SURVIVOR
 
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, ReportRecord, StudyRecord
 
-TABLES: Final = ("patient_names", "patients", "orders", "studies", "reports")
+TABLES: Final = ("patient_names", "patients", "orders", "studies", "reports", SURVIVOR)
 """What a rebuild makes anew."""
+_KEPT: Final = {"recorded_at": "least({1}.{0}, excluded.{0})"}
+"""What a later fact does not overwrite."""
 SEPARATOR: Final = "\x1f"
 _DICOM_UID: Final = "urn:dicom:uid"
 """The issuer of UIDs, as FHIR names it."""
@@ -74,6 +77,7 @@ class PostgresProjection:
             "status": study.status,
             "modalities": list(study.modalities),
             "study_date": study.study_date,
+            "recorded_at": study.updated_at,
             "updated_at": study.updated_at,
             "body": _json(study),
         }
@@ -88,6 +92,7 @@ class PostgresProjection:
             "status": report.status,
             "version": report.version,
             "issued_at": report.issued_at,
+            "recorded_at": report.updated_at,
             "updated_at": report.updated_at,
             "body": _json(report),
         }
@@ -96,7 +101,7 @@ class PostgresProjection:
     async def _upsert(self, table: str, columns: dict[str, Any], guard: str = "") -> None:
         key, *others = columns
         places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-        updates = ", ".join(f"{name} = excluded.{name}" for name in others)
+        updates = ", ".join(f"{name} = {_KEPT.get(name, 'excluded.{0}').format(name, table)}" for name in others)
         await self._connection.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) "
             f"ON CONFLICT ({key}) DO UPDATE SET {updates} {guard}",

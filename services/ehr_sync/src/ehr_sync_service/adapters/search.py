@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 COUNT_MAX: Final = 10_000
+_RECORDED: Final = "coalesce(o.placed_at, t.recorded_at)"
+_REPORTED_OF: Final = "coalesce(t.patient_id, o.patient_id)"
 _SEXES: Final = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 
 
@@ -26,9 +28,17 @@ class Table:
     key: str
     record: type[PatientRecord | OrderRecord | StudyRecord | ReportRecord]
     conditions: Mapping[str, Condition]
+    whose: str
+    """Of whom it is after merges."""
     updated: str = "t.updated_at"
     order: str = "NULL::jsonb"
     sorts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def select(self) -> str:
+        """The records, each with its order and with whose it is."""
+        return f"""SELECT t.body, {self.order} AS order_body, {self.whose} AS whose,
+            (SELECT w.body FROM patients w WHERE w.patient_id = {self.whose}) AS whose_body FROM {self.rows}"""
 
     def where(self, search: Search, values: Values) -> str:
         """All criteria; of each, one value has to fit."""
@@ -56,7 +66,7 @@ class PostgresRecords:
 
     async def read(self, resource_type: str, key: Any) -> Found | None:
         table = TABLES[resource_type]
-        query = f"SELECT t.body, {table.order} AS order_body FROM {table.rows} WHERE t.{table.key} = $1"
+        query = f"{table.select} WHERE t.{table.key} = $1"
         row = await self._pool.fetchrow(query, key)
         return _found(table, row) if row else None
 
@@ -65,8 +75,7 @@ class PostgresRecords:
         where = table.where(search, values)
         limit, offset = values.add(search.count + 1), values.add(search.offset)
         rows = await self._pool.fetch(
-            f"SELECT t.body, {table.order} AS order_body FROM {table.rows} WHERE {where} "
-            f"ORDER BY {table.order_by(search)} LIMIT {limit} OFFSET {offset}",
+            f"{table.select} WHERE {where} ORDER BY {table.order_by(search)} LIMIT {limit} OFFSET {offset}",
             *values.given,
         )
         return [_found(table, row) for row in rows]
@@ -80,10 +89,12 @@ class PostgresRecords:
 
 
 def _found(table: Table, row: asyncpg.Record) -> Found:
-    order = row["order_body"]
+    order, whose = row["order_body"], row["whose_body"]
     return Found(
         record=table.record.model_validate_json(row["body"]),
         order=OrderRecord.model_validate_json(order) if order else None,
+        whose=row["whose"],
+        patient=PatientRecord.model_validate_json(whose) if whose else None,
     )
 
 
@@ -97,9 +108,9 @@ _PATIENT: Final[Mapping[str, Condition]] = {
 }
 _ORDER: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
-    "patient": conditions.pointer("t.patient_id"),
-    "subject": conditions.pointer("t.patient_id"),
-    "patient.identifier": conditions.patient_number("t.patient_id"),
+    "patient": conditions.patient("t.patient_id", "t.placed_at"),
+    "subject": conditions.patient("t.patient_id", "t.placed_at"),
+    "patient.identifier": conditions.patient_number("t.patient_id", "t.placed_at"),
     "status": conditions.own_code("t.status"),
     "priority": conditions.own_code("t.priority"),
     "code": conditions.coded("t.code", "t.scheme"),
@@ -108,9 +119,9 @@ _ORDER: Final[Mapping[str, Condition]] = {
 }
 _STUDY: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
-    "patient": conditions.pointer("t.patient_id"),
-    "subject": conditions.pointer("t.patient_id"),
-    "patient.identifier": conditions.patient_number("t.patient_id"),
+    "patient": conditions.patient("t.patient_id", _RECORDED),
+    "subject": conditions.patient("t.patient_id", _RECORDED),
+    "patient.identifier": conditions.patient_number("t.patient_id", _RECORDED),
     "status": conditions.own_code("t.status"),
     "started": conditions.day("t.study_date"),
     "modality": conditions.modality,
@@ -120,7 +131,7 @@ _REPORT: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
     "patient": conditions.report_patient,
     "subject": conditions.report_patient,
-    "patient.identifier": conditions.patient_number("coalesce(t.patient_id, o.patient_id)"),
+    "patient.identifier": conditions.patient_number(_REPORTED_OF, _RECORDED),
     "based-on": conditions.pointer("t.order_id"),
     "status": conditions.own_code("t.status"),
     # A report without an order says only that it is one of imaging.
@@ -131,13 +142,28 @@ _REPORT: Final[Mapping[str, Condition]] = {
 _JOINED: Final = "LEFT JOIN orders o ON o.order_id = t.order_id"
 _JOINT_UPDATE: Final = "greatest(t.updated_at, o.updated_at)"
 TABLES: Final[Mapping[str, Table]] = {
-    "Patient": Table("patients t", "patient_id", PatientRecord, _PATIENT, sorts={"birthdate": "t.birth_date"}),
-    "ServiceRequest": Table("orders t", "order_id", OrderRecord, _ORDER, sorts={"authored": "t.placed_at"}),
+    "Patient": Table(
+        "patients t",
+        "patient_id",
+        PatientRecord,
+        _PATIENT,
+        whose="survivor_of(t.patient_id, now())",
+        sorts={"birthdate": "t.birth_date"},
+    ),
+    "ServiceRequest": Table(
+        "orders t",
+        "order_id",
+        OrderRecord,
+        _ORDER,
+        whose="survivor_of(t.patient_id, t.placed_at)",
+        sorts={"authored": "t.placed_at"},
+    ),
     "ImagingStudy": Table(
         f"studies t {_JOINED}",
         "study_instance_uid",
         StudyRecord,
         _STUDY,
+        whose=f"survivor_of(t.patient_id, {_RECORDED})",
         updated=_JOINT_UPDATE,
         order="o.body",
         sorts={"started": "t.study_date"},
@@ -147,6 +173,7 @@ TABLES: Final[Mapping[str, Table]] = {
         "report_id",
         ReportRecord,
         _REPORT,
+        whose=f"survivor_of({_REPORTED_OF}, {_RECORDED})",
         updated=_JOINT_UPDATE,
         order="o.body",
         sorts={"issued": "t.issued_at"},

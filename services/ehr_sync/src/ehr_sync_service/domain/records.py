@@ -131,6 +131,14 @@ class Found:
 
     record: PatientRecord | OrderRecord | StudyRecord | ReportRecord
     order: OrderRecord | None = None
+    whose: UUID | None = None
+    """Whose it is after merges."""
+    patient: PatientRecord | None = None
+    """Who that is."""
+
+    def moved_from(self, patient_id: UUID | None) -> bool:
+        """Whether a merge has made it somebody else's than the facts said."""
+        return patient_id is not None and self.whose is not None and self.whose != patient_id
 
 
 _REPORT_STATUS = {

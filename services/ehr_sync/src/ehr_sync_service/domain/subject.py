@@ -15,10 +15,14 @@ class Subject:
     order: OrderRecord | None
     patient: PatientRecord | None
     study: StudyRecord | None
+    moved: bool = False
+    """A merge has made it another patient's than order and images name."""
 
     @property
     def whom(self) -> PatientPhi | None:
         """The patient as registered; while nobody has announced them, as the order or the images name them."""
+        if self.moved and self.patient and self.patient.patient.id:
+            return self.patient.patient
         registered = self.patient.patient if self.patient and not self.patient.provisional else None
         claimed = [self.order.details.patient if self.order else None, self.study.patient if self.study else None]
         provisional = self.patient.patient if self.patient else None

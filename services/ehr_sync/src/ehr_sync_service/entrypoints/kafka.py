@@ -24,6 +24,7 @@ from fj_events import (
     StudyReceived,
     StudyUpdated,
 )
+from fj_survivors import follow
 
 from ehr_sync_service import handlers
 from ehr_sync_service.domain.records import Report
@@ -36,6 +37,7 @@ def subscribe(
 ) -> None:
     """Bind every fact. `wishes`: which destinations want which kind of message."""
     _subscribe_to_records(consumer, projection)
+    follow(consumer)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:

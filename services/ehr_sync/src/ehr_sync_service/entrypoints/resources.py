@@ -1,10 +1,12 @@
 """What is known, as FHIR R4 resources."""
 
+from uuid import UUID
+
 import fj_fhir
 from fj_events import Identifier, PatientPhi, Priority, Sex, Staff
 from fj_fhir import Coding, HumanName, Json, Meta, Reference, Uid
 
-from ehr_sync_service.domain.records import Found, OrderRecord, PatientRecord, ReportRecord, StudyRecord
+from ehr_sync_service.domain.records import Found, OrderRecord, PatientRecord, Record, ReportRecord, StudyRecord
 
 _GENDERS = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: "unknown"}
 _PRIORITIES = {Priority.STAT: "stat", Priority.ASAP: "asap", Priority.URGENT: "urgent", Priority.ROUTINE: "routine"}
@@ -15,20 +17,21 @@ def resource_of(found: Found, dicomweb: str) -> Json:
     """The resource. `dicomweb` is the root of DICOMweb as the client reaches it."""
     record = found.record
     if isinstance(record, PatientRecord):
-        return _patient(record)
+        return _patient(record, found)
     if isinstance(record, OrderRecord):
-        return _service_request(record)
+        return _service_request(record, found)
     if isinstance(record, StudyRecord):
-        return _imaging_study(record, found.order, dicomweb)
-    return _diagnostic_report(record, found.order)
+        return _imaging_study(record, found, dicomweb)
+    return _diagnostic_report(record, found)
 
 
-def _patient(record: PatientRecord) -> Json:
+def _patient(record: PatientRecord, found: Found) -> Json:
     phi = record.patient
     address = phi.address
     return fj_fhir.Patient(
         id=str(record.patient_id),
-        meta=Meta(str(record.version), record.updated_at),
+        meta=_meta(record, found, record.patient_id),
+        replaced_by=str(found.whose) if found.moved_from(record.patient_id) else None,
         identifiers=tuple(_number(number, "MR") for number in (phi.id, *phi.other_ids) if number),
         name=_name(phi),
         gender=_GENDERS.get(phi.sex) if phi.sex else None,
@@ -46,7 +49,7 @@ def _patient(record: PatientRecord) -> Json:
     ).to_json()
 
 
-def _service_request(record: OrderRecord) -> Json:
+def _service_request(record: OrderRecord, found: Found) -> Json:
     details = record.details
     typed = (
         (details.placer_order_number, "PLAC"),
@@ -57,11 +60,11 @@ def _service_request(record: OrderRecord) -> Json:
     procedure = details.procedure
     return fj_fhir.ServiceRequest(
         id=str(record.order_id),
-        meta=Meta(str(record.version), record.updated_at),
+        meta=_meta(record, found, details.patient_id),
         identifiers=(*numbers, Uid(details.study_instance_uid)),
         status=record.status,
         code=Coding(procedure.code, procedure.system, procedure.text),
-        subject=_of_patient(details.patient_id, details.patient),
+        subject=_subject(found, details.patient_id, details.patient),
         priority=_PRIORITIES.get(details.priority, "routine"),
         modality=details.modality,
         occurrence=details.asked_for,
@@ -72,15 +75,16 @@ def _service_request(record: OrderRecord) -> Json:
     ).to_json()
 
 
-def _imaging_study(record: StudyRecord, order: OrderRecord | None, dicomweb: str) -> Json:
+def _imaging_study(record: StudyRecord, found: Found, dicomweb: str) -> Json:
+    order = found.order
     procedure = order.details.procedure if order else None
     accession = record.accession_number
     return fj_fhir.ImagingStudy(
         id=record.study_instance_uid,
-        meta=_joint_meta(record, order),
+        meta=_meta(record, found, record.patient_id),
         identifiers=(Uid(record.study_instance_uid), *([_number(accession, "ACSN")] if accession else [])),
         status=record.status,
-        subject=_of_patient(record.patient_id, order.details.patient if order else record.patient),
+        subject=_subject(found, record.patient_id, order.details.patient if order else record.patient),
         modalities=record.modalities,
         started=record.study_date,
         based_on=(Reference("ServiceRequest", str(record.order_id)),) if record.order_id else (),
@@ -103,17 +107,18 @@ def _imaging_study(record: StudyRecord, order: OrderRecord | None, dicomweb: str
     ).to_json()
 
 
-def _diagnostic_report(record: ReportRecord, order: OrderRecord | None) -> Json:
+def _diagnostic_report(record: ReportRecord, found: Found) -> Json:
+    order = found.order
     procedure = order.details.procedure if order else None
     patient_id = record.patient_id or (order.details.patient_id if order else None)
     typed = ((record.placer_order_number, "PLAC"), (record.accession_number, "ACSN"))
     return fj_fhir.DiagnosticReport(
         id=str(record.report_id),
-        meta=_joint_meta(record, order),
+        meta=_meta(record, found, patient_id),
         identifiers=tuple(_number(number, code) for number, code in typed if number),
         status=record.status,
         code=Coding(procedure.code, procedure.system, procedure.text) if procedure else _REPORT,
-        subject=_of_patient(patient_id, order.details.patient if order else None),
+        subject=_subject(found, patient_id, order.details.patient if order else None),
         based_on=(Reference("ServiceRequest", str(record.order_id)),) if record.order_id else (),
         imaging_study=tuple(Reference("ImagingStudy", uid) for uid in record.study_instance_uids),
         issued=record.issued_at,
@@ -123,11 +128,22 @@ def _diagnostic_report(record: ReportRecord, order: OrderRecord | None) -> Json:
     ).to_json()
 
 
-def _joint_meta(record: StudyRecord | ReportRecord, order: OrderRecord | None) -> Meta:
-    """What shows its order's data changes when the order does."""
-    if order is None:
-        return Meta(str(record.version), record.updated_at)
-    return Meta(f"{record.version}.{order.version}", max(record.updated_at, order.updated_at))
+def _meta(record: Record, found: Found, patient_id: UUID | None) -> Meta:
+    """What shows its order's data changes when the order does, and with a merge everything that names the patient."""
+    parts, moments = [str(record.version)], [record.updated_at]
+    if found.order is not None:
+        parts.append(str(found.order.version))
+        moments.append(found.order.updated_at)
+    if found.moved_from(patient_id):
+        parts.append(f"{found.whose}"[:8])
+    return Meta(".".join(parts), max(moments))
+
+
+def _subject(found: Found, patient_id: UUID | None, phi: PatientPhi | None) -> Reference:
+    """The survivor as registered, where a merge has made it theirs; else as the facts name the patient."""
+    if not found.moved_from(patient_id):
+        return _of_patient(patient_id, phi)
+    return _of_patient(found.whose, found.patient.patient if found.patient else None)
 
 
 def _of_patient(patient_id: object, phi: PatientPhi | None) -> Reference:

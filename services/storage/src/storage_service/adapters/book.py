@@ -36,7 +36,8 @@ SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.mo
 """
 _READ: Final = f"{_STUDIES} WHERE study_instance_uid = $1"
 _FIND: Final = f"""
-{_STUDIES} WHERE ($1::text IS NULL OR s.accession_number = $1) AND ($2::text IS NULL OR s.patient_number = $2)
+{_STUDIES} WHERE ($1::text IS NULL OR s.accession_number = $1)
+   AND ($2::text IS NULL OR s.patient_number = ANY(current_numbers(ARRAY[$2])))
  ORDER BY received_at DESC LIMIT $3
 """
 _UNMATCHED: Final = f"""

@@ -7,8 +7,16 @@ from typing import Final, TypeAlias
 
 from fj_events import InstancesStored
 
-from storage_service.adapters.rows import instance_values, merged, route_values, series_values, study_values
-from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_studies
+from storage_service.adapters import survivors
+from storage_service.adapters.rows import (
+    PATIENT_COLUMNS,
+    instance_values,
+    merged,
+    route_values,
+    series_values,
+    study_values,
+)
+from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.study import Arrival, Conflict
 
 SeriesUid: TypeAlias = tuple[str, str]
@@ -21,13 +29,7 @@ _STUDY_FIELDS: Final = {
     "study_id": "text",
     "study_description": "text",
     "referring_physician_name": "text",
-    "patient_number": "text",
-    "patient_issuer": "text",
-    "patient_name": "text",
-    "patient_ideographic": "text",
-    "patient_phonetic": "text",
-    "patient_birth_date": "date",
-    "patient_sex": "text",
+    **PATIENT_COLUMNS,
 }
 _SERIES_FIELDS: Final = {
     "series_number": "int",
@@ -143,6 +145,7 @@ UPDATE study_route r
 
 async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
     """Fold the facts of a slice; by study. The studies are locked; what is here already changes nothing."""
+    await lock_patients(db, {fact.patient_id for fact in facts if fact.patient_id})
     routes = await lock_studies(db, (fact.study_instance_uid for fact in facts))
     dates = {uid: _date(row, facts) for uid, row in routes.items()}
     await _put_studies(db, facts, routes, dates)
@@ -157,6 +160,7 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
             conflicts[study] += [Conflict(series_uid, *conflict) for conflict in count["conflicts"] or ()]
     await _count(db, facts, series, counted, dates)
     await _put_routes(db, facts, dates, {study: heard_at for study, count in added.items() if count})
+    await survivors.name_new(db, routes)
     return {
         uid: Arrival(
             first=row["received_at"] is None,

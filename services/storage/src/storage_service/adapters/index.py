@@ -12,7 +12,8 @@ SELECT e.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_cl
  WHERE e.study_instance_uid = $1 AND i.revision = 0
 """
 _SELECTED: Final = {
-    "patient_numbers": "e.study_instance_uid IN (SELECT study_instance_uid FROM study WHERE patient_number = ANY({}))",
+    "patient_numbers": "e.study_instance_uid IN"
+    " (SELECT study_instance_uid FROM study WHERE patient_number = ANY(current_numbers({})))",
     "study_instance_uids": "e.study_instance_uid = ANY({})",
     "series_instance_uids": "e.series_instance_uid = ANY({})",
     "sop_instance_uids": "i.sop_instance_uid = ANY({})",

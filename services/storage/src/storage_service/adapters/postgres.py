@@ -16,8 +16,10 @@ from fj_events import (
     InstancesStored,
     OrderChanged,
     OrderPlaced,
+    PatientMerged,
     PatientPhi,
     PatientRegistered,
+    PatientUnmerged,
     PatientUpdated,
     SeriesSummary,
     StudyAvailable,
@@ -28,7 +30,7 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import folding, sends
+from storage_service.adapters import folding, sends, survivors
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
@@ -39,7 +41,7 @@ _completed: Final = Counter("storage_studies_completed", "Studies that became co
 _matched: Final = Counter("storage_studies_matched", "Studies that were matched to their orders", ["matched_by"])
 _GET: Final = """
 SELECT r.*, s.study_description, s.modalities, s.number_of_series, s.number_of_instances, s.patient,
-       ARRAY(SELECT same_patient(r.patient_id)) AS patient_ids
+       ARRAY(SELECT persons_of(r.patient_id, r.received_at)) AS patient_ids
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)
  WHERE r.study_instance_uid = ANY($1::text[]) ORDER BY r.study_instance_uid
 """
@@ -87,8 +89,10 @@ WITH asked AS (
      UNION SELECT a.uid, o.* FROM asked a
              JOIN known_order o ON o.accession_number = a.accession AND o.accession_issuer = a.issuer
      UNION SELECT b.uid, o.* FROM bare b JOIN known_order o ON o.open AND o.patient_id = b.patient
+     UNION SELECT b.uid, o.* FROM bare b JOIN survivor v ON v.survivor_id = b.patient
+             JOIN known_order o ON o.open AND o.patient_id = v.patient_id
 )
-SELECT found.*, coalesce(exam.modalities, '{}') AS planned,
+SELECT found.*, survivor_of(found.patient_id, found.placed_at) AS whose, coalesce(exam.modalities, '{}') AS planned,
        open AND NOT EXISTS (SELECT FROM study_route r WHERE r.order_id = found.order_id) AS free
   FROM found LEFT JOIN exam ON exam.order_id = found.order_id
 """
@@ -109,12 +113,13 @@ SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id 
  WHERE r.received_at IS NOT NULL AND r.order_id IS NULL
    AND (r.study_instance_uid = o.study_instance_uid
         OR (r.accession_number = o.accession_number AND r.accession_issuer = o.accession_issuer)
-        OR (r.accession_number IS NULL AND r.patient_id = ANY(ARRAY(SELECT same_patient(o.patient_id)))))
+        OR (r.accession_number IS NULL AND r.patient_id = ANY(ARRAY(
+               SELECT names_of(ARRAY(SELECT persons_of(o.patient_id, o.placed_at)))))))
 """
 _WAITING_FOR_PATIENT: Final = """
 SELECT study_instance_uid FROM study_route
  WHERE received_at IS NOT NULL AND order_id IS NULL AND accession_number IS NULL
-   AND patient_id = ANY(ARRAY(SELECT same_patient($1)))
+   AND patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
 """
 _PLAN: Final = """
 INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities) VALUES ($1, $2, $3, $4)
@@ -272,6 +277,9 @@ class PostgresStudies:
             aliases,
         )
 
+    async def patient_moved(self, fact: PatientMerged | PatientUnmerged) -> None:
+        await survivors.follow(self._db, {fact.patient_id, fact.survivor_id}, fact.patient_id)
+
     async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
         if study_instance_uids:
             await sends.mark(self._db, list(study_instance_uids))
@@ -320,6 +328,7 @@ def _order_keys(row: Row) -> OrderKeys:
     return OrderKeys(
         order_id=row["order_id"],
         patient_id=row["patient_id"],
+        whose=row["whose"],
         accession_number=Identifier(value=row["accession_number"], issuer=row["accession_issuer"]),
         study_instance_uid=row["study_instance_uid"],
         modalities=(row["modality"],) if row["modality"] else tuple(row["planned"]),

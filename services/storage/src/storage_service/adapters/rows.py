@@ -1,7 +1,7 @@
 """Facts about instances as rows of the index."""
 
 from collections.abc import Iterable
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from fj_events import InstancesStored, PatientPhi, StoredInstance
 
@@ -27,7 +27,7 @@ def route_values(fact: InstancesStored) -> Values:
 
 def study_values(fact: InstancesStored) -> Values:
     """The columns of `study`, from the time on."""
-    accession, number, patient, study = fact.accession_number, fact.patient.id, fact.patient, fact.study
+    accession, patient, study = fact.accession_number, fact.patient, fact.study
     return (
         study.study_time,
         accession.value if accession else None,
@@ -35,6 +35,25 @@ def study_values(fact: InstancesStored) -> Values:
         study.study_id,
         study.description,
         study.referring_physician,
+        *patient_values(patient),
+    )
+
+
+PATIENT_COLUMNS: Final = {
+    "patient_number": "text",
+    "patient_issuer": "text",
+    "patient_name": "text",
+    "patient_ideographic": "text",
+    "patient_phonetic": "text",
+    "patient_birth_date": "date",
+    "patient_sex": "text",
+}
+
+
+def patient_values(patient: PatientPhi) -> Values:
+    """The columns of `study` that say who the patient is."""
+    number = patient.id
+    return (
         number.value if number else None,
         number.issuer if number else None,
         alphabetic(patient),

@@ -196,6 +196,8 @@ def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -
         return f"{column} && {parameter(values)}::text[]"
     if condition.attribute.by is By.NUMBER:
         return f"{column} = ANY({parameter(values)}::int[])"
+    if condition.attribute.keyword == "PatientID":
+        return f"{column} = ANY(current_numbers({parameter(values)}::text[]))"
     if len(values) == 1:
         return f"{column} = {parameter(values[0])}"
     return f"{column} = ANY({parameter(values)}::text[])"

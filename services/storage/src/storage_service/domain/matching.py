@@ -19,6 +19,9 @@ class OrderKeys:
 
     order_id: UUID
     patient_id: UUID
+    """As the order names the patient."""
+    whose: UUID
+    """Who that is after merges."""
     accession_number: Identifier
     study_instance_uid: str
     modalities: tuple[str, ...]
@@ -93,7 +96,7 @@ def _by_patient(study: StudyKeys, orders: Sequence[OrderKeys], window: timedelta
         order
         for order in orders
         if order.open
-        and order.patient_id in study.patient_ids
+        and order.whose in study.patient_ids
         and abs(order.day - study.day) <= window
         and (not order.modalities or not set(order.modalities).isdisjoint(study.modalities))
     ]

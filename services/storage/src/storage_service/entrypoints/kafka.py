@@ -28,6 +28,7 @@ from fj_events import (
     PatientUpdated,
 )
 from fj_runtime import Sites
+from fj_survivors import Moved, follow
 from prometheus_client import Counter
 
 from storage_service import handlers
@@ -183,6 +184,11 @@ def _patients(consumer: Consumer, work: Begin, namespace: UUID) -> None:
     @consumer.on(PatientUpdated)
     async def _(fact: PatientUpdated, tx: Tx) -> None:
         await handlers.on_patient(fact, namespace, work(tx))
+
+    async def moved(fact: Moved, tx: Tx) -> None:
+        await handlers.on_patient_moved(fact, work(tx))
+
+    follow(consumer, moved)
 
 
 def _time_of(tx: Tx) -> datetime:

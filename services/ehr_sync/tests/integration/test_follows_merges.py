@@ -1,0 +1,132 @@
+"""What FHIR and ORU^R01 say of a merged number is the survivor's, until the merge is undone."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fj_events import Fact, PatientMerged
+from fj_testing import Feed, Log, ServiceProcess, Services, eventually, has_followed, merged, unmerged
+
+from services.ehr_sync.tests.builders import Exam, a_patient
+from services.ehr_sync.tests.listener import Listener
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def service(services: Services, port: int) -> ServiceProcess:
+    return services.start(
+        "ehr_sync",
+        EHR_SYNC_READ_PATIENCE_SECONDS="0.1",
+        EHR_SYNC_HL7_DESTINATIONS=f"ehr=127.0.0.1:{port}/results",
+        EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
+        EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
+    )
+
+
+@pytest.fixture
+async def http(service: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"{service.http}/fhir") as client:
+        yield client
+
+
+class Two:
+    """An exam of a number that is merged away, and one of the survivor."""
+
+    def __init__(self, number: str) -> None:
+        self.old = Exam(f"{number}O", patient=a_patient(f"OLD{number}", "Unknown"))
+        self.survivor = Exam(f"{number}S", patient=a_patient(f"NEW{number}", "Example"))
+
+    def merge(self, until: datetime | None = None) -> PatientMerged:
+        ids = [(exam.patient_id, exam.who) for exam in (self.old, self.survivor)]
+        return merged(ids[0], ids[1], until)
+
+
+async def resources(http: httpx.AsyncClient, query: str) -> dict[str, str]:
+    """The ids that are found, each with the name of its subject."""
+    entries: list[dict[str, Any]] = (await http.get(f"/{query}")).json().get("entry", [])
+    return {e["resource"]["id"]: e["resource"]["subject"].get("display", "") for e in entries}
+
+
+async def finds(http: httpx.AsyncClient, exam: Exam, wanted: list[tuple[Exam, str]]) -> None:
+    """Under the patient of an exam, by id and by number, are these exams, each of somebody of this name."""
+    number = f"GENERAL|{exam.who.id.value}" if exam.who.id else ""
+
+    async def as_wanted() -> bool:
+        for kind, key in (("ServiceRequest", "order_id"), ("ImagingStudy", "uid"), ("DiagnosticReport", "report_id")):
+            expected = {str(getattr(each, key)): name for each, name in wanted}
+            for query in (f"patient=Patient/{exam.patient_id}", f"patient.identifier={number}"):
+                found = await resources(http, f"{kind}?{query}")
+                if {k: v.partition(",")[0] for k, v in found.items()} != expected:
+                    return False
+        return True
+
+    await eventually(as_wanted, within=20, what=f"{[(e.number, name) for e, name in wanted]} under {number}")
+
+
+async def patient(http: httpx.AsyncClient, exam: Exam) -> tuple[bool, str | None]:
+    """Whether the Patient is in use, and by which it was replaced."""
+    body = (await http.get(f"/Patient/{exam.patient_id}")).json()
+    links = [(link["type"], link["other"]["reference"]) for link in body.get("link", [])]
+    assert [kind for kind, _ in links] in ([], ["replaced-by"])
+    return body["active"], links[0][1] if links else None
+
+
+@pytest.mark.parametrize("first", ["merge", "facts"])
+async def test_what_is_known_of_a_merged_number_is_the_survivors(
+    http: httpx.AsyncClient, feed: Feed, log: Log, first: str
+) -> None:
+    two = Two(first)
+    old, survivor, merge = two.old, two.survivor, two.merge()
+    known: list[Fact] = [
+        e for x in (old, survivor) for e in (x.registered(), x.placed(), x.received(), x.matched(), x.finalized())
+    ]
+    facts = [merge, *known] if first == "merge" else [*known, merge]
+    cause = (await feed.publish(*facts))[facts.index(merge)]
+    await feed.repeat(merge, cause)
+    for exam in (old, survivor):
+        await finds(http, exam, [(old, "Example"), (survivor, "Example")])
+    assert await patient(http, old) == (False, f"Patient/{survivor.patient_id}")
+    assert await patient(http, survivor) == (True, None)
+    assert await has_followed(log, "ehr_sync", cause.id) == [str(survivor.patient_id)]
+
+    [undone] = await feed.publish(unmerged(merge))
+    await finds(http, old, [(old, "Unknown")])
+    await finds(http, survivor, [(survivor, "Example")])
+    assert await patient(http, old) == (True, None)
+    assert await has_followed(log, "ehr_sync", undone.id) == [str(old.patient_id)]
+
+
+async def test_who_was_given_the_number_later_is_not_the_survivor(http: httpx.AsyncClient, feed: Feed) -> None:
+    two = Two("G")
+    old, survivor = two.old, two.survivor
+    since = Exam("GN", patient=old.who)
+    given_away = datetime.now(UTC)
+    earlier, later = given_away - timedelta(minutes=1), given_away + timedelta(minutes=1)
+    await feed.publish(since.placed(), since.received(), since.matched(), since.finalized(), time=later)
+    await feed.publish(old.placed(), old.received(), old.matched(), old.finalized(), time=earlier)
+    await feed.publish(two.merge(given_away), old.registered(), survivor.registered())
+    await finds(http, survivor, [(old, "Example")])
+    await finds(http, old, [(since, "Unknown")])
+    assert await patient(http, old) == (True, None)
+
+
+async def test_results_of_an_order_under_the_old_number_go_out_under_the_survivors(
+    http: httpx.AsyncClient, feed: Feed, log: Log, port: int
+) -> None:
+    two = Two("R")
+    old, survivor = two.old, two.survivor
+    *_, cause = await feed.publish(old.registered(), survivor.registered(), old.placed(), two.merge())
+    await has_followed(log, "ehr_sync", cause.id)
+    async with Listener(port).up() as ehr:
+        await feed.publish(old.finalized())
+        await eventually(lambda: ehr.told(old.placer) == ["ORU F"], within=20)
+    [message] = [one for one in ehr.taken if one.placer == old.placer]
+    assert (message.field("PID", 3), message.field("PID", 5)) == ("NEWR", "Example")
