@@ -21,8 +21,8 @@ AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 def a_member(series: str, nth: int) -> Member:
     """One whose every field is as long as it can be."""
-    place = Place(series, LONG, 2**40, 2**40, 65536, "a" * 64, AT + timedelta(seconds=nth))
-    return Member(place, Identity(LONG, LONG, series, LONG, LONG), 2**31, 65535, 65535, 2**31)
+    place = Place(series, LONG, 2**40, 2**40, 65536, "a" * 32, AT + timedelta(seconds=nth))
+    return Member(place, "a" * 64, Identity(LONG, LONG, series, LONG, LONG), 2**31, 65535, 65535, 2**31)
 
 
 def test_a_long_series_is_told_in_several_facts_none_of_them_too_big() -> None:

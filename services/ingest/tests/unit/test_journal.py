@@ -19,6 +19,7 @@ from ingest_service.adapters.segment import OpenSegment
 from ingest_service.adapters.tar import member_header, walk
 from ingest_service.domain.pack import Defaults, Place
 from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
+from xxhash import xxh3_128
 
 from services.ingest.tests.builders import CT, EXPLICIT, an_instance, encoded
 
@@ -51,7 +52,7 @@ def taken(folder: Path) -> list[SealedSegment]:
 
 
 async def digests(segment: SealedSegment) -> list[str]:
-    return [member.place.sha256 for member in (await segment.contents()).members]
+    return [member.sha256 for member in (await segment.contents()).members]
 
 
 def listed(path: Path) -> list[str]:
@@ -128,7 +129,7 @@ async def test_what_an_abandoned_member_left_behind_is_never_taken_for_a_member(
     died, folder = tmp_path / "died", tmp_path / "found"
     folder.mkdir()
     writer = a_journal(died).writer(ORIGIN)
-    place = Place("1.2", "1.3", 0, 512, 0, hashlib.sha256(bytes(512)).hexdigest(), datetime.now(UTC))
+    place = Place("1.2", "1.3", 0, 512, 0, xxh3_128(bytes(512)).hexdigest(), datetime.now(UTC))
     forged = member_header(place, hashlib.sha256(b"").hexdigest()) + bytes(512)
     identity = Identity(CT, "1.2", "1.2", "1.2.3", EXPLICIT)
     abandoned = writer.begin(identity, b"")
@@ -143,7 +144,7 @@ async def test_what_an_abandoned_member_left_behind_is_never_taken_for_a_member(
     writer.close()
     (segment,) = taken(folder)
     with segment.path.open("rb") as opened:
-        assert [found.place.sha256 for found in walk(opened) if found.place] == sha256(data)
+        assert [found.place.checksum for found in walk(opened) if found.place] == [xxh3_128(data).hexdigest()]
 
 
 def test_an_open_segment_is_nobody_elses(tmp_path: Path) -> None:

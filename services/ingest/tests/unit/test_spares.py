@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ingest_service.adapters.files import new_segment_id
 from ingest_service.adapters.journal import Limits
-from ingest_service.adapters.tar import BLOCK, DATA_SHA256, HEADER, member_header, walk
+from ingest_service.adapters.tar import BLOCK, DATA_CHECKSUM, HEADER, member_header, walk
 from ingest_service.domain.pack import Place
 from ingest_service.domain.reception import NotAccepted
 
@@ -91,11 +91,11 @@ def test_spare_files_give_way_when_the_disk_fills(tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", [5000, 8 * 1024**3, 10 * 10**9])
 @pytest.mark.parametrize("uid", ["1.2", "1.2.826.0.1.3680043.8.498." + "7" * 38])
 def test_headers_of_a_member_are_those_that_tarfile_writes(length: int, uid: str) -> None:
-    place = Place(uid, uid, 0, length, 360, "a" * 64, datetime(2026, 3, 2, 8, 30, 0, 123456, UTC))
+    place = Place(uid, uid, 0, length, 360, "a" * 32, datetime(2026, 3, 2, 8, 30, 0, 123456, UTC))
     written = member_header(place, "b" * 64)
     info = tarfile.TarInfo(f"{uid}/{uid}")
     info.size, info.mode, info.mtime = length, 0o640, place.received_at.timestamp()
-    info.pax_headers = {DATA_SHA256: "a" * 64, HEADER: "360:" + "b" * 64}
+    info.pax_headers = {DATA_CHECKSUM: "a" * 32, HEADER: "360:" + "b" * 64}
     expected = info.tobuf(tarfile.PAX_FORMAT)
     assert written[2 * BLOCK :] == expected[2 * BLOCK :]
     lines = expected[BLOCK : 2 * BLOCK].rstrip(b"\0").splitlines(keepends=True)

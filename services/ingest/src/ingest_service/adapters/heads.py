@@ -64,8 +64,8 @@ _HEAD_KEYWORDS: Final = (
 )
 
 
-def read_member(place: Place, content: memoryview) -> Member:
-    """The instance in a Part 10 file. Raises BadDataSet."""
+def read_member(place: Place, sha256: str, content: memoryview) -> Member:
+    """The instance in a Part 10 file, of which the data set has this digest. Raises BadDataSet."""
     meta = TagScanner(EXPLICIT_VR_LITTLE_ENDIAN, (TRANSFER_SYNTAX_UID,))
     meta.feed(content[META_OFFSET : place.data_offset])
     transfer_syntax = meta.text(TRANSFER_SYNTAX_UID)
@@ -80,6 +80,7 @@ def read_member(place: Place, content: memoryview) -> Member:
     )
     return Member(
         place=place,
+        sha256=sha256,
         identity=identity,
         number=integer(tags.text(INSTANCE_NUMBER)),
         rows=tags.number(ROWS),

@@ -27,7 +27,7 @@ SIZE: Final = 16
 
 def digest_of(member: Member) -> bytes:
     """The first 128 bits of a SHA-256 of an instance: which one it is, and what its data set holds."""
-    named = f"{member.identity.sop_instance_uid}\0{member.place.sha256}"
+    named = f"{member.identity.sop_instance_uid}\0{member.sha256}"
     return hashlib.sha256(named.encode()).digest()[:SIZE]
 
 

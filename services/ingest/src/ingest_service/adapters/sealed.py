@@ -1,6 +1,7 @@
 """Segments that wait to be shipped: found, recovered where their writer died, read."""
 
 import asyncio
+import hashlib
 import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from ingest_service.adapters import files, tar
 from ingest_service.adapters.files import State
 from ingest_service.adapters.heads import read_head, read_member
 from ingest_service.adapters.segment import ABOUT, read_about
-from ingest_service.domain.pack import Defaults, Member, SeriesHead
+from ingest_service.domain.pack import Defaults, Member, Place, SeriesHead
 from ingest_service.domain.reception import Origin
 from ingest_service.ports import Contents
 
@@ -26,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class BrokenSegment(Exception):
-    """A sealed segment does not begin with what every segment begins with: its disk is broken, or it is not ours."""
+    """A sealed segment is not what was written: its disk is broken, or it is not ours."""
 
 
 class SealedSegment:
@@ -115,8 +116,15 @@ class SealedSegment:
         except (IndexError, ValueError, KeyError, TypeError) as reason:
             raise BrokenSegment(f"segment {self.id} does not begin with {ABOUT}") from reason
         places = [found.place for found in self._found if found.place is not None]
-        members = tuple(read_member(place, content[place.offset : place.end]) for place in places)
+        members = tuple(self._member(place, content[place.offset : place.end]) for place in places)
         return Contents(study_instance_uid, origin, members)
+
+    def _member(self, place: Place, file: memoryview) -> Member:
+        """What is told of an instance; its bytes are what was acknowledged, or nothing is told."""
+        data_set = file[place.data_offset :]
+        if not tar.holds(place, data_set):
+            raise BrokenSegment(f"segment {self.id} holds other bytes at {place.offset} than were received")
+        return read_member(place, hashlib.sha256(data_set).hexdigest(), file)
 
     def _heads(self, members: Sequence[Member]) -> Mapping[str, SeriesHead]:
         defaults = self._defaults(self._contents.origin)

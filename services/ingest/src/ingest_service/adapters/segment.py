@@ -1,7 +1,6 @@
 """A segment that is being written."""
 
 import fcntl
-import hashlib
 import json
 import mmap
 import os
@@ -119,12 +118,12 @@ class OpenEntry:
         self._content = start + tar.HEADER_ROOM
         self._data = self._content + len(header)
         self._position = self._content
-        self._digest = hashlib.sha256()
+        self._checksum = tar.new_checksum()
 
     def write(self, *pieces: bytes | memoryview) -> None:
         """See `ports.Entry.write`."""
         for piece in pieces:
-            self._digest.update(piece)
+            self._checksum.update(piece)
         if self._position == self._content:
             pieces = (self._header, *pieces)
         self._position += self._pwrite(pieces, self._position)
@@ -148,7 +147,7 @@ class OpenEntry:
             offset=self._content,
             length=length,
             data_offset=len(self._header),
-            sha256=self._digest.hexdigest(),
+            checksum=self._checksum.hexdigest(),
             received_at=datetime.now(UTC),
         )
         self._pwrite((tar.member_header(place, tar.header_digest(self._segment.id, self._header)),), self._start)

@@ -1,7 +1,8 @@
 """The segment as a plain tar file (POSIX.1-2001 pax): `tar xf` opens every pack without Filmjacket.
 
-Each member is `<series instance uid>/<sop instance uid>`, a Part 10 file. The digest of its data set and its
-Part 10 header are extended attributes in the pax header, where GNU tar and bsdtar look for them without complaint.
+Each member is `<series instance uid>/<sop instance uid>`, a Part 10 file. The checksum of its data set and the
+digest of its Part 10 header are extended attributes in the pax header, where GNU tar and bsdtar look for them without
+complaint.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Final
 from uuid import UUID
+
+from xxhash import xxh3_128
 
 from ingest_service.domain.pack import Place
 
@@ -22,7 +25,10 @@ END: Final = bytes(2 * BLOCK)
 NAME_MAX: Final = 100
 SIZE_MAX: Final = 8**11
 """What the fields of the member's own header hold; more stands in the extended one."""
+DATA_CHECKSUM: Final = "SCHILY.xattr.user.filmjacket.data_xxh3_128"
 DATA_SHA256: Final = "SCHILY.xattr.user.filmjacket.data_sha256"
+"""What earlier versions wrote instead: a journal may still hold such segments."""
+_SHA256_DIGITS: Final = 64
 HEADER: Final = "SCHILY.xattr.user.filmjacket.header"
 """`<length>:<digest>` of the Part 10 header, see `header_digest`."""
 _USTAR: Final = b"%s0000640\x000000000\x000000000\x00%011o\0%011o\0%s%s" + bytes(NAME_MAX) + b"ustar\x0000"
@@ -38,7 +44,7 @@ def member_header(place: Place, header_sha256: str) -> bytes:
     """The `HEADER_ROOM` bytes before a member."""
     name = f"{place.series_instance_uid}/{place.sop_instance_uid}"
     moment = place.received_at.timestamp()
-    records = {"mtime": str(moment), DATA_SHA256: place.sha256, HEADER: f"{place.data_offset}:{header_sha256}"}
+    records = {"mtime": str(moment), DATA_CHECKSUM: place.checksum, HEADER: f"{place.data_offset}:{header_sha256}"}
     if len(name) > NAME_MAX:
         records["path"] = name
     if place.length >= SIZE_MAX:
@@ -123,13 +129,25 @@ def matches(found: Found, segment: UUID, archive: memoryview) -> bool:
     data = place.offset + place.data_offset
     if header_digest(segment, archive[place.offset : data]) != found.header_sha256:
         return False
-    return hashlib.sha256(archive[data : place.end]).hexdigest() == place.sha256
+    return holds(place, archive[data : place.end])
+
+
+def new_checksum() -> xxh3_128:
+    """What tells a whole data set from a torn one, in a tenth of the time of SHA-256."""
+    return xxh3_128()
+
+
+def holds(place: Place, data_set: memoryview) -> bool:
+    """Whether these bytes are those that were received."""
+    if len(place.checksum) == _SHA256_DIGITS:
+        return hashlib.sha256(data_set).hexdigest() == place.checksum
+    return xxh3_128(data_set).hexdigest() == place.checksum
 
 
 def _found(info: tarfile.TarInfo, end: int) -> Found:
-    digest = info.pax_headers.get(DATA_SHA256)
+    checksum = info.pax_headers.get(DATA_CHECKSUM) or info.pax_headers.get(DATA_SHA256)
     header_length, _, header_sha256 = info.pax_headers.get(HEADER, "").partition(":")
-    if digest is None or not header_length:
+    if checksum is None or not header_length:
         return Found(info.name, info.offset_data, info.size, end, None, "")
     series_uid, _, instance_uid = info.name.partition("/")
     place = Place(
@@ -138,7 +156,7 @@ def _found(info: tarfile.TarInfo, end: int) -> Found:
         offset=info.offset_data,
         length=info.size,
         data_offset=int(header_length),
-        sha256=digest,
+        checksum=checksum,
         received_at=datetime.fromtimestamp(info.mtime, UTC),
     )
     return Found(info.name, info.offset_data, info.size, end, place, header_sha256)

@@ -35,8 +35,8 @@ class Place:
     """Of the Part 10 file."""
     data_offset: int
     """Of the data set inside the Part 10 file."""
-    sha256: str
-    """Of the data set, hexadecimal."""
+    checksum: str
+    """Of the data set as it was received, as the journal wrote it; hexadecimal."""
     received_at: datetime
 
     @property
@@ -49,6 +49,8 @@ class Member:
     """An instance in a segment."""
 
     place: Place
+    sha256: str
+    """Of the data set, hexadecimal."""
     identity: Identity
     number: int | None
     rows: int | None
@@ -122,5 +124,5 @@ def _instance(member: Member) -> StoredInstance:
         offset=place.offset,
         length=place.length,
         data_offset=place.data_offset,
-        sha256=place.sha256,
+        sha256=member.sha256,
     )
