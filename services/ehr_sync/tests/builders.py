@@ -18,8 +18,11 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
+    OrderReopened,
     PatientPhi,
     PatientRegistered,
     Priority,
@@ -122,6 +125,23 @@ class Exam:
             placer_order_number=Identifier(value=self.placer, issuer="EHR"),
             refused=refused,
             reason="the exam is STARTED",
+        )
+
+    def held(self) -> OrderHeld:
+        return OrderHeld(order_id=self.order_id, site=SITE, patient_id=self.patient_id, accession_number=self.accession)
+
+    def released(self) -> OrderReleased:
+        return OrderReleased(
+            order_id=self.order_id, site=SITE, patient_id=self.patient_id, accession_number=self.accession
+        )
+
+    def reopened(self) -> OrderReopened:
+        return OrderReopened(
+            order_id=self.order_id,
+            site=SITE,
+            patient_id=self.patient_id,
+            accession_number=self.accession,
+            reason="its report was another order's",
         )
 
     def order_completed(self) -> OrderCompleted:

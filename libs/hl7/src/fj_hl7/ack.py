@@ -37,11 +37,13 @@ def new_control_id() -> str:
     return f"{_ID_PREFIX}{next(_ids)}"
 
 
-def ack(message: Message, code: AckCode, *errors: Hl7Error, text: str = "") -> bytes:
+def ack(
+    message: Message, code: AckCode, *errors: Hl7Error, text: str = "", reply: Sequence[Sequence[str]] = ()
+) -> bytes:
     """The answer to `message`: its reply type, sender and receiver swapped, its control id, version and character set.
 
     The errors stand in ERR in the form of the sender's version (2.5 and later ERR-2 to ERR-8, before that ERR-1), and
-    the first of them in MSA-3, which is all that old senders look at.
+    the first of them in MSA-3, which is all that old senders look at. `reply`: the raw fields of segments behind them.
     """
     header, delimiters = message.header, message.delimiters
     version = _version(message.version)
@@ -65,7 +67,7 @@ def ack(message: Message, code: AckCode, *errors: Hl7Error, text: str = "") -> b
     msa = ["MSA", code, message.control_id]
     if said and version < (2, 7):
         msa.append(escape(said[:_MAX_TEXT], delimiters))
-    lines = [field.join(head).rstrip(field), field.join(msa), *_err(message, errors, version)]
+    lines = [field.join(head).rstrip(field), field.join(msa), *_err(message, errors, version), *map(field.join, reply)]
     return ("\r".join(lines) + "\r").encode(message.codec, "replace")
 
 

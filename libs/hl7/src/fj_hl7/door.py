@@ -104,11 +104,12 @@ class Door(Generic[U]):
         try:
             return await self._accept(first, messages, raw)
         except Refusal as refusal:
-            code, errors = refusal.code, refusal.errors
+            code, errors, reply = refusal.code, refusal.errors, refusal.reply
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the sender gets its answer
             _log.error("hl7 handler failed", door=self.name, kind=self._label(first), exc_info=error)
             code, errors = AckCode.AE, (Hl7Error("The message could not be processed; nothing was changed"),)
-        answer = ack(first, code, *errors)
+            reply = ()
+        answer = ack(first, code, *errors, reply=reply)
         await self._keep(Receipt.of(first, raw, answer))
         return _Answer(answer, code, self._label(first))
 

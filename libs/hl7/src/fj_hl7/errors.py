@@ -82,12 +82,16 @@ class BatchNotMessage(BadMessage):
 
 
 class Refusal(Exception):
-    """Raised by a handler: answer AE (the content does not fit) or AR (not for this door), change nothing."""
+    """Raised by a handler: answer AE (the content does not fit) or AR (not for this door), change nothing.
 
-    def __init__(self, code: AckCode, *errors: Hl7Error) -> None:
+    `reply`: segments that the reply type has behind ERR, each the raw fields from its name on: the ORC of an ORR.
+    """
+
+    def __init__(self, code: AckCode, *errors: Hl7Error, reply: tuple[tuple[str, ...], ...] = ()) -> None:
         super().__init__(code, *errors)
         self.code = code
         self.errors = errors
+        self.reply = reply
 
     def __str__(self) -> str:
         return f"{self.code}: " + "; ".join(error.text for error in self.errors)

@@ -14,8 +14,11 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
+    OrderReopened,
     PatientRegistered,
     PatientUpdated,
     Source,
@@ -59,13 +62,15 @@ async def on_order_cancelled(
 async def on_order_reinstated(
     fact: OrderReinstated, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes
 ) -> None:
-    """The exam won over a cancel or change: the placer is told that it could not be done."""
+    """The exam won over a cancel, change or hold: the placer is told that it could not be done."""
     await _move_order(fact, cause, projection)
     await _tell(fact, cause, ledger, wishes)
 
 
-async def on_order_completed(fact: OrderCompleted, cause: Envelope, projection: Projection) -> None:
-    """The newest final report is everywhere that wants it."""
+async def on_order_moved(
+    fact: OrderHeld | OrderReleased | OrderCompleted | OrderReopened, cause: Envelope, projection: Projection
+) -> None:
+    """An order is on hold or released, complete or open again: what the placer is not told by a message."""
     await _move_order(fact, cause, projection)
 
 
@@ -138,9 +143,7 @@ async def give_up_lost(now: datetime, policy: Policy, served: Collection[str], l
     return len(lost)
 
 
-async def _move_order(
-    fact: OrderCancelled | OrderReinstated | OrderCompleted, cause: Envelope, projection: Projection
-) -> OrderRecord | None:
+async def _move_order(fact: records.OrderMoved, cause: Envelope, projection: Projection) -> OrderRecord | None:
     known = await projection.order(fact.order_id)
     if known is not None:
         await projection.save_order(records.order_moved(known, fact, cause))

@@ -139,3 +139,4 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "ReportAmended": ("RE", "C"),
     }
     assert telling_of(EXAM.reinstated(Refused.CHANGE)).control == "UX"
+    assert telling_of(EXAM.reinstated(Refused.HOLD)).control == "UH"

@@ -19,9 +19,13 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
+    OrderReopened,
     PatientRegistered,
+    Refused,
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
@@ -83,8 +87,8 @@ class World:
                 await handlers.on_order_cancelled(fact, cause, projection, ledger, WISHES)
             case OrderReinstated():
                 await handlers.on_order_reinstated(fact, cause, projection, ledger, WISHES)
-            case OrderCompleted():
-                await handlers.on_order_completed(fact, cause, projection)
+            case OrderCompleted() | OrderHeld() | OrderReleased() | OrderReopened():
+                await handlers.on_order_moved(fact, cause, projection)
             case ExamStarted() | ExamCompleted() | ExamDiscontinued():
                 await handlers.on_exam_moved(fact, cause, ledger, WISHES)
             case StudyReceived() | StudyAvailable():
@@ -158,6 +162,10 @@ async def test_a_match_outlasts_what_the_images_say_later() -> None:
         ([EXAM.cancelled()], OrderStatus.REVOKED),
         ([EXAM.cancelled(), EXAM.reinstated()], OrderStatus.ACTIVE),
         ([EXAM.order_completed(), EXAM.reinstated()], OrderStatus.COMPLETED),
+        ([EXAM.held()], OrderStatus.ON_HOLD),
+        ([EXAM.held(), EXAM.released()], OrderStatus.ACTIVE),
+        ([EXAM.held(), EXAM.reinstated(Refused.HOLD)], OrderStatus.ACTIVE),
+        ([EXAM.order_completed(), EXAM.reopened()], OrderStatus.ACTIVE),
     ],
 )
 async def test_an_order_moves(moves: list[Fact], status: OrderStatus) -> None:

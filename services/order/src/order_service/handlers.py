@@ -1,6 +1,7 @@
 """When this happens, do that: one function per command or fact."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 from fj_events import (
@@ -12,8 +13,10 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
     OrderReopened,
     Refused,
     ReportAmended,
@@ -24,7 +27,7 @@ from fj_events import (
 )
 
 from order_service.domain import order as domain
-from order_service.domain.errors import NoSuchOrder
+from order_service.domain.errors import NoSuchOrder, NumberTaken
 from order_service.domain.life import Act, Life
 from order_service.domain.order import Order, Request
 from order_service.ports import Orders
@@ -39,13 +42,15 @@ async def place_order(request: Request, orders: Orders, actor: str | None = None
     return order or await change_order(request.placer_order_number, request, orders, actor)
 
 
-async def place_orders(requests: Sequence[Request], orders: Orders, actor: str | None = None) -> list[Order | None]:
+async def place_orders(
+    requests: Sequence[Request], orders: Orders, actor: str | None = None, replaces: UUID | None = None
+) -> list[Order | None]:
     """Take new orders, many at once. None stands for one whose placer number is known: at most a change of it."""
     placed = [domain.place(request, uuid4()) for request in requests]
     kept = await orders.add(placed)
     for order in placed:
         if order.order_id in kept:
-            orders.emit(OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, **vars(order.details)))
+            orders.emit(_placed(order, actor, replaces))
     return [order if order.order_id in kept else None for order in placed]
 
 
@@ -67,30 +72,61 @@ async def cancel_order(
 ) -> Order:
     """Take an order back before its exam starts (CA, DC); twice is once. Raises NoSuchOrder, NotPossible."""
     known = await _known(number, orders)
-    if known.life is Life.CANCELLED:
-        return known
-    order = domain.cancel(known)
-    await orders.save(order)
-    details = order.details
-    orders.emit(
-        OrderCancelled(
-            order_id=order.order_id,
-            site=order.site,
-            actor=actor,
-            patient_id=details.patient_id,
-            accession_number=details.accession_number,
-            study_instance_uid=details.study_instance_uid,
-            reason=reason,
-        )
-    )
+    order = domain.act_on(known, Act.CANCEL)
+    if order != known:
+        await orders.save(order)
+        orders.emit(_cancelled(order, reason, actor))
+    return order
+
+
+async def replace_order(
+    number: Identifier, request: Request, reason: str | None, orders: Orders, actor: str | None = None
+) -> Order:
+    """Cancel an order and place another one instead of it (RP with RO). One with the same number is a change.
+
+    Raises NoSuchOrder, NotPossible, NumberTaken.
+    """
+    if request.placer_order_number == number:
+        return await change_order(number, request, orders, actor)
+    known = await _known(number, orders)
+    replaced = domain.act_on(known, Act.REPLACE)
+    [order] = await place_orders([request], orders, actor, replaces=known.order_id)
+    if order is None:
+        raise NumberTaken(str(request.placer_order_number))
+    await orders.save(replaced)
+    orders.emit(_cancelled(replaced, reason, actor, replaced_by=order.order_id))
+    return order
+
+
+async def hold_order(number: Identifier | UUID, reason: str | None, orders: Orders, actor: str | None = None) -> Order:
+    """Let an order wait, before its exam starts (HD); twice is once. Raises NoSuchOrder, NotPossible."""
+    known = await _known(number, orders)
+    order = domain.act_on(known, Act.HOLD)
+    if order != known:
+        await orders.save(order)
+        orders.emit(OrderHeld(**_paused(order, reason, actor)))
+    return order
+
+
+async def release_order(
+    number: Identifier | UUID, reason: str | None, orders: Orders, actor: str | None = None
+) -> Order:
+    """A held order need not wait any longer (RL); one that is not held stays. Raises NoSuchOrder, NotPossible."""
+    known = await _known(number, orders)
+    order = domain.act_on(known, Act.RELEASE)
+    if order != known:
+        await orders.save(order)
+        orders.emit(OrderReleased(**_paused(order, reason, actor)))
     return order
 
 
 async def on_exam_moved(order_id: UUID | None, act: Act, orders: Orders) -> None:
-    """The exam of an order started, ended or was given up."""
+    """The exam of an order started, ended or was given up. Nobody waits for the release of one that was held."""
     known = await orders.by_id(order_id) if order_id else None
     if known is not None and (order := domain.happened(known, act)) != known:
         await orders.save(order)
+        if known.life is Life.HELD:
+            orders.emit(OrderReleased(**_paused(order, "the exam had started", None)))
 
 
 async def on_exam_put_back(fact: ExamPutBack, orders: Orders) -> None:
@@ -118,7 +154,7 @@ async def on_report_retracted(fact: ReportRetracted, orders: Orders) -> None:
 
 
 async def on_exam_cancel_refused(fact: ExamCancelRefused, refused_fact: UUID | None, orders: Orders) -> None:
-    """The exam had started before the cancel or change arrived: it wins, and the placer is told.
+    """The exam had started before the cancel, change or hold arrived: it wins, and the placer is told.
 
     `refused_fact` is the id of what it refused. The order ends with what the exam uses: the last details not refused.
     """
@@ -203,6 +239,35 @@ async def _complete(known: Order, order: Order, wanted_by: tuple[str, ...], orde
                 reason=f"delivered to {', '.join(wanted_by)}" if wanted_by else "final, and nobody wants results",
             )
         )
+
+
+def _placed(order: Order, actor: str | None, replaces: UUID | None) -> OrderPlaced:
+    return OrderPlaced(order_id=order.order_id, site=order.site, actor=actor, replaces=replaces, **vars(order.details))
+
+
+def _cancelled(order: Order, reason: str | None, actor: str | None, replaced_by: UUID | None = None) -> OrderCancelled:
+    return OrderCancelled(
+        order_id=order.order_id,
+        site=order.site,
+        actor=actor,
+        patient_id=order.details.patient_id,
+        accession_number=order.details.accession_number,
+        study_instance_uid=order.details.study_instance_uid,
+        reason=reason,
+        replaced_by=replaced_by,
+    )
+
+
+def _paused(order: Order, reason: str | None, actor: str | None) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "site": order.site,
+        "actor": actor,
+        "patient_id": order.details.patient_id,
+        "accession_number": order.details.accession_number,
+        "placer_order_number": order.details.placer_order_number,
+        "reason": reason,
+    }
 
 
 def _changed(order: Order, changed: tuple[str, ...], actor: str | None) -> OrderChanged:

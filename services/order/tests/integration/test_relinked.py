@@ -1,6 +1,5 @@
 """An order whose images and report were another order's: it waits again, under a Study UID of its own."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,12 +29,6 @@ ACCESSION = Identifier(value="A1", issuer="MAIN")
 @pytest.fixture(scope="module")
 def order(services: Services) -> ServiceProcess:
     return services.start("order", EHR_SYNC_HL7_DESTINATIONS="ehr=127.0.0.1:9")
-
-
-@pytest.fixture
-async def http(order: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=order.http, headers={"X-FJ-User": "tess"}) as client:
-        yield client
 
 
 class Story:

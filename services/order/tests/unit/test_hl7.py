@@ -134,3 +134,27 @@ def test_a_patient_without_a_number_is_refused() -> None:
 def test_a_cancel_needs_no_procedure() -> None:
     [wish] = wishes("ORC|CA|PL1^EHR" + "|" * 14 + "NOTNEEDED^No longer needed")
     assert (wish.control, wish.reason) == ("CA", "No longer needed")
+
+
+def test_a_replacement_belongs_to_the_order_before_it() -> None:
+    [replaced, other] = wishes("ORC|RP|PL1^EHR", "ORC|RO|PL2^EHR", OBR, "ORC|CA|PL3^EHR")
+    assert (replaced.control, replaced.number.value) == ("RP", "PL1")
+    assert replaced.replacement is not None
+    assert replaced.replacement.placer_order_number == Identifier(value="PL2", issuer="EHR")
+    assert (other.control, other.replacement) == ("CA", None)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        ("ORC|RP|PL1^EHR",),
+        ("ORC|RO|PL2^EHR", OBR),
+        ("ORC|CA|PL1^EHR", "ORC|RO|PL2^EHR", OBR),
+        ("ORC|RP|PL1^EHR", "ORC|RO|PL2^EHR", OBR, "ORC|RO|PL3^EHR", OBR),
+        ("ORC|RP|PL1^EHR", "ORC|RP|PL4^EHR", "ORC|RO|PL2^EHR", OBR),
+    ],
+)
+def test_a_replacement_without_its_order_and_the_reverse_are_refused(groups: tuple[str, ...]) -> None:
+    with pytest.raises(Refusal) as refusal:
+        wishes(*groups)
+    assert (refusal.value.errors[0].segment, refusal.value.errors[0].field) == ("ORC", 1)

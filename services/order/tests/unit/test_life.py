@@ -21,9 +21,15 @@ def test_what_the_table_lacks_is_refused_by_name_and_as_a_fact_changes_nothing(l
     assert moved(life, act) is life
 
 
-def test_a_placer_can_change_or_cancel_only_before_the_start() -> None:
-    wishes = {Act.CHANGE, Act.CANCEL}
-    assert {life for life, act in MOVES if act in wishes} == {Life.ORDERED}
+def test_a_placer_can_change_cancel_replace_or_hold_only_before_the_start() -> None:
+    wishes = {Act.CHANGE, Act.CANCEL, Act.REPLACE, Act.HOLD}
+    moved_by_wish = {life for (life, act), after in MOVES.items() if act in wishes and after is not life}
+    assert moved_by_wish == {Life.ORDERED, Life.HELD}
+
+
+def test_a_hold_outlasts_nothing_that_is_done_for_the_order() -> None:
+    assert {moved(Life.HELD, act) for act in (Act.START, Act.REINSTATE)} == {Life.IN_PROGRESS}
+    assert move(Life.HELD, Act.RELEASE) is Life.ORDERED
 
 
 def test_nothing_leaves_completed_but_that_it_was_another_orders() -> None:

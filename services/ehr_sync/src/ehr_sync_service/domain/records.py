@@ -3,9 +3,12 @@
 Facts of one key arrive in order; a record depends on no other, so the order of arrival across topics does not matter.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from fj_events import (
@@ -16,8 +19,11 @@ from fj_events import (
     OrderChanged,
     OrderCompleted,
     OrderDetails,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
+    OrderReopened,
     PatientPhi,
     PatientRegistered,
     PatientUpdated,
@@ -36,12 +42,15 @@ from fj_events import (
 from pydantic import BaseModel, ConfigDict
 
 Report = ReportPreliminary | ReportFinalized | ReportAmended
+OrderMoved = OrderCancelled | OrderHeld | OrderReleased | OrderReinstated | OrderCompleted | OrderReopened
+"""The facts that move an order without changing what is asked for."""
 
 
 class OrderStatus(StrEnum):
     """FHIR R4 request-status, as far as an order here can have it."""
 
     ACTIVE = "active"
+    ON_HOLD = "on-hold"
     REVOKED = "revoked"
     COMPLETED = "completed"
 
@@ -173,17 +182,22 @@ def order_of(known: OrderRecord | None, fact: OrderPlaced | OrderChanged, cause:
     )
 
 
-def order_moved(
-    known: OrderRecord, fact: OrderCancelled | OrderReinstated | OrderCompleted, cause: Envelope
-) -> OrderRecord:
-    """An order cancelled, reinstated or completed. Nothing undoes a completion."""
-    moves: dict[type[Fact], OrderStatus] = {
+_ORDER_MOVES: Final[Mapping[type[Fact], OrderStatus]] = MappingProxyType(
+    {
         OrderCancelled: OrderStatus.REVOKED,
+        OrderHeld: OrderStatus.ON_HOLD,
+        OrderReleased: OrderStatus.ACTIVE,
         OrderReinstated: OrderStatus.ACTIVE,
         OrderCompleted: OrderStatus.COMPLETED,
+        OrderReopened: OrderStatus.ACTIVE,
     }
-    status = moves[type(fact)]
-    if known.status is OrderStatus.COMPLETED:
+)
+
+
+def order_moved(known: OrderRecord, fact: OrderMoved, cause: Envelope) -> OrderRecord:
+    """An order after a move. Nothing undoes a completion but that it was another order's."""
+    status = _ORDER_MOVES[type(fact)]
+    if known.status is OrderStatus.COMPLETED and not isinstance(fact, OrderReopened):
         status = OrderStatus.COMPLETED
     return known.model_copy(update={"status": status, "version": cause.sequence, "updated_at": cause.time})
 

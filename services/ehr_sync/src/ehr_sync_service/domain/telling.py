@@ -68,11 +68,14 @@ TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
         ReportAmended: _result("C"),
     }
 )
-_UNABLE_TO_CHANGE: Final = _status("UX", "IP")
+_UNABLE: Final[Mapping[Refused, Telling]] = MappingProxyType(
+    {Refused.CHANGE: _status("UX", "IP"), Refused.HOLD: _status("UH", "IP")}
+)
+"""How a started exam refuses what is no cancel."""
 
 
 def telling_of(fact: Told) -> Telling:
     """What the EHR is told by this fact."""
-    if isinstance(fact, OrderReinstated) and fact.refused == Refused.CHANGE:
-        return _UNABLE_TO_CHANGE
+    if isinstance(fact, OrderReinstated):
+        return _UNABLE.get(fact.refused, TELLINGS[OrderReinstated])
     return TELLINGS[type(fact)]

@@ -45,7 +45,7 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
             "ServiceRequest",
             (
                 *_COMMON,
-                Parameter("status", Kind.TOKEN, "active, revoked, completed"),
+                Parameter("status", Kind.TOKEN, "active, on-hold, revoked, completed"),
                 Parameter("priority", Kind.TOKEN, "stat, asap, urgent, routine"),
                 Parameter("code", Kind.TOKEN, "The procedure that is asked for"),
                 Parameter("authored", Kind.DATE, "When the order was placed"),

@@ -12,8 +12,11 @@ from fj_events import (
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
+    OrderHeld,
     OrderPlaced,
     OrderReinstated,
+    OrderReleased,
+    OrderReopened,
     PatientRegistered,
     PatientUpdated,
     ReportAmended,
@@ -78,9 +81,13 @@ def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Project
     consumer.on(OrderPlaced)(order)
     consumer.on(OrderChanged)(order)
 
-    @consumer.on(OrderCompleted)
-    async def _(fact: OrderCompleted, tx: Tx) -> None:
-        await handlers.on_order_completed(fact, _cause(tx), projection(tx))
+    async def order_moved(fact: OrderHeld | OrderReleased | OrderCompleted | OrderReopened, tx: Tx) -> None:
+        await handlers.on_order_moved(fact, _cause(tx), projection(tx))
+
+    consumer.on(OrderHeld)(order_moved)
+    consumer.on(OrderReleased)(order_moved)
+    consumer.on(OrderCompleted)(order_moved)
+    consumer.on(OrderReopened)(order_moved)
 
     async def study(fact: StudyReceived | StudyAvailable | StudyUpdated, tx: Tx) -> None:
         await handlers.on_study(fact, _cause(tx), projection(tx))

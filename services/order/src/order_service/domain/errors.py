@@ -21,6 +21,13 @@ class NoSuchOrder(OrderError):
         super().__init__(f"no order has the number {number}")
 
 
+class NumberTaken(OrderError):
+    """The number of a replacement is already another order's."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(f"an order has the number {number} already: it replaces nothing")
+
+
 class OtherPatient(OrderError):
     """An order keeps its patient; another one needs a merge or a new order."""
 

@@ -12,6 +12,8 @@ class Life(StrEnum):
     """Where an order stands."""
 
     ORDERED = "ORDERED"
+    HELD = "HELD"
+    """Not to be performed before it is released."""
     CANCELLED = "CANCELLED"
     IN_PROGRESS = "IN_PROGRESS"
     PERFORMED = "PERFORMED"
@@ -26,8 +28,14 @@ class Act(StrEnum):
     """The placer wants it otherwise (XO)."""
     CANCEL = "cancel"
     """The placer takes it back (CA, DC)."""
+    REPLACE = "replace"
+    """The placer wants another order in its place (RP)."""
+    HOLD = "hold"
+    """The placer wants it to wait (HD)."""
+    RELEASE = "release"
+    """It need not wait any longer (RL)."""
     REINSTATE = "reinstate"
-    """The exam had started before the cancel or change arrived: the exam wins."""
+    """The exam had started before the cancel, change or hold arrived: the exam wins."""
     START = "start"
     PERFORM = "perform"
     DISCONTINUE = "discontinue"
@@ -42,11 +50,31 @@ class Act(StrEnum):
 _TABLE: Final = {
     (Life.ORDERED, Act.CHANGE): Life.ORDERED,
     (Life.ORDERED, Act.CANCEL): Life.CANCELLED,
+    (Life.ORDERED, Act.REPLACE): Life.CANCELLED,
+    (Life.ORDERED, Act.HOLD): Life.HELD,
     (Life.ORDERED, Act.REINSTATE): Life.IN_PROGRESS,
     (Life.ORDERED, Act.START): Life.IN_PROGRESS,
     (Life.ORDERED, Act.PERFORM): Life.PERFORMED,
     (Life.ORDERED, Act.DISCONTINUE): Life.DISCONTINUED,
     (Life.ORDERED, Act.COMPLETE): Life.COMPLETED,
+    (Life.HELD, Act.CHANGE): Life.HELD,
+    (Life.HELD, Act.CANCEL): Life.CANCELLED,
+    (Life.HELD, Act.REPLACE): Life.CANCELLED,
+    (Life.HELD, Act.HOLD): Life.HELD,
+    # A modality that begins all the same overrules the hold.
+    (Life.HELD, Act.REINSTATE): Life.IN_PROGRESS,
+    (Life.HELD, Act.START): Life.IN_PROGRESS,
+    (Life.HELD, Act.PERFORM): Life.PERFORMED,
+    (Life.HELD, Act.DISCONTINUE): Life.DISCONTINUED,
+    (Life.HELD, Act.COMPLETE): Life.COMPLETED,
+    (Life.HELD, Act.RELEASE): Life.ORDERED,
+    # A release only says that nothing is to wait: where nothing does, it is granted and changes nothing.
+    (Life.ORDERED, Act.RELEASE): Life.ORDERED,
+    (Life.IN_PROGRESS, Act.RELEASE): Life.IN_PROGRESS,
+    (Life.PERFORMED, Act.RELEASE): Life.PERFORMED,
+    (Life.DISCONTINUED, Act.RELEASE): Life.DISCONTINUED,
+    (Life.COMPLETED, Act.RELEASE): Life.COMPLETED,
+    (Life.CANCELLED, Act.CANCEL): Life.CANCELLED,
     # A cancelled order whose exam goes on waits for `exam.cancel_refused`; a report contradicts the cancel.
     (Life.CANCELLED, Act.REINSTATE): Life.IN_PROGRESS,
     (Life.CANCELLED, Act.COMPLETE): Life.COMPLETED,

@@ -104,9 +104,9 @@ def change(order: Order, request: Request) -> Order:
     return replace(order, life=move(order.life, Act.CHANGE), details=details)
 
 
-def cancel(order: Order) -> Order:
-    """The order taken back. Raises NotPossible once the exam has started."""
-    return replace(order, life=move(order.life, Act.CANCEL))
+def act_on(order: Order, act: Act) -> Order:
+    """The order after a wish of its placer other than a change. Raises NotPossible, as once the exam has started."""
+    return replace(order, life=move(order.life, act))
 
 
 def told(order: Order, fact_id: UUID, before: OrderDetails) -> Order:

@@ -34,8 +34,10 @@ from order_service.domain.order import Order
 from order_service.ports import Orders
 
 _SEXES: Final = MappingProxyType({"male": Sex.MALE, "female": Sex.FEMALE, "other": Sex.OTHER, "unknown": Sex.UNKNOWN})
-_STATUS: Final = MappingProxyType({Life.CANCELLED: "revoked", Life.COMPLETED: "completed"})
+_STATUS: Final = MappingProxyType({Life.HELD: "on-hold", Life.CANCELLED: "revoked", Life.COMPLETED: "completed"})
 """R4 request-status of what is not active."""
+_PAUSES: Final = MappingProxyType({"on-hold": handlers.hold_order, "active": handlers.release_order})
+"""What the R4 request-status of an update asks for, beside what it changes."""
 
 
 def service_requests(
@@ -59,12 +61,13 @@ def service_requests(
     @router.put("/ServiceRequest/{order_id}")
     async def update(order_id: UUID, call: Request, actor: Actor) -> Response:
         wish = fj_fhir.parse_service_request(await fj_fhir.read_body(call))
-        _must_be(wish, {"active", "revoked"})
+        _must_be(wish, {"active", "on-hold", "revoked"})
         async with unit(actor) as tx:
             if wish.status == "revoked":
                 order = await _granted(handlers.cancel_order(order_id, wish.reason, orders(tx), actor))
             else:
                 request = _request(wish, sites.main, namespace)
+                await _granted(_PAUSES[wish.status](order_id, None, orders(tx), actor))
                 order = await _granted(handlers.change_order(order_id, request, orders(tx), actor))
         return _answer(order, 200)
 

@@ -1,7 +1,7 @@
 """ORM^O01, OMG^O19 and OMI^O23 in our own terms (HL7 v2.5.1 ch. 4.4; IHE RAD-2, RAD-4)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -11,6 +11,8 @@ from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, Priorit
 from fj_hl7 import CWE, CX, DTM, EI, PID, XCN, AckCode, ErrorCode, Group, Hl7Error, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
 
+from order_service.domain.control import CONTROLS, REPLACEMENT
+from order_service.domain.life import Act
 from order_service.domain.numbers import SH
 from order_service.domain.order import Request
 
@@ -60,10 +62,14 @@ class Wish:
 
     control: str
     """ORC-1, table 0119."""
+    number: Identifier
+    """ORC-2 or OBR-2: which order."""
     request: Request
     reason: str | None
     """ORC-16: why."""
     orc: Segment
+    replacement: Request | None = None
+    """What is wanted instead: of RP and RU the group RO behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Translator:
         groups = message.groups("ORC")
         if not groups:
             raise missing("ORC")
-        return [self._wish(message, group, patient, site) for group in groups]
+        return _paired([self._wish(message, group, patient, site) for group in groups])
 
     def _wish(self, message: Message, group: Group, patient: PatientPhi, site: Site) -> Wish:
         orc = group["ORC"]
@@ -89,7 +95,7 @@ class Translator:
         placer = _number(orc, 2, site.issuers.placer) or (_number(obr, 2, site.issuers.placer) if obr else None)
         if placer is None:
             raise missing("ORC", orc.sequence, 2)
-        if obr is None and control in {"NW", "XO"}:
+        if obr is None and _needs_request(control):
             raise missing("OBR")
         if patient.id is None:
             raise missing("PID", 1, 3)
@@ -115,7 +121,37 @@ class Translator:
             ordering_provider=_provider(orc, obr),
             clinical=_clinical(message, obr, site),
         )
-        return Wish(control, request, orc.get(16, 2) or orc.get(16) or None, orc)
+        return Wish(control, placer, request, orc.get(16, 2) or orc.get(16) or None, orc)
+
+
+def _needs_request(control: str) -> bool:
+    known = CONTROLS.get(control)
+    return control == REPLACEMENT or (known is not None and known.needs_request)
+
+
+def _replaces(wish: Wish) -> bool:
+    known = CONTROLS.get(wish.control)
+    return known is not None and known.act is Act.REPLACE
+
+
+def _paired(wishes: Sequence[Wish]) -> list[Wish]:
+    """The wishes, each RP or RU with the RO that follows it. Raises Refusal where one is without the other."""
+    paired: list[Wish] = []
+    for wish in wishes:
+        if wish.control == REPLACEMENT:
+            if not paired or not _replaces(paired[-1]) or paired[-1].replacement is not None:
+                raise _alone(wish, f"{REPLACEMENT} follows no RP or RU")
+            paired[-1] = replace(paired[-1], replacement=wish.request)
+        else:
+            paired.append(wish)
+    for wish in paired:
+        if _replaces(wish) and wish.replacement is None:
+            raise _alone(wish, f"{wish.control} is followed by no {REPLACEMENT}")
+    return paired
+
+
+def _alone(wish: Wish, text: str) -> Refusal:
+    return Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "ORC", wish.orc.sequence, 1))
 
 
 def _patient(pid: PID, site: Site) -> PatientPhi:
@@ -158,7 +194,7 @@ def _place(field: str) -> tuple[str, int]:
 def _procedure(obr: Segment | None, control: str) -> CodedConcept:
     coded = obr.first(CWE, 4) if obr else None
     if coded is None or not (coded.code or coded.text):
-        if control in {"NW", "XO"}:
+        if _needs_request(control):
             raise missing("OBR", obr.sequence if obr else 1, 4)
         return CodedConcept(code="")
     return CodedConcept(code=coded.code or coded.text, text=coded.text or None, system=coded.system or None)

@@ -37,8 +37,8 @@ class NewOrder(BaseModel):
     clinical: ClinicalPhi = ClinicalPhi()
 
 
-class Cancellation(BaseModel):
-    """Why an order is taken back."""
+class Because(BaseModel):
+    """Why an order is taken back, held or released."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,7 +74,7 @@ def orders_router(
     sites: Sites,
     namespace: UUID,
 ) -> APIRouter:
-    """Place, look up, cancel."""
+    """Place, look up, cancel, hold, release."""
     router = APIRouter(prefix="/api/order", tags=["orders"])
 
     @router.post("/orders", status_code=status.HTTP_201_CREATED)
@@ -101,9 +101,21 @@ def orders_router(
         return OrderView.of(order)
 
     @router.post("/orders/{order_id}/cancel")
-    async def cancel(order_id: UUID, cancellation: Cancellation, actor: Actor) -> OrderView:
+    async def cancel(order_id: UUID, because: Because, actor: Actor) -> OrderView:
         async with unit(actor) as tx:
-            order = await _granted(handlers.cancel_order(order_id, cancellation.reason, orders(tx), actor))
+            order = await _granted(handlers.cancel_order(order_id, because.reason, orders(tx), actor))
+        return OrderView.of(order)
+
+    @router.post("/orders/{order_id}/hold")
+    async def hold(order_id: UUID, because: Because, actor: Actor) -> OrderView:
+        async with unit(actor) as tx:
+            order = await _granted(handlers.hold_order(order_id, because.reason, orders(tx), actor))
+        return OrderView.of(order)
+
+    @router.post("/orders/{order_id}/release")
+    async def release(order_id: UUID, because: Because, actor: Actor) -> OrderView:
+        async with unit(actor) as tx:
+            order = await _granted(handlers.release_order(order_id, because.reason, orders(tx), actor))
         return OrderView.of(order)
 
     return router

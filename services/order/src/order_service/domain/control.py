@@ -1,0 +1,46 @@
+"""Order control: what each code of a placer does, and how it is answered (HL7 v2.5.1 table 0119): one table.
+
+What then happens in which state of the order stands in `life.MOVES`; both together are published in the README.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from order_service.domain.life import Act
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One order control code (ORC-1)."""
+
+    act: Act
+    unable: str
+    """ORC-1 of the answer when the order's state does not allow it."""
+    needs_request: bool = False
+    """Whether the message has to say what is asked for (OBR)."""
+    places: bool = False
+    """Whether it places an order that is not known."""
+
+
+_TABLE: Final = {
+    "NW": Control(Act.CHANGE, "UA", needs_request=True, places=True),
+    "XO": Control(Act.CHANGE, "UX", needs_request=True),
+    "XX": Control(Act.CHANGE, "UX", needs_request=True),
+    "CA": Control(Act.CANCEL, "UC"),
+    "OC": Control(Act.CANCEL, "UC"),
+    "DC": Control(Act.CANCEL, "UD"),
+    "OD": Control(Act.CANCEL, "UD"),
+    "HD": Control(Act.HOLD, "UH"),
+    "OH": Control(Act.HOLD, "UH"),
+    "RL": Control(Act.RELEASE, "UR"),
+    "OE": Control(Act.RELEASE, "UR"),
+    "RP": Control(Act.REPLACE, "UM"),
+    "RU": Control(Act.REPLACE, "UM"),
+}
+# XX, OC, OD, OH, OE and RU are how a department system says of an order of its own what it has done already.
+
+CONTROLS: Final[Mapping[str, Control]] = MappingProxyType(_TABLE)
+REPLACEMENT: Final = "RO"
+"""The group behind an RP or RU: what is wanted instead (ch. 4.5.1.1)."""
