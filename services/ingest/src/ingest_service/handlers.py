@@ -8,10 +8,10 @@ from uuid import UUID
 
 import structlog
 from fj_events import ObjectRef
+from fj_packs.pack import facts_of
 
 from ingest_service.domain import commitment
 from ingest_service.domain.commitment import CommitmentRequest, TransactionReused
-from ingest_service.domain.pack import facts_of
 from ingest_service.ports import Commitments, Digests, Packs, Segment, Stored
 
 UNDO_S: Final = 5.0

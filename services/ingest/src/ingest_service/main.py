@@ -12,6 +12,7 @@ import structlog
 from fj_bus import Bus, BusSettings, Relay
 from fj_dicom import BadPeers, Peers, Scp, ScpSettings, StoreService
 from fj_objects import S3Settings, S3Store
+from fj_packs.defaults import defaults_of
 from fj_runtime import Health, NotReachable, Part, SettingsError, Sites, api, command, database, serve
 
 from ingest_service.adapters.commitments import PostgresCommitments
@@ -20,8 +21,7 @@ from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests
 from ingest_service.adapters.sealed import SealedSegment, take
 from ingest_service.domain.commitment import CommitmentRequest, NotKept
-from ingest_service.domain.pack import Defaults
-from ingest_service.domain.reception import NotAccepted, Origin, Reason
+from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints.commitment import Keep, commitment_service
 from ingest_service.entrypoints.dimse import JournalStorage
 from ingest_service.entrypoints.http import journal_router
@@ -74,7 +74,7 @@ def _journal(settings: Settings, out: "_WayOut") -> FolderJournal | DirectJourna
     limits = _limits(settings)
     if settings.ack_after == "journal":
         return FolderJournal(settings.journal, limits, out.wake)
-    defaults = partial(_defaults, Sites.load(settings.sites), _peers(settings))
+    defaults = partial(defaults_of, Sites.load(settings.sites), _peers(settings))
     return DirectJournal(settings.journal[0], limits, out.ship_now, defaults)
 
 
@@ -176,19 +176,9 @@ def _shipper(settings: Settings, way: _Way) -> Shipper:
     sites, peers = Sites.load(settings.sites), _peers(settings)
 
     def segments() -> Iterator[SealedSegment]:
-        return take(settings.journal, partial(_defaults, sites, peers))
+        return take(settings.journal, partial(defaults_of, sites, peers))
 
     return Shipper(segments, partial(ship, digests=way.digests, packs=way.packs, namespace=way.namespace))
-
-
-def _defaults(sites: Sites, peers: Peers, origin: Origin) -> Defaults:
-    """What the facts say where the data sets of this sender are silent: the peer's before the site's."""
-    site = next((site for site in sites if site.name == origin.site), None)
-    patient, accession = (site.issuers.patient, site.issuers.accession) if site else (origin.site, origin.site)
-    peer = peers.get(origin.calling_ae_title or "")
-    if peer is None:
-        return Defaults(patient, accession)
-    return Defaults(peer.patient_id_issuer or patient, peer.accession_issuer or accession, peer.station_name)
 
 
 def _peers(settings: Settings) -> Peers:

@@ -8,10 +8,9 @@ from typing import Protocol
 from uuid import UUID
 
 from fj_events import Fact
+from fj_packs.pack import Contents, Identity, Member, Origin, SeriesHead
 
 from ingest_service.domain.commitment import CommitmentRequest
-from ingest_service.domain.pack import Member, SeriesHead
-from ingest_service.domain.reception import Identity, Origin
 
 
 class Entry(Protocol):
@@ -86,15 +85,6 @@ class JournalView(Protocol):
 
     def status(self) -> JournalStatus:
         """What lies in the folder, of all processes of this node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """A segment, read."""
-
-    study_instance_uid: str
-    origin: Origin
-    members: tuple[Member, ...]
 
 
 class Segment(Protocol):

@@ -11,13 +11,12 @@ from fj_bus import Bus, BusSettings
 from fj_dicom import file_header
 from fj_events import Source
 from fj_objects import NoSuchObject, ObjectInfo, S3Store
+from fj_packs.pack import Defaults, Identity, Origin
 from fj_testing import Services
 from fj_testing.stack import S3
 from ingest_service.adapters.journal import FolderJournal, Limits
 from ingest_service.adapters.postgres import PostgresDigests, PostgresUnit
 from ingest_service.adapters.sealed import SealedSegment, take
-from ingest_service.domain.pack import Defaults
-from ingest_service.domain.reception import Identity, Origin
 from ingest_service.handlers import Shipped, ship
 from pydicom import Dataset
 

@@ -7,10 +7,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from fj_packs.reading import ABOUT, BrokenSegment, about
+from fj_packs.tar import DATA_SHA256, HEADER, header_digest
 from ingest_service.adapters.files import State, new_segment_id, path_of
-from ingest_service.adapters.sealed import BrokenSegment
-from ingest_service.adapters.segment import ABOUT, about
-from ingest_service.adapters.tar import DATA_SHA256, HEADER, header_digest
 
 from services.ingest.tests.builders import an_instance, encoded, part10
 from services.ingest.tests.unit.test_journal import ORIGIN, a_journal, digests, put, sha256, taken

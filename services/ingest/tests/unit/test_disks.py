@@ -4,10 +4,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from fj_packs.pack import Defaults
 from ingest_service.adapters import journal as module
 from ingest_service.adapters.journal import FolderJournal, FolderWriter, Limits
 from ingest_service.adapters.sealed import take
-from ingest_service.domain.pack import Defaults
 from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.settings import Settings
 from pydantic import ValidationError

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from fj_dicom import file_header
 from fj_events import Source
+from fj_packs.pack import Defaults, Identity, Origin, Place
+from fj_packs.reading import BrokenSegment
+from fj_packs.tar import member_header, walk
 from ingest_service.adapters.files import State, lock, new_segment_id, opened_at, parse, path_of, unlock
 from ingest_service.adapters.journal import FolderJournal, FolderWriter, Limits
-from ingest_service.adapters.sealed import BrokenSegment, SealedSegment, take
+from ingest_service.adapters.sealed import SealedSegment, take
 from ingest_service.adapters.segment import OpenSegment
-from ingest_service.adapters.tar import member_header, walk
-from ingest_service.domain.pack import Defaults, Place
-from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
+from ingest_service.domain.reception import NotAccepted, Reason
 from xxhash import xxh3_128
 
 from services.ingest.tests.builders import CT, EXPLICIT, an_instance, encoded

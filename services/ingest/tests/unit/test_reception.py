@@ -1,7 +1,8 @@
 """What is accepted."""
 
 import pytest
-from ingest_service.domain.reception import Expected, Identity, NotAccepted, Reason, check, is_uid
+from fj_packs.pack import Identity, is_uid
+from ingest_service.domain.reception import Expected, NotAccepted, Reason, check
 
 GOOD = Identity("1.2.1", "1.2.2", "1.2.3", "1.2.4", "1.2.840.10008.1.2.1")
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fj_packs.pack import Place
+from fj_packs.tar import BLOCK, DATA_CHECKSUM, HEADER, member_header, walk
 from ingest_service.adapters.files import new_segment_id
 from ingest_service.adapters.journal import Limits
-from ingest_service.adapters.tar import BLOCK, DATA_CHECKSUM, HEADER, member_header, walk
-from ingest_service.domain.pack import Place
 from ingest_service.domain.reception import NotAccepted
 
 from services.ingest.tests.unit.test_journal import MIB, ORIGIN, a_journal, digests, listed, put, sha256, taken

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from fj_packs.pack import Defaults, Identity, Origin
+
 from ingest_service.adapters.journal import FolderEntry, FolderJournal, FolderWriter, Limits
 from ingest_service.adapters.sealed import SealedSegment, take
-from ingest_service.domain.pack import Defaults
-from ingest_service.domain.reception import Identity, Origin
 from ingest_service.ports import JournalStatus
 
 ROOM: Final = 64 * 1024

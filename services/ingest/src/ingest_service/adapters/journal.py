@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from fj_packs.pack import Identity, Origin
 
 from ingest_service.adapters import files
 from ingest_service.adapters.segment import OpenEntry, OpenSegment
-from ingest_service.domain.reception import Identity, NotAccepted, Origin, Reason
+from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.ports import JournalStatus, SegmentStatus
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from fj_bus import Tx
 from fj_events import Fact
-
-from ingest_service.domain.pack import Member
+from fj_packs.pack import Member
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Pool, Record

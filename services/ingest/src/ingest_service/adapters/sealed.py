@@ -1,7 +1,6 @@
 """Segments that wait to be shipped: found, recovered where their writer died, read."""
 
 import asyncio
-import hashlib
 import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,23 +10,17 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from fj_packs import tar
+from fj_packs.pack import Contents, Defaults, Member, Origin, SeriesHead
+from fj_packs.reading import read_about, read_contents, read_heads
 
-from ingest_service.adapters import files, tar
+from ingest_service.adapters import files
 from ingest_service.adapters.files import State
-from ingest_service.adapters.heads import read_head, read_member
-from ingest_service.adapters.segment import ABOUT, read_about
-from ingest_service.domain.pack import Defaults, Member, Place, SeriesHead
-from ingest_service.domain.reception import Origin
-from ingest_service.ports import Contents
 
 PACKS: Final = "packs"
 """Where packs lie in the bucket."""
 
 log = structlog.get_logger(__name__)
-
-
-class BrokenSegment(Exception):
-    """A sealed segment is not what was written: its disk is broken, or it is not ours."""
 
 
 class SealedSegment:
@@ -49,7 +42,7 @@ class SealedSegment:
         return self._state is State.SENDING
 
     async def contents(self) -> Contents:
-        """See `ports.Segment.contents`. Raises BrokenSegment, fj_dicom.BadDataSet."""
+        """See `ports.Segment.contents`. Raises fj_packs.reading.BrokenSegment, fj_dicom.BadDataSet."""
         return await asyncio.to_thread(lambda: self._contents)
 
     async def heads(self, members: Sequence[Member]) -> Mapping[str, SeriesHead]:
@@ -110,32 +103,10 @@ class SealedSegment:
 
     @cached_property
     def _contents(self) -> Contents:
-        try:
-            content = self._content()
-            study_instance_uid, origin = read_about(self.id, _bytes_of(self._found[0], content))
-        except (IndexError, ValueError, KeyError, TypeError) as reason:
-            raise BrokenSegment(f"segment {self.id} does not begin with {ABOUT}") from reason
-        places = [found.place for found in self._found if found.place is not None]
-        members = tuple(self._member(place, content[place.offset : place.end]) for place in places)
-        return Contents(study_instance_uid, origin, members)
-
-    def _member(self, place: Place, file: memoryview) -> Member:
-        """What is told of an instance; its bytes are what was acknowledged, or nothing is told."""
-        data_set = file[place.data_offset :]
-        if not tar.holds(place, data_set):
-            raise BrokenSegment(f"segment {self.id} holds other bytes at {place.offset} than were received")
-        return read_member(place, hashlib.sha256(data_set).hexdigest(), file)
+        return read_contents(self.id, self._found, self._content())
 
     def _heads(self, members: Sequence[Member]) -> Mapping[str, SeriesHead]:
-        defaults = self._defaults(self._contents.origin)
-        first: dict[str, Member] = {}
-        for member in members:
-            first.setdefault(member.identity.series_instance_uid, member)
-        content = self._content()
-        return {
-            series: read_head(member, content[member.place.offset : member.place.end], defaults)
-            for series, member in first.items()
-        }
+        return read_heads(members, self._content(), self._defaults(self._contents.origin))
 
     def _delete(self) -> None:
         files.keep_as_spare(self.path)

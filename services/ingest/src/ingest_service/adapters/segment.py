@@ -1,7 +1,6 @@
 """A segment that is being written."""
 
 import fcntl
-import json
 import mmap
 import os
 import time
@@ -9,42 +8,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
-from fj_events import Source
+from fj_packs import tar
+from fj_packs.pack import Identity, Origin, Place
+from fj_packs.reading import ABOUT, about
 
-from ingest_service.adapters import tar
 from ingest_service.adapters.files import FRESH, State, new_segment_id, path_of, sync_folder, take_spare, unlock
-from ingest_service.domain.pack import Place
-from ingest_service.domain.reception import Identity, Origin
 
 PIECES_MAX: Final = 1024
 """IOV_MAX."""
-ABOUT: Final = "filmjacket.json"
-"""The first member: whose the segment is."""
-
-
-def about(segment: UUID, study_instance_uid: str, origin: Origin) -> bytes:
-    """The content of `ABOUT`."""
-    return json.dumps(
-        {
-            "segment": str(segment),
-            "study_instance_uid": study_instance_uid,
-            "site": origin.site,
-            "source": origin.source,
-            "calling_ae_title": origin.calling_ae_title,
-            "actor": origin.actor,
-        }
-    ).encode()
-
-
-def read_about(segment: UUID, content: bytes) -> tuple[str, Origin]:
-    """Study Instance UID and origin. Raises ValueError, KeyError, TypeError when it is not what `about` wrote."""
-    told = json.loads(content)
-    if told["segment"] != str(segment):
-        raise ValueError(f"the content is that of segment {told['segment']}")
-    origin = Origin(Source(told["source"]), told["site"], told["calling_ae_title"], told["actor"])
-    return told["study_instance_uid"], origin
 
 
 class OpenSegment:

@@ -1,35 +1,9 @@
 """What arrives, and when it is accepted."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-from fj_events import Source
-
-_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
-_UID_LENGTH: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who sends, and through which door."""
-
-    source: Source
-    site: str
-    calling_ae_title: str | None = None
-    actor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The unique identifiers of one instance (PS3.3 C.7.2.1, C.7.3.1, C.12.1)."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    study_instance_uid: str
-    transfer_syntax_uid: str
+from fj_packs.pack import Identity, is_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +35,6 @@ class NotAccepted(Exception):
         super().__init__(f"{reason}: {comment}")
         self.reason = reason
         self.comment = comment
-
-
-def is_uid(value: str) -> bool:
-    """Whether this is written as a UID is (PS3.5 9.1)."""
-    return len(value) <= _UID_LENGTH and _UID.fullmatch(value) is not None
 
 
 def check(identity: Identity, expected: Expected) -> None:

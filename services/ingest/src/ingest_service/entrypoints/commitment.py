@@ -5,10 +5,10 @@ from typing import Final
 
 from fj_dicom import Answer, CommandField, General, NormalizedService, Peers, Refused, Request, Status, text
 from fj_events import SopReference
+from fj_packs.pack import is_uid
 from pydicom import Dataset
 
 from ingest_service.domain.commitment import CommitmentRequest, NotKept, TransactionReused
-from ingest_service.domain.reception import is_uid
 
 PUSH_MODEL: Final = "1.2.840.10008.1.20.1"
 PUSH_MODEL_INSTANCE: Final = "1.2.840.10008.1.20.1.1"

@@ -4,8 +4,9 @@ from typing import Final
 
 from fj_dicom import OK, Caller, Incoming, Receiver, Refused, Sink, Status, file_header
 from fj_events import Source
+from fj_packs.pack import Identity, Origin
 
-from ingest_service.domain.reception import Expected, Identity, NotAccepted, Origin
+from ingest_service.domain.reception import Expected, NotAccepted
 from ingest_service.entrypoints.intake import Intake
 from ingest_service.entrypoints.metrics import RECEIVED, REFUSED
 from ingest_service.entrypoints.storable import STATUS

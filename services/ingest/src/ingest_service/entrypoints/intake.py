@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from fj_dicom import BadDataSet, TagScanner
+from fj_packs.pack import Identity
 
-from ingest_service.domain.reception import Expected, Identity, NotAccepted, Reason, check
+from ingest_service.domain.reception import Expected, NotAccepted, Reason, check
 from ingest_service.ports import Entry, Writer
 
 SOP_CLASS_UID: Final = 0x00080016

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fj_dicom import BadDataSet, FileHeader, read_file_header
+from fj_packs.pack import Identity
 
-from ingest_service.domain.reception import Expected, Identity, NotAccepted, Reason
+from ingest_service.domain.reception import Expected, NotAccepted, Reason
 from ingest_service.entrypoints.intake import Intake
 from ingest_service.entrypoints.storable import Storable
 from ingest_service.ports import Writer

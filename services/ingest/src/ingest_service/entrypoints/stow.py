@@ -8,10 +8,11 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from fj_events import Source
+from fj_packs.pack import Origin
 from fj_runtime import MachineActor, Problem
 from python_multipart.multipart import parse_options_header
 
-from ingest_service.domain.reception import NotAccepted, Origin, Reason
+from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints import stow_answer
 from ingest_service.entrypoints.metrics import RECEIVED, REFUSED
 from ingest_service.entrypoints.multipart import Body, MultipartBody, SinglePart

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from xxhash import xxh3_128
 
-from ingest_service.domain.pack import Place
+from fj_packs.pack import Place
 
 BLOCK: Final = 512
 HEADER_ROOM: Final = 3 * BLOCK

@@ -7,8 +7,7 @@ from fj_dicom import BadDataSet, TagScanner, day, integer, item, name, read_attr
 from fj_events import Identifier, PatientPhi, SeriesAttributes, Sex, StudyAttributes
 from pydicom import Dataset
 
-from ingest_service.domain.pack import Defaults, Member, Place, SeriesHead
-from ingest_service.domain.reception import Identity, is_uid
+from fj_packs.pack import Defaults, Identity, Member, Place, SeriesHead, is_uid
 
 META_OFFSET: Final = 132
 """Preamble and prefix before the file meta information (PS3.10 7.1)."""

@@ -1,5 +1,6 @@
 """A pack: what is in it, and the facts that tell of it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +13,37 @@ from fj_events import (
     ObjectRef,
     PatientPhi,
     SeriesAttributes,
+    Source,
     StoredInstance,
     StudyAttributes,
     patient_key,
 )
 
-from ingest_service.domain.reception import Identity, Origin
-
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
+_UID_LENGTH: Final = 64
 INSTANCES_PER_FACT: Final = 800
 """An instance is at most 520 bytes of JSON, so that no fact comes near the 512 KiB of law 7."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sends, and through which door."""
+
+    source: Source
+    site: str
+    calling_ae_title: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The unique identifiers of one instance (PS3.3 C.7.2.1, C.7.3.1, C.12.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,20 @@ class SeriesHead:
     accession_number: Identifier | None
     study: StudyAttributes
     series: SeriesAttributes
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A segment or pack, read."""
+
+    study_instance_uid: str
+    origin: Origin
+    members: tuple[Member, ...]
+
+
+def is_uid(value: str) -> bool:
+    """Whether this is written as a UID is (PS3.5 9.1)."""
+    return len(value) <= _UID_LENGTH and _UID.fullmatch(value) is not None
 
 
 def facts_of(

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from fj_events import MAX_BODY, ObjectRef, PatientPhi, SeriesAttributes, Source, StudyAttributes, to_body
-from ingest_service.domain.pack import INSTANCES_PER_FACT, Member, Place, SeriesHead, facts_of
-from ingest_service.domain.reception import Identity, Origin
+from fj_packs.pack import INSTANCES_PER_FACT, Identity, Member, Origin, Place, SeriesHead, facts_of
 
 LONG = "1." + "2" * 62
 NAMESPACE = UUID(int=1)
