@@ -20,6 +20,8 @@ case "$purpose" in test | bench)
 esac
 # A browser for the viewer's tests.
 if [ "$purpose" = test ]; then has chromium || needed="$needed chromium"; fi
+# Clocks that jump.
+if [ "$purpose" = test ]; then ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || needed="$needed libfaketime"; fi
 if [ "$purpose" = bench ]; then
 	[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || needed="$needed orthanc-dicomweb"
 	[ -e /usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so ] || needed="$needed orthanc-postgresql"
