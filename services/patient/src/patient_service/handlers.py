@@ -1,48 +1,46 @@
 """When this happens, do that: one function per command or fact."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from fj_events import (
     Identifier,
+    LinkBasis,
     OrderChanged,
     OrderPlaced,
     PatientFollowed,
     PatientMergeCompleted,
-    PatientMerged,
     PatientRegistered,
-    PatientUnmerged,
     PatientUpdated,
     Source,
     StudyReceived,
 )
 
-from patient_service.domain import following
+from patient_service.domain import facts, following
+from patient_service.domain import link as linking
 from patient_service.domain import merge as merging
 from patient_service.domain import patient as domain
 from patient_service.domain.errors import ExamsStay, GivenAway, NoSuchPatient, NotMerged, SamePatient
-from patient_service.domain.following import Following
+from patient_service.domain.facts import Act
+from patient_service.domain.link import ByHand, Link, LinkNews
 from patient_service.domain.merge import Merge, MergeNews, Whose
 from patient_service.domain.patient import News, Patient
-from patient_service.ports import Merges, Patients
+from patient_service.ports import Links, Merges, Patients
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
-    """Where and why merges change."""
+async def announce(news: News, patients: Patients, merges: Merges, links: Links) -> None:
+    """The registration system speaks of a patient (A01, A04, A08, A28, A31 …): register or update it.
 
-    site: str
-    source: Source
-    reason: str
-
-
-async def announce(news: News, patients: Patients, merges: Merges) -> None:
-    """The registration system speaks of a patient (A01, A04, A08, A28, A31 …): register or update it."""
+    Who carries a number that another patient carries too is the same person, unless somebody said otherwise.
+    """
+    await links.lock_numbers(domain.identifiers(domain.registered(news, provisional=False)))
     if news.registered_at is None or await merges.of(news.patient_id) is None:
-        await _learn(news, domain.announced, patients, provisional=False)
+        patient = await _learn(news, domain.announced, patients, provisional=False)
     else:
-        await _register_again(news, patients, merges)
+        patient = await _register_again(news, patients, merges)
+    for each in linking.sharing(patient, await links.sharers(patient)):
+        await _say(each, patient.site, patients, links)
 
 
 async def replace_numbers(news: News, given_up: Collection[Identifier], patients: Patients) -> None:
@@ -69,7 +67,7 @@ async def merge(news: MergeNews, patients: Patients, merges: Merges) -> None:
     said = merging.newest(known, Merge(patient_id=number, into=survivor_id, at=news.at))
     if said != known:
         await merges.save(said)
-        act = _Act(news.survivor.site, news.survivor.source, "the numbers before it were merged otherwise")
+        act = Act(news.survivor.site, news.survivor.source, "the numbers before it were merged otherwise")
         await _settle(number, act, patients, merges)
 
 
@@ -86,13 +84,34 @@ async def unmerge(patient_id: UUID, reason: str, patients: Patients, merges: Mer
         raise GivenAway
     await merges.save(replace(known, undone=True))
     await _let_go(known.stated.survivor, patient, patients)
-    await _settle(patient_id, _Act(patient.site, Source.HTTP, reason), patients, merges)
+    await _settle(patient_id, Act(patient.site, Source.HTTP, reason), patients, merges)
 
 
 async def move_exams(prior: News, patients: Patients) -> None:
     """A visit or account goes to another patient (A44, A45): right where nothing is known under the old number."""
     if await patients.by_id(prior.patient_id) is not None:
         raise ExamsStay
+
+
+async def link(news: LinkNews, patients: Patients, links: Links) -> None:
+    """Two numbers stand for one person (A24), or no longer do (A37); both stay in use."""
+    for each in (news.one, news.other):
+        await _learn(each, domain.mentioned, patients, provisional=True)
+    pair = news.one.patient_id, news.other.patient_id
+    reason = "the registration system said so"
+    said = linking.link(pair, linked=news.linked, at=news.at, basis=LinkBasis.MESSAGE, reason=reason)
+    await _say(said, news.one.site, patients, links)
+
+
+async def link_by_hand(act: ByHand, patients: Patients, links: Links) -> None:
+    """A person links two numbers, or takes them apart: that is the newest word. Raises NoSuchPatient, SamePatient."""
+    said = linking.link(act.pair, linked=act.linked, at=act.at, basis=LinkBasis.USER, reason=act.reason)
+    known = [await patients.by_id(number) for number in said.pair]
+    if known[0] is None or known[1] is None:
+        raise NoSuchPatient
+    await links.lock()
+    before = await links.of(*said.pair)
+    await _say(linking.after(before, said), known[0].site, patients, links)
 
 
 async def on_order(order: OrderPlaced | OrderChanged, patients: Patients) -> None:
@@ -128,20 +147,19 @@ async def on_followed(
         patients.emit(fact)
 
 
-async def _register_again(news: News, patients: Patients, merges: Merges) -> None:
+async def _register_again(news: News, patients: Patients, merges: Merges) -> Patient:
     """A number that was merged is registered: it stays merged unless it was given to somebody else since then."""
     await merges.lock()
     known = await merges.of(news.patient_id)
     prior = await _known(news.patient_id, patients)
     if known is None or not await _is_given_away(known, prior, news, patients):
-        await _learn(news, domain.announced, patients, provisional=False)
-        return
+        return await _learn(news, domain.announced, patients, provisional=False)
     await merges.save(replace(known, until=news.registered_at))
     await _let_go(known.into, prior, patients)
-    act = _Act(news.site, news.source, "the number was given to somebody else")
+    act = Act(news.site, news.source, "the number was given to somebody else")
     await _settle(news.patient_id, act, patients, merges)
     fresh = domain.registered(news, provisional=False)
-    await _update(await _known(news.patient_id, patients), fresh, patients)
+    return await _update(await _known(news.patient_id, patients), fresh, patients)
 
 
 async def _is_given_away(known: Merge, prior: Patient, news: News, patients: Patients) -> bool:
@@ -151,7 +169,7 @@ async def _is_given_away(known: Merge, prior: Patient, news: News, patients: Pat
     return merging.is_somebody_else(news.details, prior.details, survivor.details)
 
 
-async def _settle(number: UUID, act: _Act, patients: Patients, merges: Merges) -> None:
+async def _settle(number: UUID, act: Act, patients: Patients, merges: Merges) -> None:
     """State, for every number that hangs together with this one, whose it is now, where others know it otherwise."""
     known = await merges.of(number)
     before = [known.stated.survivor] if known and known.stated else []
@@ -161,43 +179,14 @@ async def _settle(number: UUID, act: _Act, patients: Patients, merges: Merges) -
     touched: set[UUID] = set()
     for merge_ in moved:
         now = whose.get(merge_.patient_id)
-        fact = await _stated(merge_, now, act, patients)
+        patient = await _known(merge_.patient_id, patients)
+        survivor = await _known(now.survivor, patients) if now else None
+        fact = facts.moved(merge_, now, act, patient, survivor)
         await merges.save(replace(merge_, stated=now))
-        await merges.save_following(_to_follow(fact, patients.emit(fact)))
+        await merges.save_following(facts.to_follow(fact, patients.emit(fact)))
         touched.update(each.survivor for each in (merge_.stated, now) if each)
     for survivor_id in sorted(touched):
         await _gather(survivor_id, chain, whose, patients)
-
-
-async def _stated(merge_: Merge, now: Whose | None, act: _Act, patients: Patients) -> PatientMerged | PatientUnmerged:
-    patient = await _known(merge_.patient_id, patients)
-    before = merge_.stated
-    given_away = now is not None and now.until is not None and before is not None and before.until != now.until
-    if now is None or given_away:
-        survivor_id = now.survivor if now else before.survivor if before else merge_.into
-        return PatientUnmerged(
-            site=act.site,
-            patient_id=merge_.patient_id,
-            survivor_id=survivor_id,
-            until=now.until if now else None,
-            reason=act.reason,
-            patient=patient.details,
-        )
-    return PatientMerged(
-        site=act.site,
-        patient_id=merge_.patient_id,
-        survivor_id=now.survivor,
-        until=now.until,
-        merged_at=merge_.at,
-        source=act.source,
-        patient=patient.details,
-        survivor=(await _known(now.survivor, patients)).public,
-    )
-
-
-def _to_follow(fact: PatientMerged | PatientUnmerged, fact_id: UUID) -> Following:
-    owner = fact.survivor_id if isinstance(fact, PatientMerged) else fact.patient_id
-    return Following(patient_id=fact.patient_id, fact_id=fact_id, site=fact.site, survivor_id=owner)
 
 
 async def _gather(survivor_id: UUID, chain: Sequence[Merge], whose: Mapping[UUID, Whose], patients: Patients) -> None:
@@ -206,6 +195,23 @@ async def _gather(survivor_id: UUID, chain: Sequence[Merge], whose: Mapping[UUID
     ours = [merge.patient_id for merge in chain if whose.get(merge.patient_id) == Whose(survivor_id)]
     numbers = [number for each in ours for number in domain.identifiers(await _known(each, patients))]
     await _update(survivor, replace(survivor, merged_ids=tuple(dict.fromkeys(numbers))), patients)
+
+
+async def _say(said: Link, site: str, patients: Patients, links: Links) -> None:
+    """Keep a statement about two numbers, and state the person of each number that stands for another one now."""
+    await links.lock()
+    known = await links.of(*said.pair)
+    if linking.newest(known, said) == known:
+        return
+    await links.save(said)
+    around = await links.around(said.pair)
+    persons = linking.persons(around)
+    numbers = {number for each in around for number in each.pair}
+    told = await links.persons(numbers)
+    for number in sorted(numbers):
+        if persons.get(number) != told.get(number):
+            await links.save_person(number, persons.get(number))
+            patients.emit(facts.stands_for(number, persons.get(number), said, site))
 
 
 async def _let_go(survivor_id: UUID, patient: Patient, patients: Patients) -> None:
@@ -220,7 +226,7 @@ async def _learn(
 ) -> Patient:
     fresh = domain.registered(news, provisional=provisional)
     if await patients.add(fresh):
-        patients.emit(PatientRegistered(**_fields(fresh)))
+        patients.emit(PatientRegistered(**facts.state_of(fresh)))
         return fresh
     known = await _known(news.patient_id, patients)
     return await _update(known, told(known, news), patients)
@@ -230,7 +236,7 @@ async def _update(known: Patient, patient: Patient, patients: Patients) -> Patie
     if patient != known:
         await patients.save(patient)
         if (patient.public, patient.provisional) != (known.public, known.provisional):
-            patients.emit(PatientUpdated(**_fields(patient)))
+            patients.emit(PatientUpdated(**facts.state_of(patient)))
     return patient
 
 
@@ -239,13 +245,3 @@ async def _known(patient_id: UUID, patients: Patients) -> Patient:
     if known is None:
         raise LookupError(f"patient {patient_id} was there and is gone")
     return known
-
-
-def _fields(patient: Patient) -> dict[str, object]:
-    return {
-        "site": patient.site,
-        "patient_id": patient.patient_id,
-        "provisional": patient.provisional,
-        "source": patient.source,
-        "patient": patient.public,
-    }

@@ -10,11 +10,13 @@ from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_rou
 from fj_hl7 import Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
 from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
 from patient_service.entrypoints.http import merges_router, patients_router
 from patient_service.entrypoints.kafka import subscribe
 from patient_service.entrypoints.mllp import Stores, patients_door
+from patient_service.entrypoints.persons import links_router
 from patient_service.settings import Settings
 
 SERVICE: Final = "patient"
@@ -38,7 +40,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        stores = Stores(PostgresPatients, PostgresMerges)
+        stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks)
         ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
         door = patients_door(Sites.load(settings.sites), namespace, bus.unit, stores, ledger)
         parts: dict[str, tuple[Part, ...]] = {
@@ -51,7 +53,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         }
         book = PostgresPatientBook(bus.pool)
         undo = merges_router(book, bus.unit, PostgresPatients, PostgresMerges)
-        app = api(SERVICE, patients_router(book), undo, operator_router(bus, consumer, Actor))
+        links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
+        app = api(SERVICE, patients_router(book), undo, links, operator_router(bus, consumer, Actor))
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 

@@ -1,12 +1,13 @@
 """What the handlers need."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from fj_events import Fact
+from fj_events import Fact, Identifier
 
 from patient_service.domain.following import Following
+from patient_service.domain.link import Link
 from patient_service.domain.merge import Merge, Whose
 from patient_service.domain.patient import Patient
 
@@ -47,6 +48,56 @@ class Merges(Protocol):
 
     async def save_following(self, following: Following) -> None:
         """Keep how far they are."""
+
+
+class Links(Protocol):
+    """Which numbers stand for one person, inside one transaction."""
+
+    async def lock(self) -> None:
+        """Take turns with all who change links, until the end."""
+
+    async def lock_numbers(self, numbers: Collection[Identifier]) -> None:
+        """Take turns with all who say something of a patient with one of these numbers."""
+
+    async def of(self, one: UUID, other: UUID) -> Link | None:
+        """What was said last of these two, the smaller key first."""
+
+    async def around(self, numbers: Collection[UUID]) -> list[Link]:
+        """All that was said of the numbers that links join to these."""
+
+    async def save(self, link: Link) -> None:
+        """Keep what holds of two numbers now."""
+
+    async def persons(self, numbers: Collection[UUID]) -> Mapping[UUID, UUID]:
+        """The enterprise identities that others were told."""
+
+    async def save_person(self, patient_id: UUID, enterprise_id: UUID | None) -> None:
+        """Keep what others are told now; None: the number stands for itself."""
+
+    async def sharers(self, patient: Patient) -> Sequence[Patient]:
+        """Others that carry one of this patient's numbers, but for a number that very many carry."""
+
+
+class Linked(NamedTuple):
+    """What was said of a number and another one, and who that is."""
+
+    link: Link
+    patient: Patient
+
+
+class Person(NamedTuple):
+    """An enterprise identity: the numbers that have it, and what was said of one of them."""
+
+    enterprise_id: UUID
+    numbers: tuple[UUID, ...]
+    links: Sequence[Linked]
+
+
+class LinkBook(Protocol):
+    """Looking links up, outside of any transaction."""
+
+    async def person(self, patient_id: UUID) -> Person:
+        """The person that a number stands for."""
 
 
 class Entry(NamedTuple):

@@ -1,12 +1,13 @@
 """Patients and merges in memory, and a reader of facts that keeps one row per number, as every other room does."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from fj_events import Fact, PatientMerged, PatientUnmerged
+from fj_events import Fact, Identifier, PatientLinked, PatientMerged, PatientUnlinked, PatientUnmerged
 from patient_service.domain.following import Following
+from patient_service.domain.link import Link
 from patient_service.domain.merge import Merge
-from patient_service.domain.patient import Patient
+from patient_service.domain.patient import Patient, identifiers
 
 
 class MemoryPatients:
@@ -55,6 +56,54 @@ class MemoryMerges:
 
     async def save_following(self, following: Following) -> None:
         self.followings[following.patient_id] = following
+
+
+class MemoryLinks:
+    def __init__(self, patients: MemoryPatients) -> None:
+        self.patients = patients
+        self.kept: dict[tuple[UUID, UUID], Link] = {}
+        self.told: dict[UUID, UUID] = {}
+
+    async def lock(self) -> None:
+        """One test is one transaction."""
+
+    async def lock_numbers(self, numbers: Collection[Identifier]) -> None:
+        """One test is one transaction."""
+
+    async def of(self, one: UUID, other: UUID) -> Link | None:
+        return self.kept.get((one, other))
+
+    async def around(self, numbers: Collection[UUID]) -> list[Link]:
+        near = set(numbers)
+        linked = [set(link.pair) for link in self.kept.values() if link.linked]
+        while more := {number for pair in linked if near & pair for number in pair} - near:
+            near |= more
+        return [link for link in self.kept.values() if near >= set(link.pair)]
+
+    async def save(self, link: Link) -> None:
+        self.kept[link.pair] = link
+
+    async def persons(self, numbers: Collection[UUID]) -> Mapping[UUID, UUID]:
+        return {number: self.told[number] for number in numbers if number in self.told}
+
+    async def save_person(self, patient_id: UUID, enterprise_id: UUID | None) -> None:
+        self.told.pop(patient_id, None)
+        if enterprise_id is not None:
+            self.told[patient_id] = enterprise_id
+
+    async def sharers(self, patient: Patient) -> Sequence[Patient]:
+        numbers = set(identifiers(patient))
+        return [
+            other
+            for other in self.patients.kept.values()
+            if other.patient_id != patient.patient_id and numbers & set(identifiers(other))
+        ]
+
+
+def persons(facts: Iterable[Fact]) -> dict[UUID, UUID]:
+    """Whom each number stands for by the last fact of it, where that is not itself."""
+    rows = {f.patient_id: f.enterprise_id for f in facts if isinstance(f, PatientLinked | PatientUnlinked)}
+    return {number: enterprise_id for number, enterprise_id in rows.items() if number != enterprise_id}
 
 
 def read(facts: Iterable[Fact]) -> dict[UUID, UUID]:

@@ -13,7 +13,7 @@ from patient_service.domain.errors import GivenAway, NoSuchPatient, NotMerged, S
 from patient_service.domain.merge import Merge, MergeNews, Whose, newest, whose
 from patient_service.domain.patient import News
 
-from services.patient.tests.unit.fakes import MemoryMerges, MemoryPatients, read
+from services.patient.tests.unit.fakes import MemoryLinks, MemoryMerges, MemoryPatients, read
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NUMBERS = st.integers(1, 6)
@@ -46,13 +46,14 @@ class House:
 
     def __init__(self) -> None:
         self.patients, self.merges = MemoryPatients(), MemoryMerges()
+        self.links = MemoryLinks(self.patients)
 
     async def merge(self, *given: MergeNews) -> None:
         for each in given:
             await handlers.merge(each, self.patients, self.merges)
 
     async def announce(self, given: News) -> None:
-        await handlers.announce(given, self.patients, self.merges)
+        await handlers.announce(given, self.patients, self.merges, self.links)
 
     async def unmerge(self, number: int) -> None:
         await handlers.unmerge(key(number), "a mistake", self.patients, self.merges)

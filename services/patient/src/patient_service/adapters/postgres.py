@@ -12,8 +12,8 @@ from patient_service.domain.merge import Whose
 from patient_service.domain.patient import Patient, identifiers
 from patient_service.ports import Entry
 
-_COLUMNS: Final = "patient_id, site, provisional, source, details, merged_ids"
-_ADD: Final = f"INSERT INTO patients ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (patient_id) DO NOTHING"
+COLUMNS: Final = "patient_id, site, provisional, source, details, merged_ids"
+_ADD: Final = f"INSERT INTO patients ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (patient_id) DO NOTHING"
 _SAVE: Final = """
 UPDATE patients
    SET site = $2, provisional = $3, source = $4, details = $5, merged_ids = $6, changed_at = now()
@@ -25,8 +25,8 @@ SELECT value, issuer, $3 FROM unnest($1::text[], $2::text[]) AS given (value, is
 ON CONFLICT DO NOTHING
 """
 _FORGET_NUMBERS: Final = "DELETE FROM identifiers WHERE patient_id = $1"
-_READ: Final = f"SELECT {_COLUMNS} FROM patients WHERE patient_id = $1"
-_ENTRIES: Final = f"SELECT {_COLUMNS}, stated_id, stated_until FROM patients LEFT JOIN merges USING (patient_id)"
+_READ: Final = f"SELECT {COLUMNS} FROM patients WHERE patient_id = $1"
+_ENTRIES: Final = f"SELECT {COLUMNS}, stated_id, stated_until FROM patients LEFT JOIN merges USING (patient_id)"
 _BY_NUMBER: Final = f"""
 {_ENTRIES}
  WHERE patient_id IN (
@@ -47,7 +47,7 @@ class PostgresPatients:
 
     async def by_id(self, patient_id: UUID) -> Patient | None:
         row = await self._tx.connection.fetchrow(f"{_READ} FOR UPDATE", patient_id)
-        return _patient(row) if row else None
+        return patient_of(row) if row else None
 
     async def add(self, patient: Patient) -> bool:
         status = await self._tx.connection.execute(_ADD, *_values(patient))
@@ -103,10 +103,10 @@ def _values(patient: Patient) -> tuple[object, ...]:
 
 def _entry(row: Record) -> Entry:
     survivor = row["stated_id"]
-    return Entry(_patient(row), None if survivor is None else Whose(survivor, row["stated_until"]))
+    return Entry(patient_of(row), None if survivor is None else Whose(survivor, row["stated_until"]))
 
 
-def _patient(row: Record) -> Patient:
+def patient_of(row: Record) -> Patient:
     return Patient(
         patient_id=row["patient_id"],
         site=row["site"],

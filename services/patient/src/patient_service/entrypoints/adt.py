@@ -10,11 +10,13 @@ from fj_events import Identifier, PatientPhi, Source, patient_key
 from fj_hl7 import CX, DTM, PID, XPN, Message, Segment, missing
 from fj_runtime import Site, Sites
 
+from patient_service.domain.link import LinkNews
 from patient_service.domain.merge import MergeNews
 from patient_service.domain.patient import News
 
 _REGISTERS: Final = frozenset({"A01", "A04", "A05", "A28"})
 _RENAMES: Final = frozenset({"A47"})
+_UNLINKS: Final = frozenset({"A37"})
 _EXTERNAL: Final = frozenset({"A39"})
 """Merges by the external number, which stands in MRG-4 (PID-2) where MRG-1 is empty."""
 
@@ -50,6 +52,14 @@ class Reader:
             for survivor, mrg in self._pairs()
             for prior in self._priors(mrg, survivor)
         ]
+
+    def links(self) -> list[LinkNews]:
+        """Who is one person with whom (A24), or is not (A37): the first PID with each of the others."""
+        one, *others = (self._patient(pid) for pid in (self.message["PID"], *self.message.segments("PID")[1:]))
+        if not others:
+            raise missing("PID", 2)
+        linked = self.message.trigger not in _UNLINKS
+        return [LinkNews(one=one, other=other, at=self.at, linked=linked) for other in others]
 
     def replaced_numbers(self) -> list[Identifier]:
         """Prior further numbers (MRG-2, alternate patient id). Raises Refusal where there are none."""

@@ -13,7 +13,7 @@ from fj_runtime import Sites
 from patient_service import handlers
 from patient_service.domain.errors import PatientError
 from patient_service.entrypoints.adt import Reader
-from patient_service.ports import Merges, Patients
+from patient_service.ports import Links, Merges, Patients
 
 TELLS: Final = (
     *(f"ADT^A{number:02d}" for number in range(1, 14)),
@@ -22,6 +22,7 @@ TELLS: Final = (
 """Each says who the patient is. Of visits and accounts (A02, A03, A06 … A13, A38, A49, A50) nothing is kept here."""
 MERGES: Final = ("ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39", "ADT^A40", "ADT^A43", "ADT^A47")
 """Merges of patients in the words of every version, a number moved to another patient, and a number changed."""
+LINKS: Final = ("ADT^A24", "ADT^A37")
 MOVES: Final = ("ADT^A44", "ADT^A45")
 
 _Take = Callable[[Reader, Tx], Awaitable[None]]
@@ -33,6 +34,7 @@ class Stores:
 
     patients: Callable[[Tx], Patients]
     merges: Callable[[Tx], Merges]
+    links: Callable[[Tx], Links]
 
 
 def patients_door(
@@ -45,7 +47,7 @@ def patients_door(
     """The door for patients. An update of somebody unknown registers them: the feed may have begun before us."""
 
     async def tell(adt: Reader, tx: Tx) -> None:
-        await handlers.announce(adt.news(), stores.patients(tx), stores.merges(tx))
+        await handlers.announce(adt.news(), stores.patients(tx), stores.merges(tx), stores.links(tx))
 
     async def merge(adt: Reader, tx: Tx) -> None:
         for news in adt.merges():
@@ -53,6 +55,10 @@ def patients_door(
 
     async def change(adt: Reader, tx: Tx) -> None:
         await handlers.replace_numbers(adt.news(), adt.replaced_numbers(), stores.patients(tx))
+
+    async def link(adt: Reader, tx: Tx) -> None:
+        for news in adt.links():
+            await handlers.link(news, stores.patients(tx), stores.links(tx))
 
     async def move(adt: Reader, tx: Tx) -> None:
         for news in adt.merges():
@@ -65,6 +71,7 @@ def patients_door(
         **dict.fromkeys(TELLS, each(tell)),
         **dict.fromkeys(MERGES, each(merge)),
         **dict.fromkeys(MOVES, each(move)),
+        **dict.fromkeys(LINKS, each(link)),
         "ADT^A51": each(change),
     }
     return Door("patients", kinds, unit, ledger)
@@ -76,10 +83,12 @@ def _one_by_one(take: _Take, sites: Sites, namespace: UUID) -> Handler[Tx]:
             try:
                 await take(Reader.of(message, sites, namespace), tx)
             except PatientError as error:
-                raise _refusal(error) from error
+                raise _refusal(message, error) from error
 
     return take_all
 
 
-def _refusal(error: PatientError) -> Refusal:
-    return Refusal(AckCode.AE, Hl7Error(str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, "MRG", 1, 1))
+def _refusal(message: Message, error: PatientError) -> Refusal:
+    """Points at the number that does not fit: that of MRG, or of the second PID."""
+    place = ("PID", 2, 3) if message.kind in LINKS else ("MRG", 1, 1)
+    return Refusal(AckCode.AE, Hl7Error(str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, *place))
