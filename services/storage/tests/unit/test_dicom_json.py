@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -108,11 +109,17 @@ def test_values_that_are_none_of_their_representation_stay_texts() -> None:
     assert found["00280030"] == {"vr": "DS", "Value": ["nan", 2.0]}
 
 
-def test_a_broken_element_is_left_out_and_the_others_stay() -> None:
+def left_out() -> float:
+    return REGISTRY.get_sample_value("storage_elements_left_out_total", {"representation": "US", "error": "error"}) or 0
+
+
+def test_a_broken_element_is_left_out_and_counted_and_the_others_stay() -> None:
+    before = left_out()
     raw = b"\x28\x00\x10\x00US\x03\x00abc" + b"\x28\x00\x11\x00US\x02\x00\x10\x00"
     header = parse(raw, ExplicitVRLittleEndian, len(raw))
     assert header is not None
     assert to_json(header.data_set, "bulk") == {"00280011": {"vr": "US", "Value": [16]}}
+    assert left_out() == before + 1
 
 
 def test_long_binaries_have_an_address_also_in_sequences() -> None:

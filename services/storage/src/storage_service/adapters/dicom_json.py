@@ -11,12 +11,16 @@ from contextlib import suppress
 from struct import iter_unpack
 from typing import Any, Final
 
+from prometheus_client import Counter
 from pydicom import DataElement, Dataset
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
+_left_out: Final = Counter(
+    "storage_elements_left_out", "Elements that metadata could not be made of", ["representation", "error"]
+)
 INLINE: Final = 1024
 """Bytes of a binary value up to which it stands in the JSON; a longer one has an address."""
 
@@ -35,7 +39,7 @@ _NAMES: Final = ("Alphabetic", "Ideographic", "Phonetic")
 def to_json(data_set: Dataset, address: str, *, little: bool = True) -> dict[str, Any]:
     """The data set without its group lengths; `address` is that of its bulk data, a path of tags is added to it.
 
-    Text is Unicode, so the character set says UTF-8 (F.2.1). What cannot be decoded is left out.
+    Text is Unicode, so the character set says UTF-8 (F.2.1). What cannot be decoded is left out, and counted.
     """
     return _Encoder(data_set, ["iso8859"], little=little).encode(data_set, address)
 
@@ -55,9 +59,10 @@ class _Encoder:
             if tag & 0xFFFF == 0:
                 continue
             key = f"{tag:08X}"
-            # Devices really send values that are no values of their representation.
-            with suppress(Exception):
+            try:
                 encoded[key] = self._element(data_set, element, f"{address}/{key}")
+            except Exception as error:  # noqa: BLE001 - devices really send values that are none of their representation
+                _left_out.labels(str(element.VR), type(error).__name__).inc()
         if _CHARACTER_SET in data_set:
             encoded["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
         return encoded
