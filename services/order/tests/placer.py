@@ -15,11 +15,16 @@ def a_number() -> str:
 
 
 def orm(
-    placer: str, *, control: str = "NW", code: str = "CTCHEST", priority: str = "R", control_id: str | None = None
+    placer: str,
+    *,
+    control: str = "NW",
+    code: str = "CTCHEST",
+    priority: str = "R",
+    said_at: str = "20260302091500",
 ) -> bytes:
     return "\r".join(
         (
-            f"MSH|^~\\&|EHR|GENERAL|FJ|FJ|20260302091500||ORM^O01^ORM_O01|{control_id or f'C{next(NUMBERS)}'}|P|2.5.1",
+            f"MSH|^~\\&|EHR|GENERAL|FJ|FJ|{said_at}||ORM^O01^ORM_O01|C{next(NUMBERS)}|P|2.5.1",
             f"PID|1||P{placer}^^^GENERAL^MR||Example^Ada||19700401|F",
             f"ORC|{control}|{placer}^EHR|A{placer}^MAIN",
             f"TQ1|1||||||||{priority}",

@@ -10,6 +10,7 @@ from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_rou
 from fj_hl7 import Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from order_service.adapters.early import EarlySweep
 from order_service.adapters.postgres import PostgresOrderBook, PostgresOrders
 from order_service.entrypoints.fhir import service_requests
 from order_service.entrypoints.hl7 import Translator
@@ -22,6 +23,7 @@ SERVICE: Final = "order"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "order_service")
 _RETENTION_SECONDS: Final = 3600.0
+_EARLY_SECONDS: Final = 300.0
 
 
 @asynccontextmanager
@@ -40,12 +42,15 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
+        keep = timedelta(days=settings.mllp_retention_days)
+        ledger = Ledger(keep=keep)
+        sweep = EarlySweep(bus.pool, timedelta(hours=settings.early_wait_hours), keep)
         door = orders_door(Translator(sites, namespace), bus.unit, PostgresOrders, ledger)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
                 Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+                Periodic("early sweep", _EARLY_SECONDS, sweep.run),
             ),
             "consumer": (consumer,),
             "relay": (Relay(bus),),

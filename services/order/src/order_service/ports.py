@@ -6,7 +6,9 @@ from uuid import UUID
 
 from fj_events import Fact, Identifier
 
-from order_service.domain.order import Order
+from order_service.domain.early import EarlyEntry
+from order_service.domain.order import Heard, Order
+from order_service.domain.wish import Wish
 
 
 class Orders(Protocol):
@@ -25,7 +27,25 @@ class Orders(Protocol):
         """
 
     async def save(self, order: Order) -> None:
-        """Keep a changed order."""
+        """Keep a changed order; when it was heard of last, only `add` and `heard` keep."""
+
+    async def heard(self, order_id: UUID, heard: Heard) -> None:
+        """Keep when the newest message about an order was made."""
+
+    async def lock_numbers(self, numbers: Sequence[Identifier | None]) -> None:
+        """Let nobody else place orders with these numbers, nor wait for them, until the end of the transaction."""
+
+    async def keep_early(self, wish: Wish) -> bool:
+        """Keep what came before its order. False where too many wait for the order already."""
+
+    async def early(self, numbers: Sequence[Identifier | None]) -> list[tuple[int, Wish]]:
+        """What waits for orders with these numbers, with an id, in the order of its time."""
+
+    async def forget_early(self, wish_id: int) -> None:
+        """What waited is done."""
+
+    async def refuse_early(self, wish_id: int, reason: str) -> None:
+        """What waited cannot be done: it stays for a person to see."""
 
     def emit(self, fact: Fact) -> UUID:
         """Say that something happened; it commits with the rest. Returns the id that the fact has on the log."""
@@ -39,3 +59,6 @@ class OrderBook(Protocol):
 
     async def find(self, *, accession: str | None, placer_order_number: str | None, limit: int) -> list[Order]:
         """The newest orders that have these numbers, whoever gave them out."""
+
+    async def early(self, limit: int) -> list[EarlyEntry]:
+        """What waits for its order or was refused when that came, the newest first."""

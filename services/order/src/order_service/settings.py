@@ -16,6 +16,8 @@ class Settings(ServiceSettings):
     """ORM^O01, OMG^O19, OMI^O23."""
     mllp_retention_days: int = Field(default=90, ge=1)
     """How long received messages are kept; after that the same message again would count as new."""
+    early_wait_hours: int = Field(default=24, ge=1)
+    """How long a change or cancel waits for its order, before a person has to see it."""
     destinations: str = Field(default="", validation_alias="EHR_SYNC_HL7_DESTINATIONS")
     """Whom `ehr_sync` delivers to: an order completes when all that want results have the newest final report."""
 

@@ -24,7 +24,7 @@ def cell(code: str, life: Life | None) -> str:
     """What the code does to an order in this state: the state after it, or how it is refused."""
     control = CONTROLS[code]
     if life is None:
-        return Life.ORDERED if control.places else "204"
+        return "waits" if control.waits else Life.ORDERED if control.places else "204"
     after = MOVES.get((life, control.act))
     if after is None:
         return control.unable

@@ -8,7 +8,9 @@ import pytest
 from fj_events import Identifier, Priority, Sex, patient_key
 from fj_hl7 import Message, Refusal
 from fj_runtime import Sites
-from order_service.entrypoints.hl7 import Translator, Wish
+from order_service.domain.order import Heard
+from order_service.domain.wish import Wish
+from order_service.entrypoints.hl7 import Translator
 
 NAMESPACE = UUID(int=7)
 MSH = "MSH|^~\\&|EHR|NORTHHOSP|FJ|FJ|20260302091500||ORM^O01|C1|P|2.5.1"
@@ -19,7 +21,7 @@ OBR = "OBR|1|||CTCHEST^CT chest^L"
 
 def wishes(*segments: str, sites: Sites | None = None) -> list[Wish]:
     message = Message.parse("\r".join((MSH, PID, *segments)).encode())
-    return Translator(sites or Sites.load(None), NAMESPACE).wishes(message)
+    return [said.wish for said in Translator(sites or Sites.load(None), NAMESPACE).wishes(message)]
 
 
 def test_a_plain_order_is_read_with_the_issuers_that_the_message_names() -> None:
@@ -158,3 +160,20 @@ def test_a_replacement_without_its_order_and_the_reverse_are_refused(groups: tup
     with pytest.raises(Refusal) as refusal:
         wishes(*groups)
     assert (refusal.value.errors[0].segment, refusal.value.errors[0].field) == ("ORC", 1)
+
+
+def test_a_wish_says_when_its_message_and_when_it_was_made() -> None:
+    [wish] = wishes("ORC|NW|PL1^EHR|||||||20260302090000+0000", OBR)
+    assert wish.heard.transaction_at == datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert wish.heard.said_at is not None
+
+
+def test_a_clock_that_is_ahead_does_not_silence_those_who_come_later() -> None:
+    [wish] = wishes("ORC|NW|PL1^EHR|||||||20990101", OBR)
+    assert wish.heard.transaction_at is not None
+    assert wish.heard.transaction_at <= datetime.now(UTC)
+
+
+def test_a_time_that_is_none_is_left_out() -> None:
+    [wish] = wishes("ORC|NW|PL1^EHR|||||||yesterday", OBR)
+    assert wish.heard == Heard(said_at=wish.heard.said_at)

@@ -6,19 +6,29 @@ from typing import Final
 from uuid import UUID
 
 from asyncpg import Pool, Record
-from fj_bus import Tx
 from fj_events import Fact, Identifier, OrderDetails
 from pydantic import TypeAdapter
 
+from order_service.adapters import early
+from order_service.adapters.early import PostgresEarly
+from order_service.domain.early import EarlyEntry
 from order_service.domain.life import Life
-from order_service.domain.order import Change, Order
+from order_service.domain.order import Change, Heard, Order
 
-_COLUMNS: Final = "order_id, site, life, details, changes, report_id, report_version, delivered"
+_COLUMNS: Final = (
+    "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at"
+)
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
 _ADD: Final = """
-INSERT INTO orders (order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, details)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
+INSERT INTO orders (
+    order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, details,
+    said_at, transaction_at
+)
+SELECT * FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
+    $9::timestamptz[], $10::timestamptz[]
+)
 ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
 RETURNING order_id
 """
@@ -28,6 +38,9 @@ UPDATE orders
        placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, changed_at = now()
  WHERE order_id = $1
 """
+_HEARD: Final = """
+UPDATE orders SET said_at = coalesce($2, said_at), transaction_at = coalesce($3, transaction_at) WHERE order_id = $1
+"""
 _FIND: Final = f"""
 SELECT {_COLUMNS} FROM orders
  WHERE ($1::text IS NULL OR accession_value = $1) AND ($2::text IS NULL OR placer_value = $2)
@@ -36,11 +49,8 @@ SELECT {_COLUMNS} FROM orders
 _CHANGES: Final = TypeAdapter(tuple[Change, ...])
 
 
-class PostgresOrders:
+class PostgresOrders(PostgresEarly):
     """See `order_service.ports.Orders`."""
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
 
     async def by_placer_number(self, number: Identifier) -> Order | None:
         return _order(await self._tx.connection.fetchrow(_BY_PLACER, number.value, number.issuer))
@@ -72,6 +82,9 @@ class PostgresOrders:
             accession.issuer,
         )
 
+    async def heard(self, order_id: UUID, heard: Heard) -> None:
+        await self._tx.connection.execute(_HEARD, order_id, heard.said_at, heard.transaction_at)
+
     def emit(self, fact: Fact) -> UUID:
         return self._tx.emit(fact)
 
@@ -88,6 +101,8 @@ def _row(order: Order) -> tuple[object, ...]:
         accession.value,
         accession.issuer,
         _json(details),
+        order.heard.said_at,
+        order.heard.transaction_at,
     )
 
 
@@ -111,6 +126,7 @@ def _order(row: Record | None) -> Order | None:
         report_id=row["report_id"],
         report_version=row["report_version"],
         delivered=json.loads(row["delivered"]),
+        heard=Heard(said_at=row["said_at"], transaction_at=row["transaction_at"]),
     )
 
 
@@ -130,3 +146,6 @@ class PostgresOrderBook:
     async def find(self, *, accession: str | None, placer_order_number: str | None, limit: int) -> list[Order]:
         rows = await self._pool.fetch(_FIND, accession, placer_order_number, limit)
         return [order for row in rows if (order := _order(row)) is not None]
+
+    async def early(self, limit: int) -> list[EarlyEntry]:
+        return await early.newest(self._pool, limit)

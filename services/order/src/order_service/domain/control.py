@@ -22,10 +22,12 @@ class Control:
     """Whether the message has to say what is asked for (OBR)."""
     places: bool = False
     """Whether it places an order that is not known."""
+    waits: bool = True
+    """Whether it waits for an order that is not known."""
 
 
 _TABLE: Final = {
-    "NW": Control(Act.CHANGE, "UA", needs_request=True, places=True),
+    "NW": Control(Act.CHANGE, "UA", needs_request=True, places=True, waits=False),
     "XO": Control(Act.CHANGE, "UX", needs_request=True),
     "XX": Control(Act.CHANGE, "UX", needs_request=True),
     "CA": Control(Act.CANCEL, "UC"),
@@ -36,8 +38,8 @@ _TABLE: Final = {
     "OH": Control(Act.HOLD, "UH"),
     "RL": Control(Act.RELEASE, "UR"),
     "OE": Control(Act.RELEASE, "UR"),
-    "RP": Control(Act.REPLACE, "UM"),
-    "RU": Control(Act.REPLACE, "UM"),
+    "RP": Control(Act.REPLACE, "UM", waits=False),
+    "RU": Control(Act.REPLACE, "UM", waits=False),
 }
 # XX, OC, OD, OH, OE and RU are how a department system says of an order of its own what it has done already.
 

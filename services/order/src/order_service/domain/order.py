@@ -29,6 +29,16 @@ from order_service.domain.numbers import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """When a message was made, as its sender says."""
+
+    said_at: datetime | None = None
+    """Of the message (MSH-7)."""
+    transaction_at: datetime | None = None
+    """Of the wish in it (ORC-9)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a placer sent, in canonical terms. What it leaves out is made by `place`."""
 
@@ -50,6 +60,7 @@ class Request:
     station_ae_title: str | None = None
     ordering_provider: Staff | None = None
     clinical: ClinicalPhi = field(default_factory=ClinicalPhi)
+    heard: Heard = field(default_factory=Heard)
 
 
 CHANGES_MAX: Final = 50
@@ -80,6 +91,8 @@ class Order:
     """The newest final or amended version that is known."""
     delivered: Mapping[str, int] = field(default_factory=dict)
     """Of each report and destination, `report id/name`, the newest version that is there."""
+    heard: Heard = field(default_factory=Heard)
+    """The newest message about it."""
 
 
 _ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
@@ -88,7 +101,8 @@ _ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
 
 def place(request: Request, order_id: UUID) -> Order:
     """A new order; numbers that the placer left out are made from its id."""
-    return Order(order_id=order_id, site=request.site, life=Life.ORDERED, details=_details(request, order_id, None))
+    details = _details(request, order_id, None)
+    return Order(order_id=order_id, site=request.site, life=Life.ORDERED, details=details, heard=request.heard)
 
 
 def change(order: Order, request: Request) -> Order:

@@ -25,7 +25,7 @@ from fj_events import (
 from fj_fhir import FhirError, Issue, IssueCode, NotProcessable, ServiceRequestInput, Subject
 from fj_runtime import AWAY, Actor, Site, Sites
 
-from order_service import handlers
+from order_service import commands
 from order_service.domain import order as domain
 from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.life import Life
@@ -36,7 +36,7 @@ from order_service.ports import Orders
 _SEXES: Final = MappingProxyType({"male": Sex.MALE, "female": Sex.FEMALE, "other": Sex.OTHER, "unknown": Sex.UNKNOWN})
 _STATUS: Final = MappingProxyType({Life.HELD: "on-hold", Life.CANCELLED: "revoked", Life.COMPLETED: "completed"})
 """R4 request-status of what is not active."""
-_PAUSES: Final = MappingProxyType({"on-hold": handlers.hold_order, "active": handlers.release_order})
+_PAUSES: Final = MappingProxyType({"on-hold": commands.hold_order, "active": commands.release_order})
 """What the R4 request-status of an update asks for, beside what it changes."""
 
 
@@ -55,7 +55,7 @@ def service_requests(
         _must_be(wish, {"active"})
         request = _request(wish, sites.main, namespace)
         async with unit(actor) as tx:
-            order = await _granted(handlers.place_order(request, orders(tx), actor))
+            order = await _granted(commands.place_order(request, orders(tx), actor))
         return _answer(order, 201)
 
     @router.put("/ServiceRequest/{order_id}")
@@ -64,11 +64,11 @@ def service_requests(
         _must_be(wish, {"active", "on-hold", "revoked"})
         async with unit(actor) as tx:
             if wish.status == "revoked":
-                order = await _granted(handlers.cancel_order(order_id, wish.reason, orders(tx), actor))
+                order = await _granted(commands.cancel_order(order_id, wish.reason, orders(tx), actor))
             else:
                 request = _request(wish, sites.main, namespace)
                 await _granted(_PAUSES[wish.status](order_id, None, orders(tx), actor))
-                order = await _granted(handlers.change_order(order_id, request, orders(tx), actor))
+                order = await _granted(commands.change_order(order_id, request, orders(tx), actor))
         return _answer(order, 200)
 
     return router

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -14,7 +14,8 @@ from fj_runtime import Site, Sites
 from order_service.domain.control import CONTROLS, REPLACEMENT
 from order_service.domain.life import Act
 from order_service.domain.numbers import SH
-from order_service.domain.order import Request
+from order_service.domain.order import Heard, Request
+from order_service.domain.wish import Wish
 
 _PRIORITIES: Final = {"S": Priority.STAT, "A": Priority.ASAP, "U": Priority.URGENT, "T": Priority.URGENT}
 """HL7 table 0485 and the older TQ-6; whatever else is routine."""
@@ -57,19 +58,11 @@ _MODALITIES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One ORC group: what the placer wants done with one order."""
+class Said:
+    """One ORC group: what is wanted, and where it stands."""
 
-    control: str
-    """ORC-1, table 0119."""
-    number: Identifier
-    """ORC-2 or OBR-2: which order."""
-    request: Request
-    reason: str | None
-    """ORC-16: why."""
+    wish: Wish
     orc: Segment
-    replacement: Request | None = None
-    """What is wanted instead: of RP and RU the group RO behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ class Translator:
     sites: Sites
     namespace: UUID
 
-    def wishes(self, message: Message) -> list[Wish]:
+    def wishes(self, message: Message) -> list[Said]:
         """Every order of a message. Raises Refusal, which points at what does not fit."""
         site = self.sites.of_sender(*message.sender)
         patient = _patient(PID.read(message["PID"]), site)
@@ -88,7 +81,7 @@ class Translator:
             raise missing("ORC")
         return _paired([self._wish(message, group, patient, site) for group in groups])
 
-    def _wish(self, message: Message, group: Group, patient: PatientPhi, site: Site) -> Wish:
+    def _wish(self, message: Message, group: Group, patient: PatientPhi, site: Site) -> Said:
         orc = group["ORC"]
         control = orc.required(1).upper()
         obr = group.segment("OBR")
@@ -101,6 +94,7 @@ class Translator:
             raise missing("PID", 1, 3)
         accession, filler = _accession(group, site)
         ipc = group.segment("IPC")
+        heard = _heard(message, orc, site)
         request = Request(
             site=site.name,
             patient_id=patient_key(self.namespace, patient.id.issuer, patient.id.value),
@@ -120,8 +114,18 @@ class Translator:
             station_ae_title=_get(ipc, 9)[:SH] or None,
             ordering_provider=_provider(orc, obr),
             clinical=_clinical(message, obr, site),
+            heard=heard,
         )
-        return Wish(control, placer, request, orc.get(16, 2) or orc.get(16) or None, orc)
+        reason = orc.get(16, 2) or orc.get(16) or None
+        return Said(Wish(control=control, number=placer, request=request, heard=heard, reason=reason), orc)
+
+
+def _heard(message: Message, orc: Segment, site: Site) -> Heard:
+    """When it was said. A clock that is ahead must not silence those who come later: nothing is newer than now."""
+    now = datetime.now(UTC)
+    times = (message.header.time(7), orc.time(9))
+    said_at, transaction_at = (min(_at(time, site.localize), now) if time else None for time in times)
+    return Heard(said_at=said_at, transaction_at=transaction_at)
 
 
 def _needs_request(control: str) -> bool:
@@ -129,29 +133,30 @@ def _needs_request(control: str) -> bool:
     return control == REPLACEMENT or (known is not None and known.needs_request)
 
 
-def _replaces(wish: Wish) -> bool:
-    known = CONTROLS.get(wish.control)
+def _replaces(said: Said) -> bool:
+    known = CONTROLS.get(said.wish.control)
     return known is not None and known.act is Act.REPLACE
 
 
-def _paired(wishes: Sequence[Wish]) -> list[Wish]:
+def _paired(everything: Sequence[Said]) -> list[Said]:
     """The wishes, each RP or RU with the RO that follows it. Raises Refusal where one is without the other."""
-    paired: list[Wish] = []
-    for wish in wishes:
-        if wish.control == REPLACEMENT:
-            if not paired or not _replaces(paired[-1]) or paired[-1].replacement is not None:
-                raise _alone(wish, f"{REPLACEMENT} follows no RP or RU")
-            paired[-1] = replace(paired[-1], replacement=wish.request)
+    paired: list[Said] = []
+    for said in everything:
+        if said.wish.control == REPLACEMENT:
+            if not paired or not _replaces(paired[-1]) or paired[-1].wish.replacement is not None:
+                raise _alone(said, f"{REPLACEMENT} follows no RP or RU")
+            replaced = paired.pop()
+            paired.append(replace(replaced, wish=replace(replaced.wish, replacement=said.wish.request)))
         else:
-            paired.append(wish)
-    for wish in paired:
-        if _replaces(wish) and wish.replacement is None:
-            raise _alone(wish, f"{wish.control} is followed by no {REPLACEMENT}")
+            paired.append(said)
+    for said in paired:
+        if _replaces(said) and said.wish.replacement is None:
+            raise _alone(said, f"{said.wish.control} is followed by no {REPLACEMENT}")
     return paired
 
 
-def _alone(wish: Wish, text: str) -> Refusal:
-    return Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "ORC", wish.orc.sequence, 1))
+def _alone(said: Said, text: str) -> Refusal:
+    return Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "ORC", said.orc.sequence, 1))
 
 
 def _patient(pid: PID, site: Site) -> PatientPhi:

@@ -11,7 +11,8 @@ from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, Priorit
 from fj_runtime import Actor, Sites
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
-from order_service import handlers
+from order_service import commands
+from order_service.domain.early import EarlyEntry
 from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.order import Order, Request
 from order_service.ports import OrderBook, Orders
@@ -81,7 +82,7 @@ def orders_router(
     async def place(new: NewOrder, actor: Actor) -> OrderView:
         request = _request(new, sites, namespace)
         async with unit(actor) as tx:
-            order = await _granted(handlers.place_order(request, orders(tx), actor))
+            order = await _granted(commands.place_order(request, orders(tx), actor))
         return OrderView.of(order)
 
     @router.get("/orders")
@@ -93,6 +94,11 @@ def orders_router(
         found = await book.find(accession=accession, placer_order_number=placer_order_number, limit=limit)
         return [OrderView.of(order) for order in found]
 
+    @router.get("/early")
+    async def early(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[EarlyEntry]:
+        """What waits for its order, or could not be done when that came, the newest first."""
+        return await book.early(limit)
+
     @router.get("/orders/{order_id}")
     async def read(order_id: UUID) -> OrderView:
         order = await book.read(order_id)
@@ -103,19 +109,19 @@ def orders_router(
     @router.post("/orders/{order_id}/cancel")
     async def cancel(order_id: UUID, because: Because, actor: Actor) -> OrderView:
         async with unit(actor) as tx:
-            order = await _granted(handlers.cancel_order(order_id, because.reason, orders(tx), actor))
+            order = await _granted(commands.cancel_order(order_id, because.reason, orders(tx), actor))
         return OrderView.of(order)
 
     @router.post("/orders/{order_id}/hold")
     async def hold(order_id: UUID, because: Because, actor: Actor) -> OrderView:
         async with unit(actor) as tx:
-            order = await _granted(handlers.hold_order(order_id, because.reason, orders(tx), actor))
+            order = await _granted(commands.hold_order(order_id, because.reason, orders(tx), actor))
         return OrderView.of(order)
 
     @router.post("/orders/{order_id}/release")
     async def release(order_id: UUID, because: Because, actor: Actor) -> OrderView:
         async with unit(actor) as tx:
-            order = await _granted(handlers.release_order(order_id, because.reason, orders(tx), actor))
+            order = await _granted(commands.release_order(order_id, because.reason, orders(tx), actor))
         return OrderView.of(order)
 
     return router

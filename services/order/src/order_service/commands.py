@@ -1,0 +1,190 @@
+"""What somebody asks for: one function per command."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID, uuid4
+
+from fj_events import Identifier, OrderHeld, OrderReleased
+
+from order_service.domain import facts
+from order_service.domain import order as domain
+from order_service.domain.control import CONTROLS
+from order_service.domain.errors import NoSuchOrder, NumberTaken, OrderError
+from order_service.domain.life import Act
+from order_service.domain.order import Order, Request
+from order_service.domain.wish import Wish, is_older
+from order_service.ports import Orders
+
+
+class Outcome(StrEnum):
+    """What became of a wish that was not refused."""
+
+    DONE = "done"
+    OLDER = "older"
+    """A newer message about the order was heard before: nothing changed."""
+    WAITS = "waits"
+    """The order is not known yet."""
+
+
+async def grant(wish: Wish, orders: Orders) -> Outcome:
+    """Do to an order what its placer wants, unless something newer was heard of it; before its order it waits.
+
+    Raises what the act raises, and NoSuchOrder for what cannot wait.
+    """
+    control = CONTROLS[wish.control]
+    known = await orders.by_placer_number(wish.number)
+    if known is None and control.waits:
+        await orders.lock_numbers([wish.number])
+        known = await orders.by_placer_number(wish.number)
+    if known is None:
+        if not (control.waits and await orders.keep_early(wish)):
+            raise NoSuchOrder(str(wish.number))
+        return Outcome.WAITS
+    if is_older(wish.heard, known.heard):
+        return Outcome.OLDER
+    await _ACTS[control.act](wish, orders)
+    await orders.heard(known.order_id, wish.heard)
+    return Outcome.DONE
+
+
+async def place_order(request: Request, orders: Orders, actor: str | None = None) -> Order:
+    """Take a new order (NW). The same placer number again is the same order, changed where the message differs."""
+    [order] = await place_orders([request], orders, actor)
+    return order or await change_order(request.placer_order_number, request, orders, actor)
+
+
+async def place_orders(
+    requests: Sequence[Request], orders: Orders, actor: str | None = None, replaces: UUID | None = None
+) -> list[Order | None]:
+    """Take new orders, many at once. None stands for one whose placer number is known: at most a change of it.
+
+    What was heard of them before, and waited, is done now.
+    """
+    placed = [domain.place(request, uuid4()) for request in requests]
+    await orders.lock_numbers([order.details.placer_order_number for order in placed])
+    kept = await orders.add(placed)
+    for order in placed:
+        if order.order_id in kept:
+            orders.emit(facts.placed(order, actor, replaces))
+    await _wake([order for order in placed if order.order_id in kept], orders)
+    return [order if order.order_id in kept else None for order in placed]
+
+
+async def change_order(
+    number: Identifier | UUID | None, request: Request, orders: Orders, actor: str | None = None
+) -> Order:
+    """Change an order before its exam starts (XO). Raises NoSuchOrder, NotPossible, OtherPatient."""
+    known = await _known(number, orders)
+    order = domain.change(known, request)
+    if order is not known:
+        fact_id = orders.emit(facts.changed(order, domain.differences(known.details, order.details), actor))
+        order = domain.told(order, fact_id, known.details)
+        await orders.save(order)
+    return order
+
+
+async def cancel_order(
+    number: Identifier | UUID, reason: str | None, orders: Orders, actor: str | None = None
+) -> Order:
+    """Take an order back before its exam starts (CA, DC); twice is once. Raises NoSuchOrder, NotPossible."""
+    known = await _known(number, orders)
+    order = domain.act_on(known, Act.CANCEL)
+    if order != known:
+        await orders.save(order)
+        orders.emit(facts.cancelled(order, reason, actor))
+    return order
+
+
+async def replace_order(
+    number: Identifier, request: Request, reason: str | None, orders: Orders, actor: str | None = None
+) -> Order:
+    """Cancel an order and place another one instead of it (RP with RO). One with the same number is a change.
+
+    Raises NoSuchOrder, NotPossible, NumberTaken.
+    """
+    if request.placer_order_number == number:
+        return await change_order(number, request, orders, actor)
+    known = await _known(number, orders)
+    replaced = domain.act_on(known, Act.REPLACE)
+    [order] = await place_orders([request], orders, actor, replaces=known.order_id)
+    if order is None:
+        raise NumberTaken(str(request.placer_order_number))
+    await orders.save(replaced)
+    orders.emit(facts.cancelled(replaced, reason, actor, replaced_by=order.order_id))
+    return order
+
+
+async def hold_order(number: Identifier | UUID, reason: str | None, orders: Orders, actor: str | None = None) -> Order:
+    """Let an order wait, before its exam starts (HD); twice is once. Raises NoSuchOrder, NotPossible."""
+    known = await _known(number, orders)
+    order = domain.act_on(known, Act.HOLD)
+    if order != known:
+        await orders.save(order)
+        orders.emit(OrderHeld(**facts.paused(order, reason, actor)))
+    return order
+
+
+async def release_order(
+    number: Identifier | UUID, reason: str | None, orders: Orders, actor: str | None = None
+) -> Order:
+    """A held order need not wait any longer (RL); one that is not held stays. Raises NoSuchOrder, NotPossible."""
+    known = await _known(number, orders)
+    order = domain.act_on(known, Act.RELEASE)
+    if order != known:
+        await orders.save(order)
+        orders.emit(OrderReleased(**facts.paused(order, reason, actor)))
+    return order
+
+
+async def _known(number: Identifier | UUID | None, orders: Orders) -> Order:
+    by_number = orders.by_id(number) if isinstance(number, UUID) else number and orders.by_placer_number(number)
+    known = await by_number if by_number else None
+    if known is None:
+        raise NoSuchOrder(str(number or ""))
+    return known
+
+
+async def _wake(placed: Sequence[Order], orders: Orders) -> None:
+    """What came before its order is done in the order of its time; what is refused now, a person has to see."""
+    for wish_id, wish in await orders.early([order.details.placer_order_number for order in placed]):
+        try:
+            await grant(wish, orders)
+        except OrderError as error:
+            await orders.refuse_early(wish_id, str(error))
+        else:
+            await orders.forget_early(wish_id)
+
+
+async def _change(wish: Wish, orders: Orders) -> None:
+    await change_order(wish.number, wish.request, orders)
+
+
+async def _cancel(wish: Wish, orders: Orders) -> None:
+    await cancel_order(wish.number, wish.reason, orders)
+
+
+async def _hold(wish: Wish, orders: Orders) -> None:
+    await hold_order(wish.number, wish.reason, orders)
+
+
+async def _release(wish: Wish, orders: Orders) -> None:
+    await release_order(wish.number, wish.reason, orders)
+
+
+async def _replace(wish: Wish, orders: Orders) -> None:
+    if wish.replacement is not None:
+        await replace_order(wish.number, wish.replacement, wish.reason, orders)
+
+
+_ACTS: Final[Mapping[Act, Callable[[Wish, Orders], Awaitable[None]]]] = MappingProxyType(
+    {
+        Act.CHANGE: _change,
+        Act.CANCEL: _cancel,
+        Act.HOLD: _hold,
+        Act.RELEASE: _release,
+        Act.REPLACE: _replace,
+    }
+)
+"""What to do about an order that is there."""

@@ -1,0 +1,35 @@
+"""What a placer wants done with one order, and which of two messages about it is the newer one."""
+
+from dataclasses import dataclass
+
+from fj_events import Identifier
+
+from order_service.domain.order import Heard, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One ORC group."""
+
+    control: str
+    """ORC-1, table 0119."""
+    number: Identifier
+    """ORC-2 or OBR-2: which order."""
+    request: Request
+    heard: Heard
+    reason: str | None = None
+    """ORC-16: why."""
+    replacement: Request | None = None
+    """What is wanted instead: of RP and RU the group RO behind it."""
+
+
+def is_older(this: Heard, newest: Heard) -> bool:
+    """Whether a message is older than what was heard before. What cannot be compared counts as newer, as it came later.
+
+    The times of the wish itself decide where both messages have one and they differ: a message may be made anew. They
+    are never compared with times of messages, since some placers put the time of the first order in every ORC-9.
+    """
+    wanted, newest_wanted = this.transaction_at, newest.transaction_at
+    if wanted and newest_wanted and wanted != newest_wanted:
+        return wanted < newest_wanted
+    return bool(this.said_at and newest.said_at and this.said_at < newest.said_at)
