@@ -18,7 +18,7 @@ from reporting_service.settings import Settings
 
 SERVICE: Final = "reporting"
 ROLES: Final = ("listener", "consumer", "relay")
-MIGRATIONS: Final = ("fj_bus", "fj_hl7", "reporting_service")
+MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "reporting_service")
 _RETENTION_SECONDS: Final = 3600.0
 
 

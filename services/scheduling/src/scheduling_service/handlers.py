@@ -14,7 +14,9 @@ from fj_events import (
     OrderHeld,
     OrderPlaced,
     OrderReleased,
+    PatientMerged,
     PatientRegistered,
+    PatientUnmerged,
     PatientUpdated,
     Refused,
     Uid,
@@ -120,6 +122,13 @@ async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: S
         await schedule.save(exam)
 
 
+async def on_patient_moved(fact: PatientMerged | PatientUnmerged, schedule: Schedule) -> None:
+    """Show on the worklist whose the orders under a number are now."""
+    await schedule.hold_patients(fact.patient_id, fact.survivor_id)
+    for exam in await schedule.open_exams_under(fact.patient_id):
+        await schedule.save(exam)
+
+
 async def create_performed(performed: PerformedStep, schedule: Schedule, lists: InstanceLists) -> None:
     """A modality begins (MPPS N-CREATE, IHE RAD-6). Raises DuplicateInstance."""
     await schedule.lock(*_named_by(performed))
@@ -184,7 +193,8 @@ async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: In
 async def _joined(exam: Exam, known: Surroundings, schedule: Schedule) -> Exam:
     """An exam with what was performed for it before anybody knew that; unscheduled exams of it are linked to it."""
     uids = {study.study_instance_uid for study in known.studies}
-    loose = [each for each in known.loose_ends if each.study_instance_uid in uids or meant(each, [exam])]
+    named = replace(exam, patient_ids=known.patient_ids)
+    loose = [each for each in known.loose_ends if each.study_instance_uid in uids or meant(each, [named])]
     for performed in loose:
         unscheduled = await schedule.exam(performed.study_instance_uid)
         if unscheduled is not None:

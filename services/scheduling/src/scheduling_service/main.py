@@ -29,7 +29,7 @@ from scheduling_service.settings import Settings
 
 SERVICE: Final = "scheduling"
 ROLES: Final = ("listener", "consumer", "relay")
-MIGRATIONS: Final = ("fj_bus", "scheduling_service")
+MIGRATIONS: Final = ("fj_bus", "fj_survivors", "scheduling_service")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Surroundings(NamedTuple):
     """Those that belong to its order, by UID."""
     loose_ends: list[PerformedStep]
     """Performed steps without an ordered exam that share a Study UID, an accession number or a step id with it."""
+    patient_ids: frozenset[UUID] = frozenset()
+    """By which a modality may name its patient."""
 
 
 class Schedule(Protocol):
@@ -64,6 +66,12 @@ class Schedule(Protocol):
 
     async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
         """Keep who a patient is."""
+
+    async def hold_patients(self, *patient_ids: UUID) -> None:
+        """Wait until nobody else plans for these patients or learns who they are, and keep them until the end."""
+
+    async def open_exams_under(self, patient_id: UUID) -> list[Exam]:
+        """The exams with open steps whose orders name this patient, whoever that is by now."""
 
     async def open_steps(self, site: str, ae_titles: Collection[str], day: datetime) -> Mapping[str, int]:
         """How many steps wait at these stations on this day, by AE title."""

@@ -1,6 +1,7 @@
 """Exams and their reports in PostgreSQL, inside the transaction of a message or command."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -33,6 +34,11 @@ class PostgresReports:
         self._tx = tx
         self._db = tx.connection
 
+    @property
+    def _said_at(self) -> datetime:
+        """When the fact at hand became one."""
+        return self._tx.cause.time if self._tx.cause else datetime.now(UTC)
+
     async def keep_order(self, order_id: UUID, site: str, details: OrderDetails) -> None:
         placer, accession = details.placer_order_number, details.accession_number
         numbers = (accession.value, placer.value if placer else None, details.study_instance_uid)
@@ -51,6 +57,7 @@ class PostgresReports:
             accession.issuer,
             details.study_instance_uid,
             details.patient_id,
+            self._said_at,
         )
 
     async def keep_study(self, study: StudyReceived | StudyAvailable | StudyUpdated) -> None:
@@ -70,6 +77,7 @@ class PostgresReports:
             study.description,
             counted,
             available,
+            self._said_at,
         )
 
     async def link(self, study_instance_uid: str, site: str, order_id: UUID) -> None:

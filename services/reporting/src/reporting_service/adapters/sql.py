@@ -4,22 +4,24 @@ from typing import Final
 
 KEEP_ORDER: Final = """
 INSERT INTO orders (order_id, site, details, placer_value, placer_issuer, accession_value, accession_issuer,
-                    study_instance_uid, patient_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                    study_instance_uid, patient_id, recorded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (order_id) DO UPDATE
    SET details = excluded.details, placer_value = excluded.placer_value, placer_issuer = excluded.placer_issuer,
        accession_value = excluded.accession_value, accession_issuer = excluded.accession_issuer,
-       study_instance_uid = excluded.study_instance_uid, patient_id = excluded.patient_id
+       study_instance_uid = excluded.study_instance_uid, patient_id = excluded.patient_id,
+       recorded_at = least(orders.recorded_at, excluded.recorded_at)
 """
 KEEP_STUDY: Final = """
 INSERT INTO studies AS s (study_instance_uid, site, accession_value, accession_issuer, patient_id, patient, modalities,
-                          description, number_of_instances, available_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, 0), $10)
+                          description, number_of_instances, available_at, recorded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, 0), $10, $11)
 ON CONFLICT (study_instance_uid) DO UPDATE
    SET accession_value = excluded.accession_value, accession_issuer = excluded.accession_issuer,
        patient_id = excluded.patient_id, patient = excluded.patient, modalities = excluded.modalities,
        description = excluded.description, number_of_instances = coalesce($9, s.number_of_instances),
-       available_at = coalesce(s.available_at, excluded.available_at)
+       available_at = coalesce(s.available_at, excluded.available_at),
+       recorded_at = least(s.recorded_at, excluded.recorded_at)
 """
 LINK: Final = """
 INSERT INTO studies (study_instance_uid, site, order_id) VALUES ($1, $2, $3)
@@ -96,12 +98,18 @@ SELECT coalesce(s.order_id::text, s.study_instance_uid) AS exam_key, s.site, s.o
        s.accession_value AS study_accession, s.accession_issuer AS study_accession_issuer, s.patient, s.modalities,
        s.description, s.number_of_instances, s.available_at, s.priority, s.priority_reason, o.details,
        e.state AS exam_state,
-       p.details AS current_patient, r.status, d.exam_key IS NOT NULL AS has_draft,
+       coalesce(p.details, CASE WHEN w.patient_id <> w.named THEN survivor_details(w.patient_id) END)
+       AS current_patient,
+       r.status, d.exam_key IS NOT NULL AS has_draft,
        least(rank_of(s.priority), rank_of(o.details ->> 'priority')) AS rank
   FROM studies AS s
   LEFT JOIN orders AS o USING (order_id)
   LEFT JOIN exams AS e USING (order_id)
-  LEFT JOIN patients AS p ON p.patient_id = coalesce(o.patient_id, s.patient_id)
+ CROSS JOIN LATERAL (
+       SELECT coalesce(o.patient_id, s.patient_id) AS named,
+              survivor_of(coalesce(o.patient_id, s.patient_id), coalesce(o.recorded_at, s.recorded_at)) AS patient_id
+       ) AS w
+  LEFT JOIN patients AS p ON p.patient_id = w.patient_id
   LEFT JOIN reports AS r
     ON r.order_id = s.order_id OR (s.order_id IS NULL AND r.study_instance_uid = s.study_instance_uid)
   LEFT JOIN drafts AS d ON d.exam_key = coalesce(s.order_id::text, s.study_instance_uid)

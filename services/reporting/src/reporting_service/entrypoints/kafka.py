@@ -18,6 +18,7 @@ from fj_events import (
     StudyReceived,
     StudyUpdated,
 )
+from fj_survivors import follow
 
 from reporting_service import handlers
 from reporting_service.ports import Reports
@@ -28,6 +29,7 @@ def subscribe(consumer: Consumer, reports: Callable[[Tx], Reports]) -> None:
     _what_is_asked_for(consumer, reports)
     _what_was_made(consumer, reports)
     _how_far_the_exam_is(consumer, reports)
+    follow(consumer)
 
 
 def _what_is_asked_for(consumer: Consumer, reports: Callable[[Tx], Reports]) -> None:

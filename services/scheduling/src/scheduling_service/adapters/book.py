@@ -1,6 +1,10 @@
 """Exams looked up from outside of any transaction."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from asyncpg import Record
+from fj_events import PatientPhi
 
 from scheduling_service.adapters.records import EXAMS, exam_of, step_of
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
@@ -9,7 +13,16 @@ from scheduling_service.domain.step import Step
 if TYPE_CHECKING:
     from fj_runtime.database import Pool
 
-_FIND: Final = f"""{EXAMS}
+# With who the patient is after a merge; without one, as the order says.
+_SHOWN: Final = EXAMS.replace(
+    "\n  FROM exam e",
+    """,
+       (SELECT coalesce(nullif(p.patient, '{}'), survivor_details(w))::text
+          FROM survivor_of(e.patient_id, e.recorded_at) AS w LEFT JOIN patient p ON p.patient_id = w
+         WHERE w <> e.patient_id) AS survivor
+  FROM exam e""",
+)
+_FIND: Final = f"""{_SHOWN}
  WHERE ($1::text IS NULL OR e.site = $1) AND ($2::text IS NULL OR e.state = $2)
    AND ($3::uuid IS NULL OR e.order_id = $3 OR e.linked_to = $3)
    AND ($4::text IS NULL OR e.accession_number = $4)
@@ -33,8 +46,8 @@ class PostgresExamBook:
         self._pool = pool
 
     async def read(self, key: str) -> Exam | None:
-        row = await self._pool.fetchrow(f"{EXAMS} WHERE e.exam_key = $1", key)
-        return None if row is None else exam_of(row)
+        row = await self._pool.fetchrow(f"{_SHOWN} WHERE e.exam_key = $1", key)
+        return None if row is None else _shown(row)
 
     async def find(self, wanted: Wanted, limit: int) -> list[Exam]:
         rows = await self._pool.fetch(
@@ -46,7 +59,7 @@ class PostgresExamBook:
             wanted.study_instance_uid,
             limit,
         )
-        return [exam_of(row) for row in rows]
+        return [_shown(row) for row in rows]
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         rows = await self._pool.fetch(
@@ -60,3 +73,12 @@ class PostgresExamBook:
             limit,
         )
         return [(row["exam_key"], step_of(row["state"], row["plan"])) for row in rows]
+
+
+def _shown(row: Record) -> Exam:
+    exam = exam_of(row)
+    if row["survivor"] is None or exam.ordered is None:
+        return exam
+    survivor = PatientPhi.model_validate_json(row["survivor"], extra="ignore")
+    details = exam.ordered.details.model_copy(update={"patient": survivor})
+    return replace(exam, ordered=replace(exam.ordered, details=details))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -33,6 +33,11 @@ _OPEN_OF: Final = """
 SELECT exam_key FROM exam
  WHERE exam_key IN (SELECT exam_key FROM worklist WHERE patient_id = $1) ORDER BY exam_key FOR UPDATE
 """
+_OPEN_UNDER: Final = """
+SELECT exam_key FROM exam
+ WHERE patient_id = $1 AND EXISTS (SELECT FROM step WHERE step.exam_key = exam.exam_key AND step.state = 'SCHEDULED')
+ ORDER BY exam_key FOR UPDATE
+"""
 _OF_PERFORMED: Final = """
 SELECT exam_key FROM exam
  WHERE exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
@@ -52,8 +57,8 @@ SELECT 'performed', performed::text, created_at, sop_instance_uid FROM performed
 _SAVE: Final = """
 WITH kept AS (
     INSERT INTO exam (exam_key, site, order_id, study_instance_uid, ordered_study_uid, accession_number, patient_id,
-                      state, linked_to, ordered)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                      state, linked_to, ordered, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $19)
     ON CONFLICT (exam_key) DO UPDATE
        SET study_instance_uid = excluded.study_instance_uid, ordered_study_uid = excluded.ordered_study_uid,
            accession_number = excluded.accession_number, patient_id = excluded.patient_id, state = excluded.state,
@@ -99,9 +104,19 @@ INSERT INTO study (study_instance_uid, order_id, study) VALUES ($1, $2, $3)
 ON CONFLICT (study_instance_uid) DO UPDATE SET order_id = excluded.order_id, study = excluded.study
 """
 # Holds the patient until the end, so that a new name meets every exam that was planned under the old one.
+_HOLD: Final = """
+INSERT INTO patient (patient_id, patient) SELECT id, '{}' FROM unnest($1::uuid[]) AS id ORDER BY id
+ON CONFLICT (patient_id) DO UPDATE SET patient_id = excluded.patient_id
+"""
+_WHOSE: Final = """
+SELECT survivor_of($1, coalesce((SELECT recorded_at FROM exam WHERE exam_key = $2), $3))
+"""
+_NAMED_AS: Final = """
+SELECT named_as($1, coalesce((SELECT recorded_at FROM exam WHERE exam_key = $2), $3)) AS id
+"""
 _PATIENT: Final = """
-INSERT INTO patient (patient_id, patient) VALUES ($1, '{}')
-ON CONFLICT (patient_id) DO UPDATE SET patient_id = excluded.patient_id RETURNING patient::text
+SELECT CASE WHEN patient = '{}' THEN coalesce(survivor_details(patient_id), patient) ELSE patient END::text
+  FROM patient WHERE patient_id = $1
 """
 _SAVE_PATIENT: Final = """
 INSERT INTO patient (patient_id, patient) VALUES ($1, $2)
@@ -133,14 +148,18 @@ class PostgresSchedule:
     async def open_exams_of(self, patient_id: UUID) -> list[Exam]:
         return await self._exams(_OPEN_OF, patient_id)
 
+    async def open_exams_under(self, patient_id: UUID) -> list[Exam]:
+        return await self._exams(_OPEN_UNDER, patient_id)
+
     async def exams_of(self, performed: PerformedStep) -> list[Exam]:
         return await self._exams(_OF_PERFORMED, performed.sop_instance_uid)
 
     async def surroundings(self, exam: Exam) -> Surroundings:
-        found = Surroundings([], [])
         if exam.ordered is None:
-            return found
+            return Surroundings([], [])
         details = exam.ordered.details
+        ids = await self._tx.connection.fetch(_NAMED_AS, details.patient_id, exam.key, self._said_at)
+        found = Surroundings([], [], frozenset(row["id"] for row in ids))
         rows = await self._tx.connection.fetch(
             _SURROUNDINGS,
             exam.ordered.order_id,
@@ -157,7 +176,7 @@ class PostgresSchedule:
 
     async def save(self, exam: Exam) -> None:
         waiting = await self._waiting(exam)
-        await self._tx.connection.execute(_SAVE, *exam_columns(exam), len(waiting))
+        await self._tx.connection.execute(_SAVE, *exam_columns(exam), len(waiting), self._said_at)
         if waiting:
             await self._tx.connection.executemany(_FILL_WORKLIST, worklist_rows(exam.key, waiting))
 
@@ -184,7 +203,13 @@ class PostgresSchedule:
         text = study.model_dump_json(exclude_none=True)
         await self._tx.connection.execute(_SAVE_STUDY, study.study_instance_uid, study.order_id, text)
 
+    async def hold_patients(self, *patient_ids: UUID) -> None:
+        await self._tx.connection.execute(_HOLD, sorted(set(patient_ids)))
+
     async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
+        # With those whose exams will show it: they are held in one order everywhere.
+        ids = await self._tx.connection.fetch("SELECT ids_of($1) AS id", patient_id)
+        await self.hold_patients(patient_id, *(row["id"] for row in ids))
         await self._tx.connection.execute(_SAVE_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
 
     async def open_steps(self, site: str, ae_titles: Collection[str], day: datetime) -> Mapping[str, int]:
@@ -203,9 +228,25 @@ class PostgresSchedule:
         """What the exam has on the worklist."""
         if exam.ordered is None or not any(step.state is StepState.SCHEDULED for step in exam.steps):
             return []
-        text = await self._tx.connection.fetchval(_PATIENT, exam.ordered.details.patient_id)
+        survivor_id = await self._survivor_of(exam.key, exam.ordered.details.patient_id)
+        text = await self._tx.connection.fetchval(_PATIENT, survivor_id)
         current = PatientPhi.model_validate_json(text, extra="ignore")
-        return items(exam, current, self._zone_of(exam.site))
+        return items(exam, current, self._zone_of(exam.site), survivor_id)
+
+    async def _survivor_of(self, exam_key: str, patient_id: UUID) -> UUID:
+        """Whose an exam is, held until the end together with whom its order names; a merge may be quicker than that."""
+        asked = (_WHOSE, patient_id, exam_key, self._said_at)
+        found: UUID = await self._tx.connection.fetchval(*asked)
+        await self.hold_patients(patient_id, found)
+        survivor_id: UUID = await self._tx.connection.fetchval(*asked)
+        if survivor_id != found:
+            await self.hold_patients(survivor_id)
+        return survivor_id
+
+    @property
+    def _said_at(self) -> datetime:
+        """When the fact at hand became one."""
+        return self._tx.cause.time if self._tx.cause else datetime.now(UTC)
 
 
 def _hash(name: str) -> int:

@@ -14,6 +14,7 @@ from scheduling_service.domain.worklist import Item, folded, name_groups
 
 EXAMS = """
 SELECT e.exam_key, e.site, e.order_id, e.study_instance_uid, e.state, e.linked_to, e.ordered,
+       ARRAY(SELECT named_as(e.patient_id, e.recorded_at)) AS patient_ids,
        ARRAY(SELECT s.state FROM step s WHERE s.exam_key = e.exam_key ORDER BY s.number) AS states,
        ARRAY(SELECT s.plan::text FROM step s WHERE s.exam_key = e.exam_key ORDER BY s.number) AS plans,
        ARRAY(SELECT p.performed::text FROM performed_step p JOIN exam_performed USING (sop_instance_uid)
@@ -51,6 +52,7 @@ def exam_of(row: Record) -> Exam:
         study_instance_uid=row["study_instance_uid"],
         ordered=None if row["ordered"] is None else _ordered(row["order_id"], row["ordered"]),
         linked_to=row["linked_to"],
+        patient_ids=frozenset(row["patient_ids"]) - {None},
         steps=tuple(step_of(state, plan) for state, plan in zip(row["states"], row["plans"], strict=True)),
         unscheduled_state=StepState(row["state"]) if row["ordered"] is None else StepState.SCHEDULED,
         performed=tuple(PerformedStep.model_validate_json(text, extra="ignore") for text in row["performed"]),

@@ -1,7 +1,7 @@
 """An exam: the scheduled steps of an order, what was performed for them, and where all of it stands."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -48,6 +48,8 @@ class Exam:
     """Of an exam without steps."""
     performed: tuple[PerformedStep, ...] = ()
     """In the order of their creation."""
+    patient_ids: frozenset[UUID] = field(default=frozenset(), compare=False)
+    """By which a modality may name the patient, merges seen through; looked up, no part of the exam itself."""
 
     @property
     def order_id(self) -> UUID | None:
@@ -105,7 +107,7 @@ def means_by_number(performed: PerformedStep, reference: Reference, exam: Exam) 
     if reference.accession_number == details.accession_number.value:
         issuer = reference.accession_issuer
         return at_site if issuer is None else issuer == details.accession_number.issuer
-    return has_step(exam, reference) and at_site and performed.patient_id == details.patient_id
+    return has_step(exam, reference) and at_site and performed.patient_id in (exam.patient_ids or {details.patient_id})
 
 
 def has_step(exam: Exam, reference: Reference) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fj_events import CodedConcept, OrderDetails, PatientPhi, ScheduledStep, Uid
@@ -55,18 +56,24 @@ class Query:
     period: Period = field(default_factory=Period)
 
 
-def items(exam: Exam, current: PatientPhi, zone: ZoneInfo) -> list[Item]:
-    """What an exam has on the worklist. `current` is who the patient is by now; the order knows what it leaves open."""
+def items(exam: Exam, current: PatientPhi, zone: ZoneInfo, survivor_id: UUID | None = None) -> list[Item]:
+    """What an exam has on the worklist. `current` is who the patient is by now; the order knows what it leaves open.
+
+    `survivor_id`: whose the order is after a merge. What it says about a person who was thought another is left out.
+    """
     if exam.ordered is None or exam.is_held:
         return []
+    details = exam.ordered.details
+    if survivor_id is not None and survivor_id != details.patient_id:
+        details = details.model_copy(update={"patient_id": survivor_id, "patient": current})
     known = {name: value for name in PatientPhi.model_fields if (value := getattr(current, name))}
-    patient = exam.ordered.details.patient.model_copy(update=known)
+    patient = details.patient.model_copy(update=known)
     return [
         Item(
             site=exam.site,
             study_instance_uid=exam.study_instance_uid,
             procedure=exam.ordered.procedure,
-            details=exam.ordered.details,
+            details=details,
             step=step.plan,
             patient=patient,
             starts_local=step.plan.starts_at.astimezone(zone).replace(tzinfo=None),

@@ -16,6 +16,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
 )
+from fj_survivors import Moved, follow
 
 from scheduling_service import handlers
 from scheduling_service.domain import study
@@ -25,6 +26,7 @@ from scheduling_service.ports import InstanceLists, Schedule
 
 def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: Planner, lists: InstanceLists) -> None:
     """Bind every fact."""
+    _patients(consumer, schedule)
 
     @consumer.on(OrderPlaced)
     async def _(fact: OrderPlaced, tx: Tx) -> None:
@@ -59,6 +61,8 @@ def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: P
         fold = partial(study.available, fact=fact)
         await handlers.on_study_known(fact.study_instance_uid, fold, schedule(tx), lists)
 
+
+def _patients(consumer: Consumer, schedule: Callable[[Tx], Schedule]) -> None:
     @consumer.on(PatientRegistered)
     async def _(fact: PatientRegistered, tx: Tx) -> None:
         await handlers.on_patient_known(fact, schedule(tx))
@@ -66,3 +70,8 @@ def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: P
     @consumer.on(PatientUpdated)
     async def _(fact: PatientUpdated, tx: Tx) -> None:
         await handlers.on_patient_known(fact, schedule(tx))
+
+    async def moved(fact: Moved, tx: Tx) -> None:
+        await handlers.on_patient_moved(fact, schedule(tx))
+
+    follow(consumer, moved)
