@@ -77,7 +77,8 @@ async def change_order(
 ) -> Order:
     """Change an order before its exam starts (XO). Raises NoSuchOrder, NotPossible, OtherPatient."""
     known = await _known(number, orders)
-    order = domain.change(known, request)
+    merged = request.patient_id != known.details.patient_id and await orders.are_one(known, request.patient_id)
+    order = domain.change(known, request, merged=merged)
     if order is not known:
         fact_id = orders.emit(facts.changed(order, domain.differences(known.details, order.details), actor))
         order = domain.told(order, fact_id, known.details)

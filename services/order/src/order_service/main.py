@@ -21,7 +21,7 @@ from order_service.settings import Settings
 
 SERVICE: Final = "order"
 ROLES: Final = ("listener", "consumer", "relay")
-MIGRATIONS: Final = ("fj_bus", "fj_hl7", "order_service")
+MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "order_service")
 _RETENTION_SECONDS: Final = 3600.0
 _EARLY_SECONDS: Final = 300.0
 

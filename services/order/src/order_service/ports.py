@@ -47,6 +47,9 @@ class Orders(Protocol):
     async def refuse_early(self, wish_id: int, reason: str) -> None:
         """What waited cannot be done: it stays for a person to see."""
 
+    async def are_one(self, order: Order, patient_id: UUID) -> bool:
+        """Whether after merges the order is of whom this patient id stands for now."""
+
     def emit(self, fact: Fact) -> UUID:
         """Say that something happened; it commits with the rest. Returns the id that the fact has on the log."""
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from asyncpg import Pool, Record
-from fj_events import Fact, Identifier, OrderDetails
+from fj_events import Fact, Identifier, OrderDetails, PatientPhi
 from pydantic import TypeAdapter
 
 from order_service.adapters import early
@@ -41,8 +42,15 @@ UPDATE orders
 _HEARD: Final = """
 UPDATE orders SET said_at = coalesce($2, said_at), transaction_at = coalesce($3, transaction_at) WHERE order_id = $1
 """
+_ARE_ONE: Final = """
+SELECT survivor_of($2, placed_at) = survivor_of($3, now()) FROM orders WHERE order_id = $1
+"""
+# With the survivor of a merge; without one, the patient is who the placer says.
+_SHOWN: Final = f"""{_COLUMNS}, (
+    SELECT survivor_details(w)::text FROM survivor_of((details ->> 'patient_id')::uuid, placed_at) AS w
+     WHERE w <> (details ->> 'patient_id')::uuid) AS survivor"""
 _FIND: Final = f"""
-SELECT {_COLUMNS} FROM orders
+SELECT {_SHOWN} FROM orders
  WHERE ($1::text IS NULL OR accession_value = $1) AND ($2::text IS NULL OR placer_value = $2)
  ORDER BY placed_at DESC LIMIT $3
 """
@@ -84,6 +92,10 @@ class PostgresOrders(PostgresEarly):
 
     async def heard(self, order_id: UUID, heard: Heard) -> None:
         await self._tx.connection.execute(_HEARD, order_id, heard.said_at, heard.transaction_at)
+
+    async def are_one(self, order: Order, patient_id: UUID) -> bool:
+        asked = (order.order_id, order.details.patient_id, patient_id)
+        return bool(await self._tx.connection.fetchval(_ARE_ONE, *asked))
 
     def emit(self, fact: Fact) -> UUID:
         return self._tx.emit(fact)
@@ -130,6 +142,14 @@ def _order(row: Record | None) -> Order | None:
     )
 
 
+def _shown(row: Record | None) -> Order | None:
+    order = _order(row)
+    if row is None or order is None or row["survivor"] is None:
+        return order
+    survivor = PatientPhi.model_validate_json(row["survivor"], extra="ignore")
+    return replace(order, details=order.details.model_copy(update={"patient": survivor}))
+
+
 def _details(text: str) -> OrderDetails:
     return OrderDetails.model_validate_json(text, extra="ignore")
 
@@ -141,11 +161,11 @@ class PostgresOrderBook:
         self._pool = pool
 
     async def read(self, order_id: UUID) -> Order | None:
-        return _order(await self._pool.fetchrow(f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1", order_id))
+        return _shown(await self._pool.fetchrow(f"SELECT {_SHOWN} FROM orders WHERE order_id = $1", order_id))
 
     async def find(self, *, accession: str | None, placer_order_number: str | None, limit: int) -> list[Order]:
         rows = await self._pool.fetch(_FIND, accession, placer_order_number, limit)
-        return [order for row in rows if (order := _order(row)) is not None]
+        return [order for row in rows if (order := _shown(row)) is not None]
 
     async def early(self, limit: int) -> list[EarlyEntry]:
         return await early.newest(self._pool, limit)

@@ -105,13 +105,14 @@ def place(request: Request, order_id: UUID) -> Order:
     return Order(order_id=order_id, site=request.site, life=Life.ORDERED, details=details, heard=request.heard)
 
 
-def change(order: Order, request: Request) -> Order:
+def change(order: Order, request: Request, *, merged: bool = False) -> Order:
     """The order as the placer wants it now; the same order when nothing differs.
 
-    Raises NotPossible once the exam has started, OtherPatient when it names somebody else.
+    `merged`: whom it names and the order's patient are one after a merge. Raises NotPossible once the exam has started,
+    OtherPatient when it names somebody else.
     """
     details = _details(request, order.order_id, order.details)
-    if details.patient_id != order.details.patient_id:
+    if details.patient_id != order.details.patient_id and not merged:
         raise OtherPatient
     if not differences(order.details, details):
         return order

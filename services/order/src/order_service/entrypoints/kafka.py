@@ -17,6 +17,7 @@ from fj_events import (
     ReportStanding,
     StudyRelinked,
 )
+from fj_survivors import follow
 
 from order_service import handlers
 from order_service.domain.life import Act
@@ -25,6 +26,7 @@ from order_service.ports import Orders
 
 def subscribe(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tuple[str, ...]) -> None:
     """Bind every fact. `wanted_by`: the destinations that an order waits for."""
+    follow(consumer)
     _what_becomes_of_the_exam(consumer, orders)
     _what_was_not_its_own(consumer, orders)
     _what_completes_it(consumer, orders, wanted_by)
