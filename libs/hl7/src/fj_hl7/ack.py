@@ -11,7 +11,7 @@ from typing import Final
 
 from fj_hl7.delimiters import escape
 from fj_hl7.dtm import write_dtm
-from fj_hl7.errors import ERROR_TEXTS, AckCode, BadMessage, ErrorCode, Hl7Error, Severity
+from fj_hl7.errors import ERROR_TEXTS, AckCode, BadMessage, CommitCode, ErrorCode, Hl7Error, Severity
 from fj_hl7.message import Message
 from fj_hl7.segment import Segment
 
@@ -38,10 +38,11 @@ def new_control_id() -> str:
 
 
 def ack(
-    message: Message, code: AckCode, *errors: Hl7Error, text: str = "", reply: Sequence[Sequence[str]] = ()
+    message: Message, code: AckCode | CommitCode, *errors: Hl7Error, text: str = "", reply: Sequence[Sequence[str]] = ()
 ) -> bytes:
     """The answer to `message`: its reply type, sender and receiver swapped, its control id, version and character set.
 
+    The type of an accept acknowledgement (CA, CE, CR) is always ACK.
     The errors stand in ERR in the form of the sender's version (2.5 and later ERR-2 to ERR-8, before that ERR-1), and
     the first of them in MSA-3, which is all that old senders look at. `reply`: the raw fields of segments behind them.
     """
@@ -57,7 +58,7 @@ def ack(
         _copied(header.raw(4)),
         write_dtm(datetime.now().astimezone()),
         "",
-        _reply_type(message, version),
+        _reply_type(message, version, code),
         new_control_id(),
         _copied(header.raw(11)) or "P",
         _copied(header.raw(12)) or _OUR_VERSION,
@@ -83,8 +84,8 @@ def nack_unreadable(raw: bytes, text: str, code: AckCode = AckCode.AR) -> bytes:
     return ack(Message.parse(f"MSH|^~\\&|||||||ACK|||{_OUR_VERSION}".encode()), code, error)
 
 
-def _reply_type(message: Message, version: tuple[int, ...]) -> str:
-    own = _REPLIES.get(message.kind)
+def _reply_type(message: Message, version: tuple[int, ...], answered: AckCode | CommitCode) -> str:
+    own = _REPLIES.get(message.kind) if isinstance(answered, AckCode) else None
     component = message.delimiters.component
     if own is not None:
         code, trigger = own

@@ -15,7 +15,8 @@ from fj_hl7.framing import Framer, frame
 
 _log = structlog.get_logger("fj_hl7")
 
-Handle = Callable[[bytes, str], Awaitable[bytes]]
+Handle = Callable[[bytes, str], Awaitable[bytes | tuple[bytes, ...]]]
+"""Gives the answer to a frame, or several, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class Connection(asyncio.Protocol):
     async def _work(self) -> None:
         while True:
             while self._frames:
-                self._write(await self._answer(self._frames.popleft()))
+                for answer in await self._answers(self._frames.popleft()):
+                    self._write(answer)
                 await self._writable.wait()
             if self._ending:
                 break
@@ -143,14 +145,15 @@ class Connection(asyncio.Protocol):
             self._write(self._last_words)
         self._transport.close()
 
-    async def _answer(self, raw: bytes) -> bytes:
-        """The handler's answer, or AE with a general text."""
+    async def _answers(self, raw: bytes) -> tuple[bytes, ...]:
+        """The handler's answers, or AE with a general text."""
         try:
             async with asyncio.timeout(self._limits.answer):
-                return await self._handle(raw, self._peer)
+                answer = await self._handle(raw, self._peer)
         except Exception as error:  # noqa: BLE001 - every frame gets its answer
             self._fault("not answered", type(error).__name__)
-            return nack_unreadable(raw, "the message could not be processed", AckCode.AE)
+            return (nack_unreadable(raw, "the message could not be processed", AckCode.AE),)
+        return answer if isinstance(answer, tuple) else (answer,)
 
     def _write(self, answer: bytes) -> None:
         self._active = self._loop.time()

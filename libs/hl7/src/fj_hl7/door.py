@@ -13,7 +13,8 @@ import structlog
 from fj_hl7 import metrics
 from fj_hl7.ack import ack, nack_unreadable
 from fj_hl7.batch import split_batch
-from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, ErrorCode, Hl7Error, Refusal
+from fj_hl7.enhanced import Mode
+from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, CommitCode, ErrorCode, Hl7Error, Refusal
 from fj_hl7.ledger import Connection, Entry, Ledger, Receipt
 from fj_hl7.message import LineEnds, Message
 from fj_hl7.together import Together
@@ -45,6 +46,21 @@ class _Answer:
     raw: bytes
     code: AckCode
     kind: str
+    first: Message | None
+    """What is answered; None where it is no message."""
+    errors: tuple[Hl7Error, ...] = ()
+    kept: bool = True
+    """Whether the message is in the ledger, taken or refused."""
+
+    def all(self) -> tuple[bytes, ...]:
+        """What goes out: in enhanced mode what the sender wants of accept acknowledgement and reply."""
+        mode = Mode(self.first) if self.first is not None else None
+        if self.first is None or mode is None or not mode.enhanced:
+            return (self.raw,)
+        commit = mode.commit_code(self.code, kept=self.kept)
+        errors = () if commit is CommitCode.CA else self.errors
+        accept = (ack(self.first, commit, *errors),) if mode.wants_accept(commit) else ()
+        return accept + ((self.raw,) if mode.wants_reply(self.code, commit) else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,8 @@ class Door(Generic[U]):
     by raising `Refusal`; whatever else it raises becomes AE with a general text. Both leave nothing behind but the raw
     bytes among the refused ones.
 
+    A sender that asks for enhanced mode (MSH-15, MSH-16) gets what it wants: accept acknowledgement, reply, both, none.
+
     A batch is one unit: all its messages or none, and one answer, which carries the control id of the first.
     """
 
@@ -83,23 +101,23 @@ class Door(Generic[U]):
         self._ledger = ledger
         self._take: Together[_Frame[U], Entry] = Together(self._take_all)
 
-    async def __call__(self, raw: bytes, peer: str) -> bytes:
-        """The answer to one frame from the address `peer`. Raises nothing but cancellation."""
+    async def __call__(self, raw: bytes, peer: str) -> tuple[bytes, ...]:
+        """The answers to one frame from the address `peer`. Raises nothing but cancellation."""
         started = time.perf_counter()
         answer = await self._answer(raw)
         if answer.code is not AckCode.AA:
             _log.warning("hl7 message refused", door=self.name, peer=peer, kind=answer.kind, code=answer.code)
         metrics.MESSAGES.labels(self.name, answer.kind, answer.code).inc()
         metrics.ANSWER_SECONDS.labels(self.name).observe(time.perf_counter() - started)
-        return answer.raw
+        return answer.all()
 
     async def _answer(self, raw: bytes) -> _Answer:
         try:
             messages = _read(raw)
         except BadMessage as error:
             refused = nack_unreadable(raw, str(error))
-            await self._keep(Receipt.unreadable(raw, refused))
-            return _Answer(refused, AckCode.AR, "unreadable")
+            kept = await self._keep(Receipt.unreadable(raw, refused))
+            return _Answer(refused, AckCode.AR, "unreadable", None, kept=kept)
         first = messages[0]
         try:
             return await self._accept(first, messages, raw)
@@ -110,8 +128,8 @@ class Door(Generic[U]):
             code, errors = AckCode.AE, (Hl7Error("The message could not be processed; nothing was changed"),)
             reply = ()
         answer = ack(first, code, *errors, reply=reply)
-        await self._keep(Receipt.of(first, raw, answer))
-        return _Answer(answer, code, self._label(first))
+        kept = await self._keep(Receipt.of(first, raw, answer))
+        return _Answer(answer, code, self._label(first), first, errors, kept)
 
     async def _accept(self, first: Message, messages: list[Message], raw: bytes) -> _Answer:
         handlers = [self._handler(message) for message in messages]
@@ -119,11 +137,11 @@ class Door(Generic[U]):
         entry = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer)))
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
-            return _Answer(entry.stored, AckCode.AA, self._label(first))
+            return _Answer(entry.stored, AckCode.AA, self._label(first), first)
         if entry.reused:
             metrics.REUSED_IDS.labels(self.name).inc()
         self._count_irregular(messages)
-        return _Answer(answer, AckCode.AA, self._label(first))
+        return _Answer(answer, AckCode.AA, self._label(first), first)
 
     async def _take_all(self, frames: Sequence[_Frame[U]]) -> list[Entry]:
         """All frames in one transaction, or none of them."""
@@ -158,12 +176,14 @@ class Door(Generic[U]):
             text = f"{message.code} belongs to the door {right}" if right else "no door takes this message type"
         return Refusal(AckCode.AR, Hl7Error(text, code, "MSH", 1, 9, place))
 
-    async def _keep(self, receipt: Receipt) -> None:
+    async def _keep(self, receipt: Receipt) -> bool:
         try:
             async with self._unit() as unit:
                 await self._ledger.refuse(unit.connection, receipt)
         except Exception as error:  # noqa: BLE001 - the refusal stands, with or without its copy
             _log.error("hl7 refused message not kept", door=self.name, exc_info=error)
+            return False
+        return True
 
     def _label(self, message: Message) -> str:
         kind = message.kind

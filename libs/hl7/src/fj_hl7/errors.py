@@ -13,6 +13,14 @@ class AckCode(StrEnum):
     AR = "AR"
 
 
+class CommitCode(StrEnum):
+    """MSA-1 of an accept acknowledgement (HL7 table 0008, enhanced mode)."""
+
+    CA = "CA"
+    CE = "CE"
+    CR = "CR"
+
+
 class ErrorCode(StrEnum):
     """HL7 table 0357, message error condition codes."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 from fj_hl7 import Ack, AckCode, Door, ErrorCode, Hl7Error, Ledger, Message, Refusal, read_ack
+from fj_hl7.ledger import Connection, Receipt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
@@ -49,7 +50,8 @@ class Ward:
                 raise RuntimeError("Example^Ada")
 
     async def answer(self, raw: bytes) -> Ack:
-        return read_ack(await self.door(raw, "127.0.0.1"))
+        [answer] = await self.door(raw, "127.0.0.1")
+        return read_ack(answer)
 
     async def admitted(self) -> list[str]:
         return [row[0] for row in await self.pool.fetch("SELECT number FROM admitted ORDER BY 1")]
@@ -186,9 +188,9 @@ async def test_what_cannot_be_read_whole_is_refused_and_kept(
 
 async def test_a_batch_is_taken_whole_with_one_answer(ward: Ward) -> None:
     batch = b"FHS|^~\\&|A\rBHS|^~\\&|A\r" + adt("1", "B1") + adt("2", "B2", "ADT^A01") + b"BTS|2\rFTS|1\r"
-    first = await ward.door(batch, "a")
+    [first] = await ward.door(batch, "a")
     assert (read_ack(first).code, read_ack(first).control_id) == ("AA", "B1")
-    assert await ward.door(batch, "a") == first
+    assert await ward.door(batch, "a") == (first,)
     assert await ward.admitted() == ["1", "2"]
 
 
@@ -249,3 +251,60 @@ async def test_whatever_happens_to_the_bytes_aa_means_one_effect_and_all_else_no
     assert answer.code in {"AA", "AE", "AR"}
     if answer.code == "AA":
         assert answer.control_id == Message.parse(raw).control_id
+
+
+class Full(Ledger):
+    """Keeps no refused message."""
+
+    async def refuse(self, connection: Connection, receipt: Receipt) -> None:  # noqa: ARG002 - the ledger's signature
+        raise OSError("disk full")
+
+
+def asking(raw: bytes, accept: str, reply: str) -> bytes:
+    """The message of a sender that says which acknowledgements it wants (MSH-15, MSH-16)."""
+    return raw.replace(b"|P|2.5\r", f"|P|2.5|||{accept}|{reply}\r".encode(), 1)
+
+
+@pytest.mark.parametrize(
+    ("accept", "reply", "number", "codes"),
+    [
+        ("AL", "AL", "1", ["CA", "AA"]),
+        ("AL", "NE", "1", ["CA"]),
+        ("AL", "", "1", ["CA"]),
+        ("NE", "AL", "1", ["AA"]),
+        ("", "AL", "1", ["AA"]),
+        ("NE", "NE", "1", []),
+        ("ER", "ER", "1", []),
+        ("SU", "SU", "1", ["CA", "AA"]),
+        ("", "", "1", ["AA"]),
+        ("yes", "", "1", ["AA"]),
+        ("AL", "AL", "unknown", ["CA", "AE"]),
+        ("AL", "ER", "unknown", ["CA", "AE"]),
+        ("AL", "NE", "unknown", ["CE"]),
+        ("ER", "SU", "unknown", ["CE"]),
+        ("NE", "AL", "unknown", ["AE"]),
+        ("NE", "NE", "unknown", []),
+    ],
+)
+async def test_a_sender_gets_the_acknowledgements_that_it_asks_for_in_their_order(
+    ward: Ward, accept: str, reply: str, number: str, codes: list[str]
+) -> None:
+    for _ in range(2):
+        acks = [read_ack(raw) for raw in await ward.door(asking(adt(number), accept, reply), "a")]
+        assert [ack.code for ack in acks] == codes
+        assert {ack.control_id for ack in acks} <= {"C1"}
+    assert await ward.admitted() == (["1"] if number == "1" else [])
+
+
+async def test_a_message_for_another_door_is_rejected_by_the_accept_acknowledgement_alone(ward: Ward) -> None:
+    [raw] = await ward.door(asking(adt("1", kind="ORU^R01"), "AL", "AL"), "a")
+    ack = read_ack(raw)
+    assert (ack.code, ack.errors[0].field) == ("CR", 9)
+    assert Message.parse(raw).kind == "ACK^R01"
+
+
+async def test_what_could_not_be_kept_is_never_told_to_be_taken(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    ward = Ward(pool)
+    ward.door = Door("patients", {"ADT^A04": ward.admit}, ward.unit, Full())
+    [raw] = await ward.door(asking(adt("crash"), "AL", "AL"), "a")
+    assert read_ack(raw).code == "CE"

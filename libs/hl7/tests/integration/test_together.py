@@ -60,7 +60,8 @@ class Ward:
                 await unit.connection.execute("SELECT pg_sleep(60)")
 
     async def answer(self, number: str) -> str:
-        return read_ack(await self.door(adt(number), "127.0.0.1")).code
+        [answer] = await self.door(adt(number), "127.0.0.1")
+        return read_ack(answer).code
 
     async def answers(self, *numbers: str) -> list[str]:
         return await asyncio.gather(*map(self.answer, numbers))

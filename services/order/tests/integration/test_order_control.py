@@ -179,3 +179,27 @@ async def test_a_service_request_is_put_on_hold_and_made_active_again(http: http
         updated = await http.put(f"/fhir/ServiceRequest/{placed['id']}", json=body | {"status": status})
         assert (updated.status_code, updated.json()["status"]) == (200, status)
     await facts(log, number, "order.placed.v1", "order.held.v1", "order.released.v1")
+
+
+async def test_a_sender_in_enhanced_mode_is_told_of_the_commit_and_then_of_the_order(
+    order: ServiceProcess, mllp_port: int
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", mllp_port)
+    for control, codes in (("NW", ["CA", "AA"]), ("ZZ", ["CA", "AE"])):
+        writer.write(b"\x0b" + orm(a_number(), control=control).replace(b"|P|2.5.1", b"|P|2.5.1|||AL|AL") + b"\x1c\r")
+        frames = [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5) for _ in codes]
+        accept, reply = (Message.parse(frame.strip(b"\x0b\x1c\r")) for frame in frames)
+        assert [accept["MSA"].get(1), reply["MSA"].get(1)] == codes
+        assert (accept.code, reply.code) == ("ACK", "ORR")
+    writer.close()
+
+
+async def test_a_batch_file_is_taken_whole_or_not_at_all(order: ServiceProcess, mllp_port: int, log: Log) -> None:
+    first, second = a_number(), a_number()
+    batch = b"\r".join((b"FHS|^~\\&|EHR", b"BHS|^~\\&|EHR", orm(first), orm(second), b"BTS|2", b"FTS|1"))
+    bad = batch.replace(b"ORC|NW|" + second.encode(), b"ORC|ZZ|" + second.encode())
+    refused = await answer(mllp_port, bad)
+    assert (refused["MSA"].get(1), refused["ERR"].get(3)) == ("AE", "103")
+    assert (await answer(mllp_port, batch))["MSA"].get(1) == "AA"
+    await facts(log, first, "order.placed.v1")
+    await facts(log, second, "order.placed.v1")
