@@ -83,3 +83,13 @@ def test_no_dead_letters_and_an_empty_topic_are_no_error(filmjacket: Run, whole_
     assert filmjacket("tail", "order-events", "--all", "--no-follow", FJ_HOME=home).returncode == 0
     assert "no exam with accession A-NONE" in filmjacket("exam", "--accession", "A-NONE", FJ_HOME=home).stderr
     assert filmjacket("logs", "gateway", "-n", "1", FJ_HOME=home).stdout.strip()
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(400)
+def test_the_index_of_an_archive_is_made_anew_between_a_stop_and_a_start(filmjacket: Run, whole_stack: Stack) -> None:
+    before = whole_stack.home.running("storage")
+    done = filmjacket("storage", "rebuild", FJ_HOME=str(whole_stack.home.path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "packs, " in done.stdout
+    assert whole_stack.home.running("storage") not in {None, before}

@@ -20,7 +20,7 @@ from fj_bus.errors import (
 from fj_bus.health import Health
 from fj_bus.lag import Lag, lag_of
 from fj_bus.postgres import Connection
-from fj_bus.rebuild import Rebuilt, rebuild
+from fj_bus.rebuild import Rebuilt, alone, rebuild
 from fj_bus.relay import Relay
 from fj_bus.routes import operator_router
 from fj_bus.settings import BusSettings
@@ -51,6 +51,7 @@ __all__ = [
     "TopicMismatch",
     "Transient",
     "Tx",
+    "alone",
     "bus_commands",
     "create_topics",
     "lag_of",

@@ -48,7 +48,7 @@ async def rebuild(consumer: Consumer, tables: Sequence[str]) -> Rebuilt:
     Then the tables are what the live consumer made of the same facts, and it goes on where it was. Readers see the
     tables grow meanwhile. Raises ConsumersRunning; what a handler raises ends the rebuild, which may be begun again.
     """
-    async with _alone(consumer):
+    async with alone(consumer):
         await consumer.bus.pool.execute(f"TRUNCATE {', '.join(tables)}")
         again = _Rebuild(consumer)
         await again.prepare()
@@ -62,7 +62,8 @@ async def rebuild(consumer: Consumer, tables: Sequence[str]) -> Rebuilt:
 
 
 @asynccontextmanager
-async def _alone(consumer: Consumer) -> AsyncIterator[None]:
+async def alone(consumer: Consumer) -> AsyncIterator[None]:
+    """While no consumer of this group runs, and no rebuild. Raises ConsumersRunning."""
     lock = lock_of("rebuild", consumer.group)
     async with consumer.bus.pool.acquire() as connection:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):

@@ -58,5 +58,8 @@ class ObjectStore(Protocol):
     async def head(self, key: str) -> ObjectInfo:
         """Size and digest. Raises `NoSuchObject`."""
 
+    async def keys(self, prefix: str) -> list[str]:
+        """The names that begin with this folder, in their order."""
+
     async def delete(self, key: str) -> None:
         """Remove the object; that it is not there is no error."""

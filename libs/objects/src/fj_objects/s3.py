@@ -130,6 +130,11 @@ class S3Store:
         meta = result.meta
         return ObjectInfo(self._bucket, key, meta["size"], meta["last_modified"], result.attributes.get(DIGEST))
 
+    async def keys(self, prefix: str) -> list[str]:
+        """See `ObjectStore.keys`."""
+        with _named_errors(prefix):
+            return sorted([meta["path"] async for page in obstore.list(self._client, prefix) for meta in page])
+
     async def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
         with _named_errors(key):

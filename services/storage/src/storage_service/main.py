@@ -4,18 +4,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
 from fastapi import FastAPI
-from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, bus_commands, operator_router
+from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, alone, bus_commands, operator_router
 from fj_dicom import Peers, RequestorSettings, Scp, ScpSettings, Service
 from fj_events import Fact
 from fj_objects import S3Settings, S3Store
-from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
+from fj_packs.defaults import defaults_of
+from fj_runtime import Actor, Part, Sites, Subcommand, api, command, database, database_watch, serve
 
 from storage_service.adapters import commitments
+from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
@@ -51,6 +53,7 @@ from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.kafka import Aids, subscribe
 from storage_service.entrypoints.sends import sends_router
 from storage_service.handlers import Work
+from storage_service.rebuilding import rebuild
 from storage_service.sending import Sending
 from storage_service.settings import Settings
 from storage_service.verifying import Verifying
@@ -208,6 +211,24 @@ def reads_of(settings: Settings) -> Callable[[str], CachedReads]:
     return reads
 
 
+async def rebuild_from_packs(settings: Settings) -> int:
+    """Make the index anew; the service's consumers must be stopped."""
+    defaults = partial(defaults_of, Sites.load(settings.sites), Peers.load(settings.peers))
+    namespace = UUID(settings.patient_namespace.get_secret_value())
+    packs = StoredToldPacks(store(S3Settings.model_validate({}).bucket), defaults, namespace)
+    async with consuming(settings) as consumer, alone(consumer):
+        made = await rebuild(PostgresEmptyIndex(consumer.bus.pool, PROJECTIONS), packs)
+    for key, reason in made.left_out:
+        print(f"{key} left out: {reason}")  # noqa: T201 - for the person at the keyboard
+    print(f"{made.packs} packs, {made.instances} instances")  # noqa: T201 - for the person at the keyboard
+    return 1 if made.left_out else 0
+
+
 def main() -> None:
     """The program `storage-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming, PROJECTIONS))
+    text = f"make {', '.join(PROJECTIONS)} anew from the packs alone; the service's consumers must be stopped"
+    commands: dict[str, Subcommand[Settings]] = {
+        **bus_commands(consuming, PROJECTIONS),
+        "rebuild-from-packs": (text, lambda settings, _: rebuild_from_packs(settings), lambda _: None),
+    }
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, commands)

@@ -1,0 +1,108 @@
+"""Making the index anew: packs taken apart again, and the tables that it empties and fills."""
+
+import asyncio
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import BinaryIO, Final
+from uuid import UUID
+
+from fj_dicom import BadDataSet
+from fj_events import InstancesStored, ObjectRef
+from fj_objects import NoSuchObject, ObjectInfo, ObjectStore, StoreUnavailable
+from fj_packs.pack import Contents, Defaults, Member, Origin, facts_of
+from fj_packs.reading import BrokenSegment, read_contents, read_heads
+from fj_packs.tar import walk
+
+from storage_service.adapters.folding import add_instances
+from storage_service.adapters.sql import Pool
+from storage_service.domain.errors import Away, Unreadable
+from storage_service.ports import Known
+
+FOLDER: Final = "packs"
+"""Where `ingest` puts them in the bucket."""
+_KNOWN: Final = """
+SELECT i.sop_instance_uid, encode(i.sha256, 'hex') FROM series e JOIN instance i USING (series_key)
+ WHERE e.study_instance_uid = $1 AND i.sop_instance_uid = ANY($2::text[] COLLATE "C")
+"""
+
+
+class StoredToldPacks:
+    """See `storage_service.ports.ToldPacks`. Takes as much temporary disk as the largest pack is long."""
+
+    def __init__(self, store: ObjectStore, defaults: Callable[[Origin], Defaults], namespace: UUID) -> None:
+        self._store = store
+        self._defaults = defaults
+        self._namespace = namespace
+
+    async def keys(self) -> list[str]:
+        try:
+            return await self._store.keys(FOLDER)  # named by time
+        except StoreUnavailable as error:
+            raise Away("the object store does not answer") from error
+
+    async def facts(self, key: str, known: Known) -> list[InstancesStored]:
+        with tempfile.TemporaryFile() as file:
+            stored = await self._fetch(key, file)
+            content, contents = await asyncio.to_thread(_read, stored, file)
+            # As `ingest` did: what came again is not told again, nor does it speak for its series.
+            uids = [member.identity.sop_instance_uid for member in contents.members]
+            before = await known(contents.study_instance_uid, uids)
+            new = [member for member in contents.members if _name(member) not in before]
+            heads = await asyncio.to_thread(read_heads, new, content, self._defaults(contents.origin))
+            return list(facts_of(stored, contents.origin, new, heads, self._namespace))
+
+    async def _fetch(self, key: str, file: BinaryIO) -> ObjectRef:
+        """Copy the pack; it must be what its writer left the digest of."""
+        digest = hashlib.sha256()
+        try:
+            info = await self._store.head(key)
+            async for piece in self._store.stream(key):
+                await asyncio.to_thread(digest.update, piece)
+                await asyncio.to_thread(file.write, piece)
+        except NoSuchObject:
+            raise Unreadable("it has gone") from None
+        except StoreUnavailable as error:
+            raise Away("the object store does not answer") from error
+        return _verified(info, digest.hexdigest())
+
+
+class PostgresEmptyIndex:
+    """See `storage_service.ports.EmptyIndex`."""
+
+    def __init__(self, pool: Pool, tables: Sequence[str]) -> None:
+        self._pool = pool
+        self._tables = tables
+
+    async def clear(self) -> None:
+        await self._pool.execute(f"TRUNCATE {', '.join(self._tables)}")
+
+    async def known(self, study_instance_uid: str, sop_instance_uids: Collection[str]) -> Collection[tuple[str, str]]:
+        rows = await self._pool.fetch(_KNOWN, study_instance_uid, list(sop_instance_uids))
+        return {(uid, sha256) for uid, sha256 in rows}
+
+    async def add(self, fact: InstancesStored) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await add_instances(connection, [fact], datetime.now(UTC))
+
+
+def _verified(info: ObjectInfo, sha256: str) -> ObjectRef:
+    if info.sha256 != sha256:
+        raise Unreadable("its bytes are not those that were stored")
+    return ObjectRef(bucket=info.bucket, key=info.key, size=info.size, sha256=sha256)
+
+
+def _read(stored: ObjectRef, file: BinaryIO) -> tuple[memoryview, Contents]:
+    try:
+        segment = UUID(PurePosixPath(stored.key).stem)
+        content = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        return content, read_contents(segment, list(walk(file)), content)
+    except (ValueError, BrokenSegment, BadDataSet) as error:
+        raise Unreadable(f"it cannot be read: {type(error).__name__}") from None
+
+
+def _name(member: Member) -> tuple[str, str]:
+    return member.identity.sop_instance_uid, member.sha256

@@ -1,0 +1,144 @@
+"""The index can be made anew from the packs alone: `ingest` writes them, `storage` forgets and reads them again."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import pytest
+import yaml
+from fj_local import seaweedfs
+from fj_local.services import script
+from fj_objects import S3Settings, S3Store
+from fj_testing import ServiceProcess, Services, Stack, eventually
+
+from services.ingest.tests.builders import Modality, a_uid, an_instance
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+BUCKET: Final = "packs-alone"
+INDEX: Final = {
+    "study": "SELECT to_jsonb(s) FROM study s ORDER BY study_instance_uid",
+    "series": """SELECT to_jsonb(e) - ARRAY['series_key', 'metadata_key', 'metadata_instances', 'metadata_leased_until']
+                   FROM series e ORDER BY study_instance_uid, series_instance_uid""",
+    "pack": "SELECT bucket, key, size, sha256, damage FROM pack ORDER BY bucket, key",
+    "instance": """
+        SELECT e.study_instance_uid, e.series_instance_uid, p.key, to_jsonb(i) - ARRAY['series_key', 'pack_key']
+          FROM instance i JOIN series e USING (series_key) JOIN pack p USING (pack_key)
+         ORDER BY i.sop_instance_uid, e.study_instance_uid, e.series_instance_uid, i.revision""",
+    "study_route": """SELECT study_instance_uid, study_date, site, accession_number, accession_issuer, patient_id,
+                             calling_ae_title, received_at, last_instance_at
+                        FROM study_route ORDER BY study_instance_uid""",
+}
+"""The index and what images say of where a study belongs; not keys that are given out, nor metadata made, anew."""
+Index = dict[str, list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """`ingest` and `storage` with a bucket of their own."""
+
+    modality: Modality
+    storage: ServiceProcess
+    packs: S3Store
+    database: str
+    environment: dict[str, str]
+
+    async def sql(self, *statements: str) -> list[list[tuple[Any, ...]]]:
+        connection = await asyncpg.connect(self.database)
+        try:
+            return [list(map(tuple, await connection.fetch(statement))) for statement in statements]
+        finally:
+            await connection.close()
+
+    async def index(self) -> Index:
+        return dict(zip(INDEX, await self.sql(*INDEX.values()), strict=True))
+
+    async def holds(self, instances: int) -> bool:
+        return len((await self.index())["instance"]) == instances
+
+    def rebuild(self) -> subprocess.CompletedProcess[str]:
+        command = [script("storage"), "rebuild-from-packs"]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=100)
+
+
+@pytest.fixture(scope="module")
+def archive(
+    services: Services, stack: Stack, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Archive:
+    stack.s3()  # it runs
+    seaweedfs.create_bucket(stack.servers.ports, BUCKET)
+    secret = stack.servers.credentials.s3_admin
+    folder = tmp_path_factory.mktemp("archive")
+    peers = folder / "peers.yaml"
+    peers.write_text(
+        yaml.safe_dump({"CT1": {"host": "127.0.0.1", "port": 1, "patient_id_issuer": "WEST", "station_name": "ROOM1"}})
+    )
+    settings = {
+        "FJ_S3_BUCKET": BUCKET,
+        "FJ_S3_ACCESS_KEY": seaweedfs.ADMIN_KEY,
+        "FJ_S3_SECRET_KEY": secret,
+        "FJ_PEERS": str(peers),
+    }
+    door = free_port()
+    journal = str(folder / "journal")
+    Path(journal).mkdir()
+    services.start("ingest", INGEST_DIMSE_PORT=door, INGEST_JOURNAL=journal, INGEST_SEGMENT_IDLE="0.2", **settings)
+    storage = services.start("storage", STORAGE_DIMSE_PORT=free_port(), STORAGE_QUIET_TIME="1", **settings)
+    store = S3Settings(endpoint=stack.s3().endpoint, bucket=BUCKET, access_key=seaweedfs.ADMIN_KEY, secret_key=secret)
+    environment = services.environment("storage") | settings | {"STORAGE_HTTP_PORT": "1"}
+    return Archive(Modality(door, "CT1"), storage, S3Store(store), services.database("storage"), environment)
+
+
+@pytest.fixture(scope="module")
+async def before(archive: Archive) -> Index:
+    """What the live services made of two studies: late images, a known one again, one with other bytes, no numbers."""
+    study, series, uid = a_uid(), a_uid(), a_uid()
+    first = an_instance(study, series, SOPInstanceUID=uid, IssuerOfPatientID="EAST", SeriesDescription="Lung")
+    await archive.modality.store(first, *(an_instance(study, series, InstanceNumber=n) for n in range(2, 6)))
+    await eventually(lambda: archive.holds(5))
+    other = an_instance(study, series, SOPInstanceUID=uid, StudyID="S7", StudyDescription="said later")
+    await archive.modality.store(first, other, an_instance(study, Modality="SR", NumberOfFrames=3))
+    await eventually(lambda: archive.holds(7))
+    nobody = an_instance(StudyDate="", AccessionNumber="", PatientID="", PatientName="")
+    await archive.modality.store(nobody)
+    await eventually(lambda: archive.holds(8))
+    archive.storage.stop()
+    return await archive.index()
+
+
+async def test_the_index_is_the_same_when_it_is_made_anew_from_packs(archive: Archive, before: Index) -> None:
+    assert len(before["pack"]) == 3
+    done = archive.rebuild()
+    assert done.returncode == 0, done.stderr
+    assert "3 packs, " in done.stdout
+    assert await archive.index() == before
+
+
+async def test_with_the_whole_database_gone_the_packs_give_the_same_index(archive: Archive, before: Index) -> None:
+    await archive.sql("TRUNCATE study, series, instance, pack, study_route, exception_entry")
+    assert archive.rebuild().returncode == 0
+    assert await archive.index() == before
+
+
+async def test_a_pack_that_was_altered_is_left_out_and_the_others_are_read(archive: Archive, before: Index) -> None:
+    lost = before["pack"][-1][1]
+    whole = await archive.packs.get(lost)
+    await archive.packs.delete(lost)
+    await archive.packs.put(lost, whole[:-2048] + bytes(2048))
+    done = archive.rebuild()
+    await archive.packs.delete(lost)
+    await archive.packs.put(lost, whole)
+    assert done.returncode == 1
+    assert f"{lost} left out" in done.stdout
+    assert (await archive.index())["pack"] == before["pack"][:-1]
+
+
+async def test_nothing_is_emptied_while_consumers_run(archive: Archive, before: Index) -> None:
+    assert archive.rebuild().returncode == 0
+    archive.storage.start()
+    done = archive.rebuild()
+    archive.storage.stop()
+    assert done.returncode == 1
+    assert await archive.index() == before
