@@ -1,5 +1,6 @@
 """Merges through the real door, the facts that they become, and a person who undoes them."""
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -194,3 +195,25 @@ async def test_a_merge_that_names_no_pair_is_refused_and_changes_nothing(
     assert (refused.value.ack.code, error.code, error.segment) == ("AE", code, segment)
     async with httpx.AsyncClient(base_url=patient.http) as http:
         assert (await http.get(f"/api/patient/patients/{key(number)}")).status_code == 404
+
+
+async def test_merges_and_registrations_at_the_same_instant_all_count(
+    mllp_port: int, patient: ServiceProcess, log: Log
+) -> None:
+    numbers = [a_number() for _ in range(6)]
+    merges = [a_merge(one, next_, minute=minute) for minute, (one, next_) in enumerate(itertools.pairwise(numbers))]
+    links = [adt_message("A24", pid(one), pid(next_)) for next_, one in itertools.pairwise(numbers)]
+    messages = [*merges, *links, *(adt_message("A04", pid(number)) for number in numbers), *reversed(merges)]
+    clients = [MllpClient("127.0.0.1", mllp_port) for _ in messages]
+    answers = await asyncio.gather(*(client.send(each) for client, each in zip(clients, messages, strict=True)))
+    for client in clients:
+        await client.close()
+    assert {answer.code for answer in answers} == {"AA"}
+    async with httpx.AsyncClient(base_url=patient.http) as http:
+        for number in numbers[:-1]:
+            found = (await http.get(f"/api/patient/patients/{key(number)}")).json()
+            assert found["survivor_id"] == key(numbers[-1])
+    last = await log.wait_for(
+        "patient-events", where=lambda r: r.key == key(numbers[0]) and r.type == "patient.merged.v1"
+    )
+    assert [record.body["survivor_id"] for record in last][-1] == key(numbers[-1])
