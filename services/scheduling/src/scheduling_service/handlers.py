@@ -66,7 +66,7 @@ async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Pla
     exam = await schedule.exam(str(order.order_id))
     if exam is None or exam.ordered is None:
         await on_order_placed(order, schedule, planner, lists)
-    elif exam.state is StepState.SCHEDULED:
+    elif exam.is_waiting:
         again = replan(exam, exam.ordered, details, await _circumstances(order, schedule, planner))
         await _settle(exam, again, schedule, lists)
     elif exam.state in _OVERRULED and _differ(exam.ordered.details, details):

@@ -16,9 +16,12 @@ from fj_runtime import Actor, Part, Sites, api, command, database, database_watc
 from scheduling_service.adapters.book import PostgresExamBook
 from scheduling_service.adapters.catalogue import load_catalogue
 from scheduling_service.adapters.instance_lists import StoredInstanceLists
+from scheduling_service.adapters.occupied import PostgresRooms
 from scheduling_service.adapters.postgres import PostgresSchedule
 from scheduling_service.adapters.worklist import PostgresWorklist
+from scheduling_service.appointments import Desk
 from scheduling_service.domain.catalogue import Catalogue
+from scheduling_service.entrypoints.appointments import Office, appointments_router
 from scheduling_service.entrypoints.http import scheduling_router
 from scheduling_service.entrypoints.kafka import subscribe
 from scheduling_service.entrypoints.mpps import performed_service
@@ -48,6 +51,11 @@ class _Equipment:
 
     def schedule(self, tx: Tx) -> PostgresSchedule:
         return PostgresSchedule(tx, self._zone_of)
+
+    @property
+    def desk(self) -> Desk:
+        """What booking needs."""
+        return Desk(self.catalogue, self._zone_of, lambda: datetime.now(UTC))
 
     def _zone_of(self, name: str) -> ZoneInfo:
         site = next((site for site in self.sites if site.name == name), self.sites.main)
@@ -83,6 +91,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         app = api(
             SERVICE,
             scheduling_router(PostgresExamBook(bus.pool), with_.catalogue, bus.unit, with_.schedule, with_.lists),
+            appointments_router(
+                Office(bus.unit, with_.schedule, PostgresExamBook(bus.pool), PostgresRooms(bus.pool), with_.desk)
+            ),
             operator_router(bus, consumer, Actor),
         )
         chosen = [parts[role] for role in ROLES if role in roles]

@@ -9,6 +9,7 @@ from fj_events import Fact, ObjectRef, PatientPhi, Uid
 
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
 from scheduling_service.domain.performed import PerformedStep
+from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import Step
 from scheduling_service.domain.study import Study
 from scheduling_service.domain.worklist import Item, Query
@@ -42,6 +43,15 @@ class Schedule(Protocol):
 
     async def save(self, exam: Exam) -> None:
         """Keep an exam, and show its open steps on the worklist, under the patient's current name."""
+
+    async def book(self, exam: Exam) -> bool:
+        """Keep an exam with its appointments. False, and nothing kept, when a slot is taken, be it at this instant."""
+
+    async def block(self, block: Block) -> bool:
+        """Keep a station from being booked. False, and nothing kept, when it is booked or blocked already."""
+
+    async def unblock(self, block_id: UUID) -> bool:
+        """Let a station be booked again. False when there is no such block."""
 
     async def performed(self, sop_instance_uid: Uid) -> PerformedStep | None:
         """The performed step with this SOP Instance UID."""
@@ -78,6 +88,16 @@ class Schedule(Protocol):
 
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
+
+
+class Rooms(Protocol):
+    """What stations are taken for, read outside of any transaction."""
+
+    async def taken(self, site: str, ae_titles: Collection[str], within: Span) -> Mapping[str, list[Span]]:
+        """When these stations are booked or blocked, by AE title."""
+
+    async def blocks(self, site: str | None, ae_title: str | None, within: Span) -> list[Block]:
+        """When stations are blocked, by start."""
 
 
 class InstanceLists(Protocol):

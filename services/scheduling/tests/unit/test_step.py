@@ -7,6 +7,15 @@ from scheduling_service.domain.performed import PerformedStatus, after
 from scheduling_service.domain.step import MOVES, Act, StepState, moved
 
 EXPECTED = {
+    (StepState.SCHEDULED, Act.ARRIVE): StepState.ARRIVED,
+    (StepState.SCHEDULED, Act.MISS): StepState.MISSED,
+    (StepState.ARRIVED, Act.START): StepState.STARTED,
+    (StepState.ARRIVED, Act.CANCEL): StepState.CANCELLED,
+    (StepState.ARRIVED, Act.BOOK): StepState.SCHEDULED,
+    (StepState.MISSED, Act.ARRIVE): StepState.ARRIVED,
+    (StepState.MISSED, Act.START): StepState.STARTED,
+    (StepState.MISSED, Act.CANCEL): StepState.CANCELLED,
+    (StepState.MISSED, Act.BOOK): StepState.SCHEDULED,
     (StepState.SCHEDULED, Act.START): StepState.STARTED,
     (StepState.SCHEDULED, Act.CANCEL): StepState.CANCELLED,
     (StepState.STARTED, Act.COMPLETE): StepState.COMPLETED,

@@ -31,7 +31,9 @@ _FIND: Final = f"""{_SHOWN}
 """
 
 _FIND_STEPS: Final = """
-SELECT exam_key, state, plan::text FROM step
+SELECT exam_key, state, plan::text,
+       EXISTS (SELECT FROM occupied o WHERE o.exam_key = step.exam_key AND o.number = step.number) AS booked
+  FROM step
  WHERE ($1::text IS NULL OR site = $1) AND ($2::text IS NULL OR state = $2)
    AND ($3::text IS NULL OR station_ae_title = $3) AND ($4::text IS NULL OR modality = $4)
    AND ($5::timestamptz IS NULL OR starts_at >= $5) AND ($6::timestamptz IS NULL OR starts_at < $6)
@@ -72,7 +74,7 @@ class PostgresExamBook:
             wanted.starts_before,
             limit,
         )
-        return [(row["exam_key"], step_of(row["state"], row["plan"])) for row in rows]
+        return [(row["exam_key"], step_of(row["state"], row["plan"], booked=row["booked"])) for row in rows]
 
 
 def _shown(row: Record) -> Exam:

@@ -1,6 +1,5 @@
 """Exams in PostgreSQL, inside the transaction of a fact or a command."""
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, time
 from typing import Final
@@ -10,15 +9,17 @@ from zoneinfo import ZoneInfo
 from fj_bus import Tx
 from fj_events import Fact, PatientPhi, Uid
 
+from scheduling_service.adapters.locks import LOCK, hashed
+from scheduling_service.adapters.occupied import free_again, keep_free, occupy
 from scheduling_service.adapters.records import EXAMS, exam_columns, exam_of, worklist_rows
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.performed import PerformedStep
-from scheduling_service.domain.step import StepState
+from scheduling_service.domain.slots import Block
+from scheduling_service.domain.step import ON_WORKLIST
 from scheduling_service.domain.study import Study
 from scheduling_service.domain.worklist import Item, items
 from scheduling_service.ports import Surroundings
 
-_LOCK: Final = "SELECT pg_advisory_xact_lock(h) FROM unnest($1::bigint[]) AS h"
 # Locked first and read by the next statement: one that waits for a row and reads in one go sees the row as it is now,
 # but what its subqueries find as it was when it began to wait.
 _EXAM: Final = "SELECT exam_key FROM exam WHERE exam_key = $1 FOR UPDATE"
@@ -75,6 +76,8 @@ WITH kept AS (
            modality = excluded.modality, starts_at = excluded.starts_at, plan = excluded.plan
 ), linked AS (
     INSERT INTO exam_performed (exam_key, sop_instance_uid) SELECT $1, unnest($17::text[]) ON CONFLICT DO NOTHING
+), given_back AS (
+    DELETE FROM occupied WHERE exam_key = $1 AND number <> ALL($20::smallint[])
 ), ordered AS (
     UPDATE performed_step SET is_ordered = true WHERE sop_instance_uid = ANY($17::text[]) AND $10::jsonb IS NOT NULL
 )
@@ -137,7 +140,7 @@ class PostgresSchedule:
         self._zone_of = zone_of
 
     async def lock(self, *names: str) -> None:
-        await self._tx.connection.execute(_LOCK, sorted(map(_hash, set(names))))
+        await self._tx.connection.execute(LOCK, sorted(map(hashed, set(names))))
 
     async def exam(self, key: str) -> Exam | None:
         return next(iter(await self._exams(_EXAM, key)), None)
@@ -176,9 +179,22 @@ class PostgresSchedule:
 
     async def save(self, exam: Exam) -> None:
         waiting = await self._waiting(exam)
-        await self._tx.connection.execute(_SAVE, *exam_columns(exam), len(waiting), self._said_at)
+        booked = [number for number, step in enumerate(exam.steps) if step.keeps_its_slot]
+        await self._tx.connection.execute(_SAVE, *exam_columns(exam), len(waiting), self._said_at, booked)
         if waiting:
             await self._tx.connection.executemany(_FILL_WORKLIST, worklist_rows(exam.key, waiting))
+
+    async def book(self, exam: Exam) -> bool:
+        if not await occupy(self._tx.connection, exam):
+            return False
+        await self.save(exam)
+        return True
+
+    async def block(self, block: Block) -> bool:
+        return await keep_free(self._tx.connection, block)
+
+    async def unblock(self, block_id: UUID) -> bool:
+        return await free_again(self._tx.connection, block_id)
 
     async def performed(self, sop_instance_uid: Uid) -> PerformedStep | None:
         text = await self._tx.connection.fetchval(_PERFORMED, sop_instance_uid)
@@ -226,7 +242,7 @@ class PostgresSchedule:
 
     async def _waiting(self, exam: Exam) -> list[Item]:
         """What the exam has on the worklist."""
-        if exam.ordered is None or not any(step.state is StepState.SCHEDULED for step in exam.steps):
+        if exam.ordered is None or not any(step.state in ON_WORKLIST for step in exam.steps):
             return []
         survivor_id = await self._survivor_of(exam.key, exam.ordered.details.patient_id)
         text = await self._tx.connection.fetchval(_PATIENT, survivor_id)
@@ -247,10 +263,6 @@ class PostgresSchedule:
     def _said_at(self) -> datetime:
         """When the fact at hand became one."""
         return self._tx.cause.time if self._tx.cause else datetime.now(UTC)
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
 def _names_of(performed: PerformedStep) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:

@@ -17,6 +17,7 @@ SELECT e.exam_key, e.site, e.order_id, e.study_instance_uid, e.state, e.linked_t
        ARRAY(SELECT named_as(e.patient_id, e.recorded_at)) AS patient_ids,
        ARRAY(SELECT s.state FROM step s WHERE s.exam_key = e.exam_key ORDER BY s.number) AS states,
        ARRAY(SELECT s.plan::text FROM step s WHERE s.exam_key = e.exam_key ORDER BY s.number) AS plans,
+       ARRAY(SELECT o.number FROM occupied o WHERE o.exam_key = e.exam_key) AS booked,
        ARRAY(SELECT p.performed::text FROM performed_step p JOIN exam_performed USING (sop_instance_uid)
               WHERE exam_performed.exam_key = e.exam_key ORDER BY p.created_at, p.sop_instance_uid) AS performed
   FROM exam e
@@ -53,7 +54,10 @@ def exam_of(row: Record) -> Exam:
         ordered=None if row["ordered"] is None else _ordered(row["order_id"], row["ordered"]),
         linked_to=row["linked_to"],
         patient_ids=frozenset(row["patient_ids"]) - {None},
-        steps=tuple(step_of(state, plan) for state, plan in zip(row["states"], row["plans"], strict=True)),
+        steps=tuple(
+            step_of(state, plan, booked=number in row["booked"])
+            for number, (state, plan) in enumerate(zip(row["states"], row["plans"], strict=True))
+        ),
         unscheduled_state=StepState(row["state"]) if row["ordered"] is None else StepState.SCHEDULED,
         performed=tuple(PerformedStep.model_validate_json(text, extra="ignore") for text in row["performed"]),
     )
@@ -85,9 +89,9 @@ def exam_columns(exam: Exam) -> tuple[object, ...]:
     )
 
 
-def step_of(state: str, plan: str) -> Step:
-    """The columns `step.state` and `step.plan`."""
-    return Step(plan=ScheduledStep.model_validate_json(plan, extra="ignore"), state=StepState(state))
+def step_of(state: str, plan: str, *, booked: bool) -> Step:
+    """The columns `step.state` and `step.plan`, and whether `occupied` has it."""
+    return Step(plan=ScheduledStep.model_validate_json(plan, extra="ignore"), state=StepState(state), booked=booked)
 
 
 def worklist_rows(exam_key: str, waiting: Sequence[Item]) -> list[tuple[object, ...]]:

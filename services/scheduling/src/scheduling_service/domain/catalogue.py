@@ -1,6 +1,8 @@
 """The procedure catalogue: what each procedure consists of, and which stations do what."""
 
 from collections import Counter
+from datetime import time
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -16,6 +18,27 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class Weekday(StrEnum):
+    """As iCalendar writes them (RFC 5545, BYDAY), in the order of `datetime.weekday`."""
+
+    MONDAY = "MO"
+    TUESDAY = "TU"
+    WEDNESDAY = "WE"
+    THURSDAY = "TH"
+    FRIDAY = "FR"
+    SATURDAY = "SA"
+    SUNDAY = "SU"
+
+
+class OpeningHours(_Part):
+    """From when to when a station takes appointments, by the clock of its site."""
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1)]
+    opens: time
+    closes: time
+    """Not after `opens`: on the next day."""
+
+
 class Station(_Part):
     """A modality as the worklist knows it."""
 
@@ -23,7 +46,9 @@ class Station(_Part):
     modality: ShortString
     name: ShortString | None = None
     site: str | None = None
-    """Whose station it is; absent: every site's."""
+    """Whose station it is; absent: every site has one."""
+    opening_hours: tuple[OpeningHours, ...] = ()
+    """None: always open."""
 
 
 class StepTemplate(_Part):
@@ -76,6 +101,10 @@ class Catalogue(_Part):
     @cached_property
     def _by_code(self) -> dict[str, Procedure]:
         return {procedure.code: procedure for procedure in self.procedures}
+
+    def station(self, ae_title: str, site: str) -> Station | None:
+        """The station of a site with this AE title."""
+        return next((each for each in self.stations if each.ae_title == ae_title and each.site in {None, site}), None)
 
     def stations_for(self, modality: str, site: str) -> tuple[Station, ...]:
         """The stations of a site that do this, in the order of the catalogue."""

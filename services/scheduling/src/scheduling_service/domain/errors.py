@@ -19,6 +19,27 @@ class NotPossible(SchedulingError):
         super().__init__(f"an exam that is {state} cannot be {act}")
 
 
+class NotFree(SchedulingError):
+    """The station is closed, blocked or booked at that time."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the station is {why} at that time")
+
+
+class NoSuchStation(SchedulingError):
+    """The site has no such station for any step of the exam."""
+
+    def __init__(self) -> None:
+        super().__init__("the site has no such station for this exam")
+
+
+class NoSuchProcedure(SchedulingError):
+    """The catalogue has no procedure with this code."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such procedure in the catalogue")
+
+
 class BadRange(SchedulingError):
     """A date, a time or a range of them that PS3.5 does not know."""
 

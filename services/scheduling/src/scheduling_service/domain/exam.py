@@ -11,10 +11,11 @@ from fj_events import CodedConcept, OrderDetails, Uid
 from scheduling_service.domain import performed as mpps
 from scheduling_service.domain.errors import NotPossible
 from scheduling_service.domain.performed import PerformedStatus, PerformedStep, Reference, after
-from scheduling_service.domain.step import Act, Step, StepState, moved
+from scheduling_service.domain.step import WAITING, Act, Step, StepState, moved
 from scheduling_service.domain.study import Study
 
-_UNFINISHED: Final = frozenset({StepState.SCHEDULED, StepState.STARTED})
+_UNFINISHED: Final = WAITING | {StepState.STARTED}
+_BEFORE: Final = (StepState.SCHEDULED, StepState.ARRIVED, StepState.MISSED)
 _OVER: Final = (StepState.COMPLETED, StepState.DISCONTINUED, StepState.CANCELLED)
 
 
@@ -62,16 +63,21 @@ class Exam:
         if not self.steps:
             return self.unscheduled_state
         states = {step.state for step in self.steps}
-        if states == {StepState.SCHEDULED}:
-            return StepState.SCHEDULED
+        if states <= WAITING:
+            return next(state for state in _BEFORE if state in states)
         if states & _UNFINISHED:
             return StepState.STARTED
         return next(state for state in _OVER if state in states)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether nothing of it has begun."""
+        return self.state in WAITING
+
+    @property
     def is_held(self) -> bool:
         """Whether nobody may begin it: its order is on hold, and no modality has overruled that."""
-        return self.ordered is not None and self.ordered.held and self.state is StepState.SCHEDULED
+        return self.ordered is not None and self.ordered.held and self.is_waiting
 
     @property
     def counted(self) -> tuple[PerformedStep, ...]:
@@ -176,7 +182,7 @@ def put_back(exam: Exam, performed: PerformedStep) -> Exam:
 
 def cancel(exam: Exam) -> Exam:
     """The exam after its order was cancelled; what has started stays."""
-    if exam.state is not StepState.SCHEDULED:
+    if not exam.is_waiting:
         return exam
     steps = tuple(replace(step, state=moved(step.state, Act.CANCEL)) for step in exam.steps)
     return replace(exam, steps=steps)

@@ -22,7 +22,7 @@ from fj_events import (
 
 from scheduling_service.domain.exam import Exam, Ordered, step_ids
 from scheduling_service.domain.performed import WRONG_ENTRY, PerformedStatus, PerformedStep
-from scheduling_service.domain.step import StepState
+from scheduling_service.domain.step import WAITING, StepState
 from scheduling_service.domain.study import Study
 
 Ended: TypeAlias = ExamCompleted | ExamDiscontinued
@@ -30,7 +30,7 @@ Ended: TypeAlias = ExamCompleted | ExamDiscontinued
 LONG: Final = 256 * 1024
 """Bytes of an event above which its lists of instances go to the object store: half of what law 7 allows."""
 
-_BEFORE_START: Final = frozenset({None, StepState.SCHEDULED, StepState.CANCELLED})
+_BEFORE_START: Final = WAITING | {None, StepState.CANCELLED}
 _BEGUN: Final = frozenset({StepState.STARTED, StepState.DISCONTINUED})
 _AT_WORK: Final = frozenset({StepState.STARTED, StepState.COMPLETED})
 
@@ -98,6 +98,11 @@ def refusal(exam: Exam, ordered: Ordered, refused: Refused) -> ExamCancelRefused
     )
 
 
+def rescheduled(exam: Exam, ordered: Ordered) -> ExamRescheduled:
+    """There is a new plan: an appointment was made, moved or given up."""
+    return ExamRescheduled(**_planned(exam, ordered))
+
+
 def is_long(fact: Ended) -> bool:
     """Whether the fact lists more than an event should carry."""
     return len(fact.model_dump_json(exclude_none=True)) > LONG
@@ -120,7 +125,7 @@ def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
         yield ExamScheduled(**_planned(move.after, ordered))
     elif move.put_back:
         yield _put_back(move, ordered)
-    elif move.now is StepState.SCHEDULED and _plan_of(move.before) != _plan_of(move.after):
+    elif move.now in WAITING and _plan_of(move.before) != _plan_of(move.after):
         yield ExamRescheduled(**_planned(move.after, ordered))
     if move.now is StepState.CANCELLED and move.was is not StepState.CANCELLED:
         yield ExamCancelled(

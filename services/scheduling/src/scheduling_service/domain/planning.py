@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -70,7 +70,32 @@ def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: C
         return replace(exam, ordered=replace(ordered, details=details))
     start = circumstances.now if not exam.steps else exam.steps[0].plan.starts_at
     again = plan(ordered.order_id, exam.site, details, replace(circumstances, now=start))
+    if details.asked_for == ordered.details.asked_for:
+        again = _at_its_appointment(exam, again)
     return hold(again, held=ordered.held)
+
+
+def _at_its_appointment(exam: Exam, again: Exam) -> Exam:
+    """The patient stays where they are, and so does the time of an appointment; its slot, where the plan still fits."""
+    steps = tuple(replace(step, state=exam.state) for step in again.steps)
+    if not any(step.booked for step in exam.steps):
+        return replace(again, steps=steps)
+    steps = one_after_the_other(steps, exam.steps[0].plan.starts_at)
+    fits = [_room(step) for step in exam.steps] == [_room(step) for step in steps]
+    return replace(again, steps=tuple(replace(step, booked=fits) for step in steps))
+
+
+def one_after_the_other(steps: Iterable[Step], start: datetime) -> tuple[Step, ...]:
+    """The steps from this time on."""
+    moved = []
+    for step in steps:
+        moved.append(replace(step, plan=step.plan.model_copy(update={"starts_at": start})))
+        start += timedelta(minutes=step.plan.duration_minutes)
+    return tuple(moved)
+
+
+def _room(step: Step) -> tuple[str, datetime, int]:
+    return step.plan.station_ae_title, step.plan.starts_at, step.plan.duration_minutes
 
 
 def _planned_by(details: OrderDetails) -> tuple[object, ...]:

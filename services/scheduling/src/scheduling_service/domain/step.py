@@ -13,6 +13,10 @@ class StepState(StrEnum):
     """Scheduled Procedure Step Status (0040,0020), and the state of a whole exam."""
 
     SCHEDULED = "SCHEDULED"
+    ARRIVED = "ARRIVED"
+    """The patient is here; the step is still to be done."""
+    MISSED = "MISSED"
+    """The patient did not come: off the worklist until there is a new appointment."""
     STARTED = "STARTED"
     COMPLETED = "COMPLETED"
     DISCONTINUED = "DISCONTINUED"
@@ -22,6 +26,10 @@ class StepState(StrEnum):
 class Act(StrEnum):
     """What can happen to a step."""
 
+    BOOK = "book"
+    """An appointment is made, or moved."""
+    ARRIVE = "arrive"
+    MISS = "miss"
     START = "start"
     COMPLETE = "complete"
     DISCONTINUE = "discontinue"
@@ -33,6 +41,16 @@ class Act(StrEnum):
 
 
 _TABLE: Final = {
+    (StepState.SCHEDULED, Act.ARRIVE): StepState.ARRIVED,
+    (StepState.SCHEDULED, Act.MISS): StepState.MISSED,
+    (StepState.ARRIVED, Act.START): StepState.STARTED,
+    (StepState.ARRIVED, Act.CANCEL): StepState.CANCELLED,
+    (StepState.ARRIVED, Act.BOOK): StepState.SCHEDULED,
+    # Who comes late after all may be given to the modality as they are.
+    (StepState.MISSED, Act.ARRIVE): StepState.ARRIVED,
+    (StepState.MISSED, Act.START): StepState.STARTED,
+    (StepState.MISSED, Act.CANCEL): StepState.CANCELLED,
+    (StepState.MISSED, Act.BOOK): StepState.SCHEDULED,
     (StepState.SCHEDULED, Act.START): StepState.STARTED,
     (StepState.SCHEDULED, Act.CANCEL): StepState.CANCELLED,
     (StepState.STARTED, Act.COMPLETE): StepState.COMPLETED,
@@ -45,6 +63,12 @@ _TABLE: Final = {
     (StepState.DISCONTINUED, Act.PUT_BACK): StepState.SCHEDULED,
 }
 
+WAITING: Final = frozenset({StepState.SCHEDULED, StepState.ARRIVED, StepState.MISSED})
+"""Nothing has begun."""
+ON_WORKLIST: Final = frozenset({StepState.SCHEDULED, StepState.ARRIVED})
+KEEPS_ITS_SLOT: Final = frozenset({StepState.SCHEDULED, StepState.ARRIVED, StepState.STARTED})
+"""While an appointment stands nobody else can have its time; one that is missed, cancelled or over gives it back."""
+
 MOVES: Final[Mapping[tuple[StepState, Act], StepState]] = MappingProxyType(_TABLE)
 
 
@@ -54,6 +78,13 @@ class Step:
 
     plan: ScheduledStep
     state: StepState = StepState.SCHEDULED
+    booked: bool = False
+    """There is an appointment: time and station are the patient's, and nobody else's."""
+
+    @property
+    def keeps_its_slot(self) -> bool:
+        """Whether nobody else can be booked for this time."""
+        return self.booked and self.state in KEEPS_ITS_SLOT
 
     @property
     def step_id(self) -> str:

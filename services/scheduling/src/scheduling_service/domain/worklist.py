@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.period import Period
-from scheduling_service.domain.step import StepState
+from scheduling_service.domain.step import ON_WORKLIST, StepState
 
 
 class Item(BaseModel):
@@ -25,6 +25,7 @@ class Item(BaseModel):
     procedure: CodedConcept
     details: OrderDetails
     step: ScheduledStep
+    state: StepState = StepState.SCHEDULED
     patient: PatientPhi
     """As the patient is called now, which may not be how the order called them."""
     starts_local: datetime
@@ -75,11 +76,12 @@ def items(exam: Exam, current: PatientPhi, zone: ZoneInfo, survivor_id: UUID | N
             procedure=exam.ordered.procedure,
             details=details,
             step=step.plan,
+            state=step.state,
             patient=patient,
             starts_local=step.plan.starts_at.astimezone(zone).replace(tzinfo=None),
         )
         for step in exam.steps
-        if step.state is StepState.SCHEDULED
+        if step.state in ON_WORKLIST
     ]
 
 

@@ -8,7 +8,6 @@ from typing import Final
 from fj_dicom import Attributes, Items, Text
 from fj_events import CodedConcept, Identifier, PatientPhi, Priority, Sex, Staff
 
-from scheduling_service.domain.step import StepState
 from scheduling_service.domain.worklist import Item, name_groups
 
 LENGTHS: Final[Mapping[str, int]] = MappingProxyType({"AE": 16, "CS": 16, "LO": 64, "SH": 16, "ST": 1024, "LT": 10240})
@@ -128,7 +127,7 @@ STEP: Final[Attributes] = {  # Scheduled Procedure Step Sequence
     0x00400010: _text("SH", lambda item: item.step.station_name),
     0x00400011: _unknown("SH"),  # Scheduled Procedure Step Location
     0x00400012: _unknown("LO"),  # Pre-Medication
-    0x00400020: Text("CS", lambda _: StepState.SCHEDULED),
+    0x00400020: Text("CS", lambda item: item.state),
     0x00400400: _unknown("LT"),  # Comments on the Scheduled Procedure Step
 }
 _REQUEST: Final[Attributes] = {  # Requested Procedure and Imaging Service Request

@@ -27,10 +27,12 @@ class StepView(ScheduledStep):
 
     exam_key: str
     state: StepState
+    booked: bool
+    """There is an appointment."""
 
     @classmethod
     def of(cls, exam_key: str, step: Step) -> "StepView":
-        return cls(**dict(step.plan), exam_key=exam_key, state=step.state)
+        return cls(**dict(step.plan), exam_key=exam_key, state=step.state, booked=step.keeps_its_slot)
 
 
 class PerformedView(BaseModel):
