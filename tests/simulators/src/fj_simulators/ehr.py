@@ -65,6 +65,12 @@ class Ehr:
         """ADT: tell who the patient is. Returns the acknowledgement; raises on a refusal."""
         return await self._patients.send(patient_message(a_header(), trigger, exam.patient, a_visit()))
 
+    async def merges(self, prior: Exam, survivor: Exam) -> Ack:
+        """ADT^A40: the number of the one exam's patient belongs to the other's patient now."""
+        told = patient_message(a_header(), "A40", survivor.patient, a_visit())
+        gone = f"\rMRG|{prior.patient_id}^^^{prior.issuer}^MR\rPV1|".encode()
+        return await self._patients.send(told.replace(b"\rPV1|", gone, 1))
+
     async def orders(self, exam: Exam, control: str = "NW") -> Ack:
         """ORM^O01."""
         return await self.sends_order(order_message(a_header(), control, exam.patient, a_visit(), exam.order))
