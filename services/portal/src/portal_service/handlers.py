@@ -1,10 +1,21 @@
 """When a fact comes, put it into the picture of its exam."""
 
-from fj_events import Envelope, Fact, PatientMerged, PatientRegistered, PatientUnmerged, PatientUpdated
+from fj_events import (
+    Envelope,
+    Fact,
+    PatientMerged,
+    PatientRegistered,
+    PatientUnmerged,
+    PatientUpdated,
+    StudyRelinked,
+    StudyUnmatched,
+)
 
+from portal_service.domain.exam import Exam, StudySeen
 from portal_service.domain.exceptions import ENDED, RAISED, Raised
 from portal_service.domain.fold import fold
 from portal_service.domain.refs import refs_of
+from portal_service.domain.relinking import with_study, without_study
 from portal_service.domain.summary import summary
 from portal_service.domain.timeline import Entry
 from portal_service.ports import Exams
@@ -12,7 +23,10 @@ from portal_service.ports import Exams
 
 async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
     """Any fact about an exam: its picture and its timeline."""
-    exam = fold(await exams.open(refs_of(fact), fact.site), fact)
+    if isinstance(fact, StudyRelinked):
+        exam = await _moved(fact, exams)
+    else:
+        exam = fold(await exams.open(refs_of(fact), fact.site), fact)
     await exams.keep(exam)
     await exams.enter(
         exam.exam_id,
@@ -31,8 +45,23 @@ async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
     await _look_for_exceptions(fact, envelope, exams)
 
 
+async def _moved(fact: StudyRelinked, exams: Exams) -> Exam:
+    """A person moved a study: the exam that has it now, after the one that had it was kept without it."""
+    uid = fact.study_instance_uid
+    left, exam = await exams.move_study(uid, str(fact.order_id) if fact.order_id else uid, fact.site)
+    if left is None:
+        study = exam.studies.get(uid, StudySeen())
+    else:
+        study = left.studies.get(uid, StudySeen())
+        await exams.keep(without_study(left, uid))
+    return with_study(exam, fact, study)
+
+
 async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> None:
-    if kind := RAISED.get(type(fact)):
+    if isinstance(fact, StudyRelinked):
+        await exams.end_exception(RAISED[StudyUnmatched], fact.key)
+    orderless = isinstance(fact, StudyRelinked) and fact.order_id is None
+    if kind := RAISED[StudyUnmatched] if orderless else RAISED.get(type(fact)):
         await exams.raise_exception(
             Raised(
                 event_id=envelope.id,

@@ -20,6 +20,12 @@ class Exams(Protocol):
     async def open(self, refs: Refs, site: str) -> Exam:
         """The exam that goes by these names, locked; what was two exams until now is one from here on."""
 
+    async def move_study(self, study_instance_uid: str, exam_id: str, site: str) -> tuple[Exam | None, Exam]:
+        """Let a study's name stand for another exam; the one that has the study until now, and that other one.
+
+        None where no exam is left without it: none had it, or that one, or one that was nothing but this study.
+        """
+
     async def keep(self, exam: Exam) -> None:
         """Keep the picture."""
 

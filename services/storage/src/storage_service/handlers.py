@@ -65,7 +65,7 @@ async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> M
     for uid, fact in {fact.study_instance_uid: fact for fact in reversed(facts)}.items():
         if arrivals[uid].first:
             work.studies.emit(_received(fact))
-    await _settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
+    await settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
     for conflicted in conflicts_of(facts, arrivals):
         await work.studies.report(conflicted, of_conflict(conflicted))
     late = {uid: arrival.added for uid, arrival in arrivals.items() if arrival.late and arrival.added}
@@ -78,7 +78,7 @@ async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> M
 async def on_order_known(fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date, work: Work) -> None:
     """An order is known or has changed: studies that waited for it are matched."""
     await work.studies.put_order(fact, placed_at, day)
-    await _settle(await work.studies.waiting_for_order(fact.order_id), work)
+    await settle(await work.studies.waiting_for_order(fact.order_id), work)
 
 
 async def on_order_ended(fact: OrderCancelled | OrderCompleted, studies: Studies) -> None:
@@ -89,24 +89,24 @@ async def on_order_ended(fact: OrderCancelled | OrderCompleted, studies: Studies
 async def on_order_reinstated(fact: OrderReinstated, work: Work) -> None:
     """The exam won over a cancel: the order stands, and waits for images again."""
     await work.studies.set_order_open(fact.order_id, open_=True)
-    await _settle(await work.studies.waiting_for_order(fact.order_id), work)
+    await settle(await work.studies.waiting_for_order(fact.order_id), work)
 
 
 async def on_exam_planned(fact: ExamScheduled | ExamRescheduled, work: Work) -> None:
     """The plan says the modality, where the order did not."""
     await work.studies.plan_exam(fact)
-    await _settle(await work.studies.waiting_for_order(fact.order_id), work)
+    await settle(await work.studies.waiting_for_order(fact.order_id), work)
 
 
 async def on_exam_started(fact: ExamStarted, work: Work) -> None:
     """A modality works on it: silence is no evidence until it ends. A start that rests on images says nothing new."""
     if fact.evidence == Evidence.MPPS:
-        await _settle(await work.studies.start_exam(fact, work.now), work)
+        await settle(await work.studies.start_exam(fact, work.now), work)
 
 
 async def on_exam_ended(end: PerformedEnd, work: Work) -> None:
     """A modality finished or gave up, and says which images it made."""
-    await _settle(await work.studies.end_exam(end, work.now), work)
+    await settle(await work.studies.end_exam(end, work.now), work)
 
 
 async def on_patient(fact: PatientRegistered | PatientUpdated, namespace: UUID, work: Work) -> None:
@@ -114,7 +114,7 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, namespace: UUID, 
     numbers = (fact.patient.id, *fact.patient.other_ids)
     ids = {patient_key(namespace, number.issuer, number.value) for number in numbers if number}
     await work.studies.put_patient(fact, sorted(ids - {fact.patient_id}))
-    await _settle(await work.studies.waiting_for_patient(fact.patient_id), work)
+    await settle(await work.studies.waiting_for_patient(fact.patient_id), work)
 
 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, work: Work) -> None:
@@ -122,17 +122,17 @@ async def on_patient_moved(fact: PatientMerged | PatientUnmerged, work: Work) ->
     await work.studies.patient_moved(fact)
     both = {*await work.studies.waiting_for_patient(fact.patient_id)}
     both |= {*await work.studies.waiting_for_patient(fact.survivor_id)}
-    await _settle(sorted(both), work)
+    await settle(sorted(both), work)
 
 
 async def close_due(work: Work, most: int) -> int:
     """Look at studies whose time has come, in the silence; how many there were, at most `most`."""
     uids = await work.studies.due(work.now, most)
-    await _settle(uids, work)
+    await settle(uids, work)
     return len(uids)
 
 
-async def _settle(uids: Collection[str], work: Work) -> None:
+async def settle(uids: Collection[str], work: Work) -> None:
     """See where studies belong and whether they are complete, with all that is known now."""
     if not uids:
         return
@@ -164,7 +164,7 @@ async def _closed(studies: Sequence[Study], verdicts: Mapping[str, Complete | Wa
 def _due(study: Study, verdict: Complete | Waiting, work: Work) -> datetime | None:
     if study.available_at is None and isinstance(verdict, Waiting):
         return verdict.until
-    searching = study.order_id is None and not _is_quiet(study, work)
+    searching = study.may_be_matched and not _is_quiet(study, work)
     return study.progress.heard_at + work.rules.patience.quiet_time if searching else None
 
 
@@ -191,14 +191,14 @@ async def _linked(
 
     `taken`: orders that have a study since a moment ago, which is not written down yet.
     """
-    lost = [study.keys for study in studies if study.order_id is None]
+    lost = [study.keys for study in studies if study.may_be_matched]
     candidates = await work.studies.candidates(lost) if lost else {}
     matched: dict[str, Study] = {}
     others: dict[str, Study] = {}
     taken = set(taken)
     for study in studies:
         uid = study.study_instance_uid
-        if study.order_id is not None:
+        if not study.may_be_matched:
             continue
         orders = [replace(o, open=o.open and o.order_id not in taken) for o in candidates.get(uid, [])]
         found = match(study.keys, orders, complete=complete, window=work.rules.window)

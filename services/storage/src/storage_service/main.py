@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fj_bus import Bus, BusSettings, Connection, Consumer, Relay, Tx, alone, bus_commands, operator_router
 from fj_dicom import Peers, RequestorSettings, Scp, ScpSettings, Service
 from fj_events import Fact
@@ -27,6 +27,7 @@ from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
 from storage_service.adapters.integrity import PostgresArchive, reader
+from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
 from storage_service.adapters.lists import StoredLists
 from storage_service.adapters.metadata import MadeMetadata
 from storage_service.adapters.packs import StoredPacks
@@ -51,6 +52,7 @@ from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.kafka import Aids, subscribe
+from storage_service.entrypoints.linking import linking_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.handlers import Work
 from storage_service.rebuilding import rebuild
@@ -173,6 +175,7 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
     return api(
         SERVICE,
         studies_router(kept.book, kept.requests),
+        _linking(settings, kept),
         integrity_router(kept.archive),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
@@ -181,6 +184,17 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),
     )
+
+
+def _linking(settings: Settings, kept: _Kept) -> APIRouter:
+    """Acts of persons on where studies belong."""
+
+    def begin(tx: Tx) -> tuple[PostgresLinks, Work]:
+        studies = PostgresStudies(tx.connection, tx.emit)
+        return PostgresLinks(tx.connection), Work(studies, settings.rules, datetime.now(UTC))
+
+    bus = kept.consumer.bus
+    return linking_router(bus.unit, begin, PostgresLinkBook(bus.pool), kept.book)
 
 
 def _scp(settings: Settings) -> ScpSettings:

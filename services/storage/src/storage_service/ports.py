@@ -21,6 +21,7 @@ from fj_events import (
     SeriesSummary,
     StudyConflicted,
     StudyDamaged,
+    StudyRelinked,
     StudyUnmatched,
 )
 
@@ -30,6 +31,7 @@ from storage_service.domain.commitment import State as CommitmentState
 from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
 from storage_service.domain.integrity import Finding, Kept, Pack
 from storage_service.domain.integrity import Overview as IntegrityOverview
+from storage_service.domain.linking import LinkEntry, LinkOverview
 from storage_service.domain.matching import OrderKeys, StudyKeys
 from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import FrameSet, Selection, Series, Stored
@@ -106,11 +108,33 @@ class Studies(Protocol):
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
 
-    async def report(self, fact: StudyConflicted | StudyDamaged | StudyUnmatched, entry: Exceptional) -> None:
+    async def report(
+        self, fact: StudyConflicted | StudyDamaged | StudyRelinked | StudyUnmatched, entry: Exceptional
+    ) -> None:
         """Say that something happened, and put it on the exceptions list."""
 
     async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> None:
         """Take what is no exception any more off the list."""
+
+
+class Links(Protocol):
+    """What persons say about where studies belong, inside one transaction."""
+
+    async def order(self, order_id: UUID) -> OrderKeys | None:
+        """By what an order can be recognised; None where it is not known."""
+
+    async def newest(self, study_instance_uid: str) -> LinkEntry | None:
+        """The newest act on a study."""
+
+    async def add(self, study_instance_uid: str, entry: Callable[[int], LinkEntry]) -> None:
+        """Keep an act; it is given the next number of the study, whose lock the caller has."""
+
+
+class LinkBook(Protocol):
+    """The same acts, looked up."""
+
+    async def history(self, study_instance_uid: str) -> list[LinkOverview]:
+        """The acts on a study, the first one first."""
 
 
 class InstanceLists(Protocol):

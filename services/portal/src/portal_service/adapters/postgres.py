@@ -66,6 +66,18 @@ class PostgresExams:
         await self._db.execute(_NAME, list(refs.names), exam_id)
         return exam
 
+    async def move_study(self, study_instance_uid: str, exam_id: str, site: str) -> tuple[Exam | None, Exam]:
+        refs = Refs(None, tuple(dict.fromkeys((study_instance_uid, exam_id))))
+        await self._lock(refs)
+        here = await self._db.fetchval("SELECT exam_id FROM names WHERE name = $1", study_instance_uid)
+        await self._db.execute(_NAME, list(refs.names), exam_id)
+        exam = await self._read(exam_id) or Exam(exam_id=exam_id, site=site)
+        if here is None or here == exam_id:
+            return None, exam
+        if here == study_instance_uid:  # the exam was nothing but this study
+            return None, await self._join(exam, here)
+        return await self._read(here), exam
+
     async def keep(self, exam: Exam) -> None:
         accession, patient, procedure = exam.accession_number, exam.named, exam.procedure
         placer = exam.order.placer_order_number if exam.order else None

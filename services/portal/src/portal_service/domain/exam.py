@@ -99,6 +99,8 @@ class Exam(_Seen):
     reached: Milestone = Milestone.NONE
     cancelled: bool = False
     discontinued: bool = False
+    waits_again: bool = False
+    """What was performed or made for it was another exam's, and nothing was begun since."""
     completed: bool = False
     studies: dict[Uid, StudySeen] = {}
     report: ReportSeen | None = None

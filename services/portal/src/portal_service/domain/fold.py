@@ -75,7 +75,7 @@ def _scheduled(exam: Exam, fact: ExamScheduled | ExamRescheduled) -> Exam:
 
 def _started(exam: Exam, fact: ExamStarted) -> Exam:
     who = {"patient_id": fact.patient_id, "patient": fact.patient} if fact.patient else {}
-    return _with(exam, Milestone.IN_PROGRESS, discontinued=False, **who)
+    return _with(exam, Milestone.IN_PROGRESS, discontinued=False, waits_again=False, **who)
 
 
 def _acquired(exam: Exam, _fact: ExamCompleted) -> Exam:
@@ -95,7 +95,9 @@ def _put_back(exam: Exam, fact: ExamPutBack) -> Exam:
     back = exam.reached
     if fact.state == "SCHEDULED" and back <= Milestone.ACQUIRED:
         back = Milestone.IN_PROGRESS if exam.studies else Milestone.SCHEDULED
-    return exam.model_copy(update={"reached": back, "discontinued": False, "steps": fact.steps})
+    return exam.model_copy(
+        update={"reached": back, "discontinued": False, "steps": fact.steps, "waits_again": fact.state == "SCHEDULED"}
+    )
 
 
 def _study(exam: Exam, uid: str, reached: Milestone = Milestone.NONE, **news: Any) -> Exam:

@@ -26,6 +26,7 @@ from fj_events import (
     StudyConflicted,
     StudyDamaged,
     StudyMatched,
+    StudyRelinked,
     StudyUnmatched,
 )
 from prometheus_client import Counter
@@ -157,7 +158,9 @@ class PostgresStudies:
         elif isinstance(fact, StudyMatched):
             _matched.labels(fact.matched_by).inc()
 
-    async def report(self, fact: StudyConflicted | StudyDamaged | StudyUnmatched, entry: Exceptional) -> None:
+    async def report(
+        self, fact: StudyConflicted | StudyDamaged | StudyRelinked | StudyUnmatched, entry: Exceptional
+    ) -> None:
         event_id = self._emit(fact)
         about = (entry.kind, fact.study_instance_uid, entry.subject)
         await self._db.execute(_REPORT, *about, fact.site, entry.summary, event_id)
@@ -217,7 +220,7 @@ class PostgresStudies:
         ]
         found: dict[str, list[OrderKeys]] = defaultdict(list)
         for row in await self._db.fetch(_CANDIDATES, *columns(asked, 3), *columns(bare, 2)):
-            found[row["uid"]].append(_order_keys(row))
+            found[row["uid"]].append(order_keys(row))
         return found
 
     async def due(self, now: datetime, most: int) -> list[str]:
@@ -324,7 +327,8 @@ def _identifier(value: str | None, issuer: str | None) -> Identifier | None:
     return Identifier(value=value, issuer=issuer or "") if value else None
 
 
-def _order_keys(row: Row) -> OrderKeys:
+def order_keys(row: Row) -> OrderKeys:
+    """An order as a row of `known_order`, with `whose`, `planned` and `free`."""
     return OrderKeys(
         order_id=row["order_id"],
         patient_id=row["patient_id"],

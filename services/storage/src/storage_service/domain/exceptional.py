@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fj_events import ConflictingInstance, InstancesStored, StudyConflicted, StudyDamaged, StudyUnmatched
+from fj_events import ConflictingInstance, InstancesStored, StudyConflicted, StudyDamaged, StudyRelinked, StudyUnmatched
 
 from storage_service.domain.study import Arrival, Conflict
 
@@ -19,7 +19,7 @@ class ExceptionKind(StrEnum):
     DAMAGED_STUDY = "damaged_study"
     """A pack is not what was stored. The study leaves the list when all its packs are well again."""
     UNMATCHED_STUDY = "unmatched_study"
-    """A complete study that no order fits. It leaves the list when one does."""
+    """A complete study that no order fits, or one that a person took off its order; until it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,11 @@ def of_conflict(fact: StudyConflicted) -> Exceptional:
 def of_unmatched(_fact: StudyUnmatched) -> Exceptional:
     """The entry for a study without an order. Why it has none quotes its numbers, and stands in the fact."""
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "no order fits this complete study")
+
+
+def of_unlinked(_fact: StudyRelinked) -> Exceptional:
+    """The entry for a study that a person left without an order."""
+    return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "a person took this study off its order")
 
 
 def of_damage(fact: StudyDamaged) -> Exceptional:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
-from fj_events import Identifier, PatientPhi
+from fj_events import Identifier, MatchRule, PatientPhi
 
 from storage_service.domain.assembly import Complete, Progress, StepState
 from storage_service.domain.matching import Match, StudyKeys
@@ -38,6 +38,11 @@ class Study:
     completeness: str | None = None
     completeness_reason: str | None = None
     due_at: datetime | None = None
+
+    @property
+    def may_be_matched(self) -> bool:
+        """It belongs to no order, and no person said that it should not."""
+        return self.order_id is None and self.matched_by != MatchRule.PERSON
 
     @property
     def keys(self) -> StudyKeys:

@@ -1,0 +1,84 @@
+"""`/api/storage/studies/{uid}/link`, `/unlink`, `/undo`: a named person says where a study belongs."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from fj_bus import Tx
+from fj_runtime import Actor, Problem
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from storage_service import linking
+from storage_service.domain.linking import LinkOverview, LinkRefused, NotThere
+from storage_service.domain.study import Overview
+from storage_service.handlers import Work
+from storage_service.linking import Wish
+from storage_service.ports import LinkBook, Links, StudyBook
+
+Begin = Callable[[Tx], tuple[Links, Work]]
+
+
+class Because(BaseModel):
+    """Why it is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
+class Link(Because):
+    """To which order, and why."""
+
+    order_id: UUID
+
+
+def linking_router(
+    unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: Begin, history: LinkBook, book: StudyBook
+) -> APIRouter:
+    """Link, unlink, undo, and what was done. What is asked for twice is done once."""
+    router = APIRouter(prefix="/api/storage/studies/{study_instance_uid}", tags=["reconciliation"])
+
+    async def seen(study_instance_uid: str) -> Overview:
+        found = await book.read(study_instance_uid)
+        if found is None:
+            raise Problem(404, "There is no such study")
+        return found
+
+    @router.post("/link")
+    async def link(study_instance_uid: str, wanted: Link, actor: Actor) -> Overview:
+        """The study belongs to this order; the study after that."""
+        async with _answering(), unit() as tx:
+            await linking.link(Wish(study_instance_uid, actor, wanted.reason), wanted.order_id, *begin(tx))
+        return await seen(study_instance_uid)
+
+    @router.post("/unlink")
+    async def unlink(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+        """The study belongs to no order; the study after that."""
+        async with _answering(), unit() as tx:
+            await linking.unlink(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
+        return await seen(study_instance_uid)
+
+    @router.post("/undo")
+    async def undo(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+        """The newest link or unlink is taken back; the study after that."""
+        async with _answering(), unit() as tx:
+            await linking.undo(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
+        return await seen(study_instance_uid)
+
+    @router.get("/links")
+    async def links(study_instance_uid: str) -> list[LinkOverview]:
+        """What persons have done with it, the first act first."""
+        return await history.history(study_instance_uid)
+
+    return router
+
+
+@asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    """Turn what cannot be done into an answer, after its transaction has been rolled back."""
+    try:
+        yield
+    except LinkRefused as refused:
+        raise Problem(404 if isinstance(refused, NotThere) else 409, str(refused)) from None
