@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from fj_events.base import Fact, OpenEnum, Part
-from fj_events.terms import Identifier, ObjectRef, Uid
+from fj_events.terms import CodedConcept, Identifier, ObjectRef, Uid
 from fj_events.vocabulary import PatientPhi, Source
 
 
@@ -202,6 +202,36 @@ class StudyRestored(Fact, type="study.restored.v1", topic="study-events", key="s
 
     study_instance_uid: Uid
     found_at: AwareDatetime
+
+
+class StudyRejected(Fact, type="study.rejected.v1", topic="study-events", key="study_instance_uid"):
+    """Instances of a study are not to be used: a rejection note (IHE IOCM, RAD-66) or a person, `actor`, said so.
+
+    They are kept and not shown. A note that names several studies stands once per study.
+    """
+
+    study_instance_uid: Uid
+    rejection_id: str
+    """SOP Instance UID of the note, or the id of the person's act; `study.reinstated` names it."""
+    code: CodedConcept
+    """Title of the note: 113001 quality, 113037 patient safety, 113038 wrong worklist entry, 113039 retention (DCM)."""
+    reason: str | None = None
+    """In the person's words."""
+    number_rejected: int
+    """Instances that were shown until now; 0 where they have not come yet, or were rejected before."""
+    number_of_instances: int
+    """Instances of the study that are still shown."""
+
+
+class StudyReinstated(Fact, type="study.reinstated.v1", topic="study-events", key="study_instance_uid"):
+    """A person, `actor`, took rejections back: what they hid is shown again, unless another one hides it."""
+
+    study_instance_uid: Uid
+    rejection_ids: tuple[str, ...]
+    reason: str
+    """In the person's words."""
+    number_of_instances: int
+    """Instances of the study that are shown now."""
 
 
 class UncommittedReference(Part):

@@ -33,6 +33,7 @@ from fj_events import (
 from storage_service.domain.assembly import Complete, Patience, Waiting, assess
 from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
 from storage_service.domain.matching import Match, match
+from storage_service.domain.rejection import notes_of
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 from storage_service.ports import Studies
 
@@ -66,6 +67,8 @@ async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> M
         if arrivals[uid].first:
             work.studies.emit(_received(fact))
     await settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
+    if notes := notes_of(facts):
+        await work.studies.expect_notes(notes)
     for conflicted in conflicts_of(facts, arrivals):
         await work.studies.report(conflicted, of_conflict(conflicted))
     late = {uid: arrival.added for uid, arrival in arrivals.items() if arrival.late and arrival.added}

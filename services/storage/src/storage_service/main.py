@@ -30,9 +30,11 @@ from storage_service.adapters.integrity import PostgresArchive, reader
 from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
 from storage_service.adapters.lists import StoredLists
 from storage_service.adapters.metadata import MadeMetadata
+from storage_service.adapters.notes import StoredNotes
 from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
+from storage_service.adapters.rejections import PostgresNotes, PostgresRejections
 from storage_service.adapters.rendering import Renderer
 from storage_service.adapters.routes import load_routes
 from storage_service.adapters.search import PostgresSearches
@@ -41,7 +43,7 @@ from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
-from storage_service.entrypoints.clock import describing, scrub, sweep
+from storage_service.entrypoints.clock import describing, noting, scrub, sweep
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
@@ -53,9 +55,11 @@ from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.kafka import Aids, subscribe
 from storage_service.entrypoints.linking import linking_router
+from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.handlers import Work
 from storage_service.rebuilding import rebuild
+from storage_service.rejecting import Rejecting
 from storage_service.sending import Sending
 from storage_service.settings import Settings
 from storage_service.verifying import Verifying
@@ -113,6 +117,7 @@ class _Kept:
     retrievals: PackRetrievals
     requests: PostgresCommitments
     sends: PostgresSends
+    notes: PostgresNotes
     archive: PostgresArchive
 
     @classmethod
@@ -133,6 +138,7 @@ class _Kept:
             retrievals=PackRetrievals(packs, Transcoder()),
             requests=PostgresCommitments(pool, unit),
             sends=PostgresSends(pool),
+            notes=PostgresNotes(pool),
             archive=PostgresArchive(pool, unit),
         )
 
@@ -162,6 +168,7 @@ def _clock(settings: Settings, kept: _Kept) -> list[Part]:
     return [
         sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
         describing(kept.metadata.describe_next),
+        noting(Rejecting(kept.notes, evidence, StoredNotes(kept.headers).read, bus.unit, _rejections).next),
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),
         *couriers("sending", sending.send_next),
@@ -177,6 +184,7 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
         studies_router(kept.book, kept.requests),
         _linking(settings, kept),
         integrity_router(kept.archive),
+        rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
         retrieval_router(Retrieval(kept.index, kept.packs, kept.pixels, files, kept.metadata)),
@@ -195,6 +203,10 @@ def _linking(settings: Settings, kept: _Kept) -> APIRouter:
 
     bus = kept.consumer.bus
     return linking_router(bus.unit, begin, PostgresLinkBook(bus.pool), kept.book)
+
+
+def _rejections(tx: Tx) -> PostgresRejections:
+    return PostgresRejections(tx.connection, tx.emit)
 
 
 def _scp(settings: Settings) -> ScpSettings:

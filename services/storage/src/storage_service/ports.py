@@ -33,6 +33,8 @@ from storage_service.domain.integrity import Finding, Kept, Pack
 from storage_service.domain.integrity import Overview as IntegrityOverview
 from storage_service.domain.linking import LinkEntry, LinkOverview
 from storage_service.domain.matching import OrderKeys, StudyKeys
+from storage_service.domain.rejection import Note, Rejection, Shown
+from storage_service.domain.rejection import Overview as RejectionOverview
 from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import FrameSet, Selection, Series, Stored
 from storage_service.domain.routing import (
@@ -104,6 +106,9 @@ class Studies(Protocol):
 
     async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
         """They are available, or have grown: see where they are to be sent, once that has committed."""
+
+    async def expect_notes(self, notes: Sequence[Note]) -> None:
+        """These documents are to be read once they are committed; those that were read are not read again."""
 
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
@@ -270,6 +275,36 @@ class Evidence(Protocol):
 
     async def known(self, sop_instance_uids: Sequence[str]) -> dict[Stored, bytes]:
         """The current instances with these UIDs, and the SHA-256 of each data set as it was received."""
+
+
+class Rejections(Protocol):
+    """What is not to be used, inside one transaction. Every method locks the studies that it names."""
+
+    async def add(self, rejection: Rejection) -> list[Shown]:
+        """Hide what is named; the studies of which something is named that this rejection had not named before."""
+
+    async def withdraw(self, study_instance_uid: str, rejection_id: str | None) -> tuple[Shown, tuple[str, ...]]:
+        """Take one rejection of a study back, or all; which these were. What is shown again is routed again."""
+
+    async def read(self, note: Note, outcome: str) -> bool:
+        """Keep that a note was read; False where somebody else has."""
+
+    def emit(self, fact: Fact) -> None:
+        """Say that something happened; it commits with the rest."""
+
+
+class RejectionBook(Protocol):
+    """Looking rejections up."""
+
+    async def of_study(self, study_instance_uid: str) -> list[RejectionOverview]:
+        """Of one study, the oldest first."""
+
+
+class Notes(Protocol):
+    """Key Object Selection documents that are to be read."""
+
+    async def claim(self, now: datetime) -> Note | None:
+        """One that is due; for a while nobody else gets it."""
 
 
 class Archive(Protocol):

@@ -56,6 +56,8 @@ class Sending:
 
     async def _attempt(self, send: Send) -> SendResult:
         instances = await self.index.instances(send.study_instance_uid)
+        if not instances:
+            return SendResult()  # all of it is rejected
         if send.kind is SendKind.AVAILABILITY:
             return await self.announce(send.destination, instances)
         missing = [stored for stored in instances if stored.sop_instance_uid not in send.sent]

@@ -17,9 +17,11 @@ from fj_packs.pack import Contents, Defaults, Member, Origin, facts_of
 from fj_packs.reading import BrokenSegment, read_contents, read_heads
 from fj_packs.tar import walk
 
+from storage_service.adapters import rejections
 from storage_service.adapters.folding import add_instances
 from storage_service.adapters.sql import Pool
 from storage_service.domain.errors import Away, Unreadable
+from storage_service.domain.rejection import notes_of
 from storage_service.ports import Known
 
 FOLDER: Final = "packs"
@@ -87,6 +89,7 @@ class PostgresEmptyIndex:
     async def add(self, fact: InstancesStored) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             await add_instances(connection, [fact], datetime.now(UTC))
+            await rejections.expect(connection, notes_of([fact]))
 
 
 def _verified(info: ObjectInfo, sha256: str) -> ObjectRef:

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from fj_events import InstancesStored
 
-from storage_service.adapters import survivors
+from storage_service.adapters import hiding, survivors
 from storage_service.adapters.rows import (
     PATIENT_COLUMNS,
     instance_values,
@@ -159,6 +159,7 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
             added[study] += count["added"]
             conflicts[study] += [Conflict(series_uid, *conflict) for conflict in count["conflicts"] or ()]
     await _count(db, facts, series, counted, dates)
+    await hiding.count_where_rejected(db, added)
     await _put_routes(db, facts, dates, {study: heard_at for study, count in added.items() if count})
     await survivors.name_new(db, routes)
     return {

@@ -31,11 +31,12 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import folding, sends, survivors
+from storage_service.adapters import folding, rejections, sends, survivors
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
+from storage_service.domain.rejection import Note
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 
 _completed: Final = Counter("storage_studies_completed", "Studies that became complete", ["completeness"])
@@ -78,7 +79,8 @@ SELECT wanted FROM unnest($1::text[]) AS wanted
 _SERIES: Final = """
 SELECT study_instance_uid, series_instance_uid, modality, series_number, series_description, body_part_examined,
        number_of_instances
-  FROM series WHERE study_instance_uid = ANY($1::text[]) ORDER BY series_number NULLS LAST, series_instance_uid
+  FROM series WHERE study_instance_uid = ANY($1::text[]) AND number_of_instances > 0
+ ORDER BY series_number NULLS LAST, series_instance_uid
 """
 _CANDIDATES: Final = """
 WITH asked AS (
@@ -286,6 +288,9 @@ class PostgresStudies:
     async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
         if study_instance_uids:
             await sends.mark(self._db, list(study_instance_uids))
+
+    async def expect_notes(self, notes: Sequence[Note]) -> None:
+        await rejections.expect(self._db, notes)
 
     async def _about(self, study_instance_uid: str, order_id: UUID | None, heard_at: datetime) -> list[str]:
         rows = await self._db.fetch(_ABOUT, study_instance_uid, order_id, heard_at)

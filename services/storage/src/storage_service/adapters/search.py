@@ -6,6 +6,7 @@ from typing import Final
 
 from asyncpg import Record
 
+from storage_service.adapters.hiding import hidden
 from storage_service.adapters.sql import UNDATED, Pool
 from storage_service.domain.search import (
     Alike,
@@ -26,13 +27,15 @@ def _of_patient(counted: str, own: str) -> str:
     """Counted over all studies of the patient; a study without a patient's number stands for itself."""
     return (
         f"CASE WHEN s.patient_number IS NULL THEN {own} ELSE (SELECT {counted}::int FROM study p WHERE"
-        " p.patient_number = s.patient_number AND p.patient_issuer IS NOT DISTINCT FROM s.patient_issuer) END"
+        " p.patient_number = s.patient_number AND p.patient_issuer IS NOT DISTINCT FROM s.patient_issuer"
+        " AND p.number_of_instances > 0) END"
     )
 
 
 _SOP_CLASSES: Final = (
     "SELECT {} FROM series ce JOIN instance ci USING (series_key)"
     " WHERE ce.study_instance_uid = s.study_instance_uid AND ci.revision = 0"
+    f" AND NOT {hidden('ce', 'ci')}"
 )
 _COLUMNS: Final[Mapping[str, str]] = {
     "StudyDate": "s.study_date",
@@ -89,6 +92,13 @@ _ORDER: Final = {
     Level.INSTANCE: "e.series_number NULLS LAST, e.series_instance_uid"
     ", i.instance_number NULLS LAST, i.sop_instance_uid",
 }
+_SHOWN: Final = {
+    Level.PATIENT: "s.number_of_instances > 0",
+    Level.STUDY: "s.number_of_instances > 0",
+    Level.SERIES: "e.number_of_instances > 0",
+    Level.INSTANCE: f"i.revision = 0 AND NOT {hidden()}",
+}
+"""What is rejected as a whole is not found."""
 _LIKE: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%", "?": "_"})
 
 
@@ -117,14 +127,13 @@ def statement(search: Search) -> tuple[str, list[object]]:
         return f"${len(values)}"
 
     wheres = [_where(condition, search.level, parameter) for condition in search.conditions]
-    if search.level is Level.INSTANCE:
-        wheres.append("i.revision = 0")
+    wheres.append(_SHOWN[search.level])
     columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
     for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
         columns += _FURTHER_NAME_GROUPS[keyword]
     orders = [_ORDER[Level.STUDY]] if search.level > Level.PATIENT and _joins_study(search) else []
     orders += [_ORDER[search.level]] if search.level is not Level.STUDY else []
-    where = " AND ".join(wheres) or "true"
+    where = " AND ".join(wheres)
     tables = _PATIENTS.format(where) if search.level is Level.PATIENT else f"{_tables(search)} WHERE {where}"
     sql = (
         f"SELECT {', '.join(columns)} FROM {tables} ORDER BY {', '.join(orders)}"

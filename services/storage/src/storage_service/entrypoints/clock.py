@@ -17,6 +17,7 @@ AT_ONCE: Final = 50
 ROUNDS: Final = 20
 """Transactions of one sweep at most."""
 DESCRIBE_SECONDS: Final = 1.0
+NOTE_SECONDS: Final = 0.5
 SCRUB_SECONDS: Final = 5.0
 PACK_SECONDS: Final = 86_400.0
 """A pack is read at a set pace: a large one takes its time."""
@@ -53,6 +54,16 @@ def describing(describe_next: Callable[[], Awaitable[bool]]) -> Periodic:
             pass
 
     return Periodic("metadata", DESCRIBE_SECONDS, act, seconds_max=240)
+
+
+def noting(read_next: Callable[[], Awaitable[bool]]) -> Periodic:
+    """A part that reads rejection notes which have come, and does what they say."""
+
+    async def act() -> None:
+        while await read_next():
+            pass
+
+    return Periodic("notes", NOTE_SECONDS, act, seconds_max=240)
 
 
 def scrub(verify_next: Callable[[], Awaitable[bool]]) -> Periodic:

@@ -1,0 +1,87 @@
+"""`/api/storage/studies/{uid}/reject`, `/restore`, `/rejections`: what is not to be used, for people and programs."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter
+from fj_bus import Tx
+from fj_runtime import Actor, Problem
+from pydantic import BaseModel, Field
+
+from storage_service import rejecting
+from storage_service.domain.rejection import Code, Named, Overview, Rejection
+from storage_service.ports import RejectionBook, Rejections, StudyBook
+
+Uid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class NewRejection(BaseModel):
+    """What of a study is not to be used; without series all of it, without instances the whole series."""
+
+    series: Uid | None = None
+    instances: list[Uid] = Field(default_factory=list, max_length=10_000)
+    code: Code
+    """As the title of a rejection note has it (DCM)."""
+    reason: Reason
+
+
+class Restoration(BaseModel):
+    """What is taken back."""
+
+    rejection_id: Annotated[str, Field(max_length=64)] | None = None
+    """One rejection; absent: all of the study."""
+    reason: Reason
+
+
+class Remaining(BaseModel):
+    """What is shown of a study now."""
+
+    number_of_instances: int
+
+
+def rejections_router(
+    studies: StudyBook,
+    book: RejectionBook,
+    unit: Callable[[str], AbstractAsyncContextManager[Tx]],
+    rejections: Callable[[Tx], Rejections],
+) -> APIRouter:
+    """Reject, take back, see."""
+    router = APIRouter(prefix="/api/storage/studies/{study_instance_uid}", tags=["rejections"])
+
+    async def site_of(study_instance_uid: str) -> str:
+        found = await studies.read(study_instance_uid)
+        if found is None:
+            raise Problem(404, "There is no such study")
+        return found.site
+
+    @router.get("/rejections")
+    async def of_study(study_instance_uid: str) -> list[Overview]:
+        """What is rejected of a study, the oldest first."""
+        return await book.of_study(study_instance_uid)
+
+    @router.post("/reject")
+    async def reject(study_instance_uid: str, new: NewRejection, actor: Actor) -> Remaining:
+        """Hide a study, a series, or instances; the bytes are kept."""
+        if new.instances and not new.series:
+            raise Problem(422, "Instances are named together with their series")
+        site = await site_of(study_instance_uid)
+        named = tuple(Named(study_instance_uid, new.series or "", uid) for uid in new.instances or [""])
+        said = Rejection(str(uuid4()), new.code, named, site, new.reason, actor)
+        async with unit(actor) as tx:
+            (shown,) = await rejecting.reject(said, rejections(tx))
+        return Remaining(number_of_instances=shown.after)
+
+    @router.post("/restore")
+    async def restore(study_instance_uid: str, back: Restoration, actor: Actor) -> Remaining:
+        """Take a rejection back, or all of a study, whoever rejected. The same note again does not reject again."""
+        site = await site_of(study_instance_uid)
+        async with unit(actor) as tx:
+            shown = await rejecting.reinstate(study_instance_uid, site, back.rejection_id, back.reason, rejections(tx))
+        if shown is None:
+            raise Problem(409, "Nothing of this study is rejected so")
+        return Remaining(number_of_instances=shown.after)
+
+    return router
