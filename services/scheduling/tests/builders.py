@@ -12,6 +12,7 @@ from fj_events import (
     CodedConcept,
     Completeness,
     Identifier,
+    LinkAct,
     MatchRule,
     OrderCancelled,
     OrderChanged,
@@ -27,6 +28,7 @@ from fj_events import (
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     patient_key,
 )
 from fj_testing import PATIENT_NAMESPACE
@@ -113,6 +115,19 @@ def matched(order: OrderPlaced, study_uid: str | None = None) -> StudyMatched:
         matched_by=MatchRule.ACCESSION if study_uid else MatchRule.STUDY_UID,
         reason="the accession number is the same",
         ordered_study_instance_uid=order.study_instance_uid,
+    )
+
+
+def relinked(study_uid: str, before: OrderPlaced | None, after: OrderPlaced | None) -> StudyRelinked:
+    """A person moves a study from one order to another one."""
+    return StudyRelinked(
+        site="MAIN",
+        actor="tess",
+        study_instance_uid=study_uid,
+        previous_order_id=before.order_id if before else None,
+        order_id=after.order_id if after else None,
+        act=LinkAct.LINK if after else LinkAct.UNLINK,
+        reason="the wrong line was picked",
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from fj_events import (
@@ -19,18 +20,30 @@ from fj_events import (
     PatientUnmerged,
     PatientUpdated,
     Refused,
+    StudyRelinked,
     Uid,
 )
 
 from scheduling_service.domain import performed as mpps
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.errors import DuplicateInstance, NoSuchExam, UnknownInstance
-from scheduling_service.domain.exam import Exam, cancel, finish, hold, meant, put_back, settle, with_performed
+from scheduling_service.domain.exam import (
+    Exam,
+    cancel,
+    finish,
+    hold,
+    meant,
+    put_back,
+    settle,
+    with_performed,
+    with_study_uid,
+    without_images,
+)
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
 from scheduling_service.domain.performed import Change, PerformedStep
 from scheduling_service.domain.planning import Circumstances, choice, plan, replan
 from scheduling_service.domain.step import StepState
-from scheduling_service.domain.study import Study
+from scheduling_service.domain.study import Study, relinked
 from scheduling_service.ports import InstanceLists, Schedule, Surroundings
 
 _OVERRULED = frozenset({StepState.STARTED, StepState.COMPLETED, StepState.DISCONTINUED})
@@ -69,7 +82,9 @@ async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Pla
     elif exam.is_waiting:
         again = replan(exam, exam.ordered, details, await _circumstances(order, schedule, planner))
         await _settle(exam, again, schedule, lists)
-    elif exam.state in _OVERRULED and _differ(exam.ordered.details, details):
+    elif not _differ(exam.ordered.details, details.model_copy(update=_study_uid(exam.ordered.details))):
+        await _settle(exam, with_study_uid(exam, details), schedule, lists)
+    elif exam.state in _OVERRULED:
         schedule.emit(refusal(exam, exam.ordered, Refused.CHANGE))
 
 
@@ -111,6 +126,18 @@ async def on_study_known(
     exam = await schedule.exam(str(study.order_id))
     if exam is not None:
         await _settle(exam, exam, schedule, lists)
+
+
+async def on_study_relinked(fact: StudyRelinked, schedule: Schedule, lists: InstanceLists) -> None:
+    """A person moved a study: the exam that has lost it waits again where images alone had moved it on."""
+    uid = fact.study_instance_uid
+    await on_study_known(uid, partial(relinked, fact=fact), schedule, lists)
+    if fact.previous_order_id is None or fact.previous_order_id == fact.order_id:
+        return
+    await schedule.lock(str(fact.previous_order_id))
+    exam = await schedule.exam(str(fact.previous_order_id))
+    if exam is not None:
+        await _settle(exam, without_images(exam), schedule, lists)
 
 
 async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: Schedule) -> None:
@@ -234,6 +261,10 @@ def _details(order: OrderPlaced | OrderChanged) -> OrderDetails:
 def _differ(before: OrderDetails, after: OrderDetails) -> bool:
     """Whether a change asks for anything; the door through which it came is no difference."""
     return before.model_copy(update={"source": after.source}) != after
+
+
+def _study_uid(details: OrderDetails) -> dict[str, Uid]:
+    return {"study_instance_uid": details.study_instance_uid}
 
 
 def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:

@@ -25,6 +25,8 @@ EXPECTED = {
     (StepState.COMPLETED, Act.APPEND): StepState.STARTED,
     (StepState.STARTED, Act.PUT_BACK): StepState.SCHEDULED,
     (StepState.DISCONTINUED, Act.PUT_BACK): StepState.SCHEDULED,
+    (StepState.STARTED, Act.TAKE_AWAY): StepState.SCHEDULED,
+    (StepState.COMPLETED, Act.TAKE_AWAY): StepState.SCHEDULED,
 }
 
 
@@ -33,8 +35,8 @@ def test_every_pair_moves_as_the_table_says_or_not_at_all(state: StepState, act:
     assert moved(state, act) is EXPECTED.get((state, act), state)
 
 
-def test_only_what_is_appended_leaves_completed() -> None:
-    assert [act for state, act in MOVES if state is StepState.COMPLETED] == [Act.APPEND]
+def test_only_what_is_appended_or_another_exams_leaves_completed() -> None:
+    assert [act for state, act in MOVES if state is StepState.COMPLETED] == [Act.APPEND, Act.TAKE_AWAY]
 
 
 DOING, DONE, GIVEN_UP = PerformedStatus.IN_PROGRESS, PerformedStatus.COMPLETED, PerformedStatus.DISCONTINUED

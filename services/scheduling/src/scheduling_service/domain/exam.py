@@ -180,6 +180,19 @@ def put_back(exam: Exam, performed: PerformedStep) -> Exam:
     return replace(exam, steps=tuple(steps))
 
 
+def without_images(exam: Exam) -> Exam:
+    """The exam without what images alone have shown; those that are still its own may show it again."""
+    if exam.counted:
+        return exam
+    steps = (replace(step, state=moved(step.state, Act.TAKE_AWAY)) for step in exam.steps)
+    return replace(exam, steps=tuple(steps))
+
+
+def with_study_uid(exam: Exam, details: OrderDetails) -> Exam:
+    """The exam after its order was given another Study Instance UID: those of images that it loses are not its own."""
+    return exam if exam.ordered is None else replace(exam, ordered=replace(exam.ordered, details=details))
+
+
 def cancel(exam: Exam) -> Exam:
     """The exam after its order was cancelled; what has started stays."""
     if not exam.is_waiting:

@@ -31,7 +31,7 @@ LONG: Final = 256 * 1024
 """Bytes of an event above which its lists of instances go to the object store: half of what law 7 allows."""
 
 _BEFORE_START: Final = WAITING | {None, StepState.CANCELLED}
-_BEGUN: Final = frozenset({StepState.STARTED, StepState.DISCONTINUED})
+_BEGUN: Final = frozenset({StepState.STARTED, StepState.COMPLETED, StepState.DISCONTINUED})
 _AT_WORK: Final = frozenset({StepState.STARTED, StepState.COMPLETED})
 
 
@@ -64,7 +64,7 @@ class Move:
 
     @property
     def put_back(self) -> tuple[str, ...]:
-        """The steps that wait again, because a modality had picked them by mistake."""
+        """The steps that wait again, picked by mistake, or begun by images that are another exam's."""
         if self.before is None:
             return ()
         begun = {step.step_id for step in self.before.steps if step.state in _BEGUN}
@@ -138,7 +138,10 @@ def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
 
 
 def _put_back(move: Move, ordered: Ordered) -> ExamPutBack:
-    mistaken = next(each for each in reversed(move.after.performed) if each.is_wrong_entry)
+    mistaken = next((each for each in reversed(move.after.performed) if each.is_wrong_entry), None)
+    if mistaken is None:
+        because = {"reason": "a person linked its images to another order"}
+        return ExamPutBack(**_planned(move.after, ordered) | because, step_ids=move.put_back, state=move.now)
     return ExamPutBack(
         **_planned(move.after, ordered) | {"reason": "a modality had picked the wrong worklist entry"},
         step_ids=move.put_back,

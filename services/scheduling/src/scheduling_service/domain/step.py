@@ -38,6 +38,8 @@ class Act(StrEnum):
     """A modality goes on with what one had completed (IHE RAD SWF.b, append case)."""
     PUT_BACK = "put back"
     """What a modality began was meant for another exam."""
+    TAKE_AWAY = "take away"
+    """The images that were the only evidence are another exam's: a person said so."""
 
 
 _TABLE: Final = {
@@ -61,6 +63,8 @@ _TABLE: Final = {
     (StepState.COMPLETED, Act.APPEND): StepState.STARTED,
     (StepState.STARTED, Act.PUT_BACK): StepState.SCHEDULED,
     (StepState.DISCONTINUED, Act.PUT_BACK): StepState.SCHEDULED,
+    (StepState.STARTED, Act.TAKE_AWAY): StepState.SCHEDULED,
+    (StepState.COMPLETED, Act.TAKE_AWAY): StepState.SCHEDULED,
 }
 
 WAITING: Final = frozenset({StepState.SCHEDULED, StepState.ARRIVED, StepState.MISSED})

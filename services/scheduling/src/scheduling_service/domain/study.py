@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fj_events import SeriesSummary, StudyAvailable, StudyMatched, StudyReceived, Uid
+from fj_events import SeriesSummary, StudyAvailable, StudyMatched, StudyReceived, StudyRelinked, Uid
 from pydantic import BaseModel, ConfigDict
 
 
@@ -35,6 +35,11 @@ def received(study: Study, fact: StudyReceived) -> Study:
 
 def matched(study: Study, fact: StudyMatched) -> Study:
     """It belongs to an order. A match means that there are images."""
+    return study.model_copy(update={"order_id": fact.order_id, "received": True})
+
+
+def relinked(study: Study, fact: StudyRelinked) -> Study:
+    """A person said to which order it belongs, or that it belongs to none."""
     return study.model_copy(update={"order_id": fact.order_id, "received": True})
 
 

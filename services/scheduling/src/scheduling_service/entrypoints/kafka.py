@@ -15,6 +15,7 @@ from fj_events import (
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
 )
 from fj_survivors import Moved, follow
 
@@ -46,6 +47,10 @@ def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: P
     consumer.on(OrderHeld)(paused)
     consumer.on(OrderReleased)(paused)
 
+    _studies(consumer, schedule, lists)
+
+
+def _studies(consumer: Consumer, schedule: Callable[[Tx], Schedule], lists: InstanceLists) -> None:
     @consumer.on(StudyReceived)
     async def _(fact: StudyReceived, tx: Tx) -> None:
         fold = partial(study.received, fact=fact)
@@ -60,6 +65,10 @@ def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: P
     async def _(fact: StudyAvailable, tx: Tx) -> None:
         fold = partial(study.available, fact=fact)
         await handlers.on_study_known(fact.study_instance_uid, fold, schedule(tx), lists)
+
+    @consumer.on(StudyRelinked)
+    async def _(fact: StudyRelinked, tx: Tx) -> None:
+        await handlers.on_study_relinked(fact, schedule(tx), lists)
 
 
 def _patients(consumer: Consumer, schedule: Callable[[Tx], Schedule]) -> None:
