@@ -41,11 +41,11 @@ def measure(site: Ground) -> Iterator[Figure]:
     """One installation of both services, filled from the outside."""
     with tempfile.TemporaryDirectory(prefix="fj-bench-", dir="/var/tmp") as name, site.services() as services:
         folder = Path(name)
-        peer = _start(site, services, folder / "journal")
+        peer = start(site, services, folder / "journal")
         yield from uvloop.run(_measure(site, Log(site.stack.kafka(), services.topic_prefix), peer, folder))
 
 
-def _start(site: Ground, services: Services, journal: Path) -> Peer:
+def start(site: Ground, services: Services, journal: Path) -> Peer:
     services.create_topics()
     port = site.free_port()
     for role in ("all", "receiver"):
@@ -58,17 +58,17 @@ async def _measure(site: Ground, log: Log, peer: Peer, folder: Path) -> list[Fig
     fleet = [
         [_study(folder / f"{modality}-{number}", SLICES) for number in range(STUDIES)] for modality in range(MODALITIES)
     ]
-    await _available(log, await _sent(peer, [_study(folder / "first", SLICES)], 0))  # everything is connected
+    await available(log, await send_all(peer, [_study(folder / "first", SLICES)], 0))  # everything is connected
     rounds = await asyncio.gather(
-        *(_sent(peer, studies, PACE_S * number / MODALITIES) for number, studies in enumerate(fleet))
+        *(send_all(peer, studies, PACE_S * number / MODALITIES) for number, studies in enumerate(fleet))
     )
     sent = {uid: at for one in rounds for uid, at in one.items()}
-    told = await _available(log, sent)
+    told = await available(log, sent)
     took = [max(told[uid] - at - QUIET_S, 0.0) for uid, at in sent.items()]
     note = f"{len(sent)} studies of {SLICES}, {MODALITIES * SLICES / PACE_S:.0f} instances/s, {_spread(took)}"
     p95 = statistics.quantiles(took, n=20)[-1]
-    [large] = await _sent(peer, [_study(folder / "large", LARGE)], 0)
-    await _available(log, {large: 0.0})
+    [large] = await send_all(peer, [_study(folder / "large", LARGE)], 0)
+    await available(log, {large: 0.0})
     objects, size = await _objects(site, log, large)
     return [
         within("last instance to study.available, p95", p95, AVAILABLE_S, note),
@@ -85,7 +85,7 @@ def _study(folder: Path, slices: int) -> Path:
     return folder
 
 
-async def _sent(peer: Peer, studies: Sequence[Path], pause: float) -> dict[str, float]:
+async def send_all(peer: Peer, studies: Sequence[Path], pause: float) -> dict[str, float]:
     """Send one after the other at the pace, after a pause; when each was acknowledged, by its Study UID."""
     await asyncio.sleep(pause)
     sent = {}
@@ -98,7 +98,7 @@ async def _sent(peer: Peer, studies: Sequence[Path], pause: float) -> dict[str, 
     return sent
 
 
-async def _available(log: Log, sent: dict[str, float]) -> dict[str, float]:
+async def available(log: Log, sent: dict[str, float]) -> dict[str, float]:
     """When the fact of each was committed."""
     records = await log.wait_for(
         "study-events",
