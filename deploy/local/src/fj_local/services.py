@@ -46,6 +46,7 @@ SERVICE_PORTS: Final[Ports] = {
     "ORDER_MLLP_PORT": 2575,
     "SCHEDULING_HTTP_PORT": 8093,
     "SCHEDULING_DIMSE_PORT": 11114,
+    "SCHEDULING_MLLP_PORT": 2578,
     "INGEST_HTTP_PORT": 8094,
     "INGEST_2_HTTP_PORT": 8104,
     "INGEST_DIMSE_PORT": 11112,
@@ -63,7 +64,9 @@ ALL_PORTS: Final[Ports] = {**SERVER_PORTS, **SERVICE_PORTS, **OTHER_PORTS}
 PROCESSES: Final = (
     Process("patient", "patient", "PATIENT_HTTP_PORT", doors=("PATIENT_MLLP_PORT",)),
     Process("order", "order", "ORDER_HTTP_PORT", doors=("ORDER_MLLP_PORT",)),
-    Process("scheduling", "scheduling", "SCHEDULING_HTTP_PORT", doors=("SCHEDULING_DIMSE_PORT",)),
+    Process(
+        "scheduling", "scheduling", "SCHEDULING_HTTP_PORT", doors=("SCHEDULING_DIMSE_PORT", "SCHEDULING_MLLP_PORT")
+    ),
     Process("ingest", "ingest", "INGEST_HTTP_PORT", shared_doors=("INGEST_DIMSE_PORT",)),
     Process("ingest-2", "ingest", "INGEST_2_HTTP_PORT", role="receiver", shared_doors=("INGEST_DIMSE_PORT",)),
     Process("storage", "storage", "STORAGE_HTTP_PORT", doors=("STORAGE_DIMSE_PORT",)),

@@ -44,7 +44,7 @@ async def book_exam(key: str, wish: Wish, schedule: Schedule, desk: Desk, *, aga
         raise NotPossible("moved: it has no appointment" if again else "booked: it has an appointment", exam.state)
     if not await schedule.book(after):
         raise NotFree("taken")
-    return _said(after, *_plan(after), schedule=schedule)
+    return _said(after, *plan_facts(after), schedule=schedule)
 
 
 async def exam_arrived(key: str, at: datetime, schedule: Schedule) -> Exam:
@@ -58,7 +58,7 @@ async def exam_missed(key: str, reason: str, schedule: Schedule) -> Exam:
     """The patient did not come. Raises NoSuchExam, NotPossible."""
     exam = miss(await _exam(key, schedule))
     await schedule.save(exam)
-    return _said(exam, *(ExamMissed(**about, reason=reason) for about in _appointed(exam)), schedule=schedule)
+    return _said(exam, *missed_facts(exam, reason), schedule=schedule)
 
 
 async def block_station(block: Block, schedule: Schedule, desk: Desk) -> None:
@@ -115,9 +115,15 @@ async def _exam(key: str, schedule: Schedule) -> Exam:
     return exam
 
 
-def _plan(exam: Exam) -> Iterator[Fact]:
+def plan_facts(exam: Exam) -> Iterator[Fact]:
+    """There is a new plan."""
     if exam.ordered is not None:
         yield rescheduled(exam, exam.ordered)
+
+
+def missed_facts(exam: Exam, reason: str) -> Iterator[Fact]:
+    """Nobody came."""
+    return (ExamMissed(**about, reason=reason) for about in _appointed(exam))
 
 
 def _appointed(exam: Exam) -> Iterator[dict[str, object]]:

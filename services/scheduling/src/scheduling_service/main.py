@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_dicom import Peers, Scp, ScpSettings
+from fj_hl7 import Ledger, MllpServer
 from fj_objects import S3Settings, S3Store
-from fj_runtime import Actor, Part, Sites, api, command, database, database_watch, serve
+from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from scheduling_service.adapters.awaited import forget
 from scheduling_service.adapters.book import PostgresExamBook
 from scheduling_service.adapters.catalogue import load_catalogue
 from scheduling_service.adapters.instance_lists import StoredInstanceLists
@@ -24,6 +26,7 @@ from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.entrypoints.appointments import Office, appointments_router
 from scheduling_service.entrypoints.http import scheduling_router
 from scheduling_service.entrypoints.kafka import subscribe
+from scheduling_service.entrypoints.mllp import appointments_door
 from scheduling_service.entrypoints.mpps import performed_service
 from scheduling_service.entrypoints.performed import Translator
 from scheduling_service.entrypoints.worklist import worklist_service
@@ -32,7 +35,8 @@ from scheduling_service.settings import Settings
 
 SERVICE: Final = "scheduling"
 ROLES: Final = ("listener", "consumer", "relay")
-MIGRATIONS: Final = ("fj_bus", "fj_survivors", "scheduling_service")
+MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "scheduling_service")
+_RETENTION_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,9 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
-        subscribe(consumer, with_.schedule, Planner(with_.catalogue, lambda: datetime.now(UTC)), with_.lists)
+        subscribe(
+            consumer, with_.schedule, Planner(with_.catalogue, lambda: datetime.now(UTC)), with_.lists, with_.desk
+        )
         yield consumer
 
 
@@ -83,10 +89,13 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             worklist_service(PostgresWorklist(bus.pool), settings.worklist_max),
             performed_service(translator, bus.unit, with_.schedule, with_.lists),
         ]
-        parts: dict[str, Part] = {
-            "listener": Scp("worklist", _scp(settings), services, Peers.load(settings.peers)),
-            "consumer": consumer,
-            "relay": Relay(bus),
+        parts: dict[str, tuple[Part, ...]] = {
+            "listener": (
+                Scp("worklist", _scp(settings), services, Peers.load(settings.peers)),
+                *_appointments(settings, bus, with_),
+            ),
+            "consumer": (consumer,),
+            "relay": (Relay(bus),),
         }
         app = api(
             SERVICE,
@@ -96,8 +105,20 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             ),
             operator_router(bus, consumer, Actor),
         )
-        chosen = [parts[role] for role in ROLES if role in roles]
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
+
+
+def _appointments(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part, ...]:
+    """The door for appointments, and the end of what it keeps."""
+    days = settings.mllp_retention_days
+    ledger = Ledger(keep=timedelta(days=days))
+    door = appointments_door(with_.sites, bus.unit, with_.schedule, with_.desk, ledger)
+    return (
+        MllpServer("appointments", settings.mllp_host, settings.mllp_port, door),
+        Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+        Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, days)),
+    )
 
 
 def _scp(settings: Settings) -> ScpSettings:

@@ -8,6 +8,7 @@ from uuid import UUID
 from fj_events import Fact, ObjectRef, PatientPhi, Uid
 
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
+from scheduling_service.domain.news import News
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import Step
@@ -43,6 +44,15 @@ class Schedule(Protocol):
 
     async def save(self, exam: Exam) -> None:
         """Keep an exam, and show its open steps on the worklist, under the patient's current name."""
+
+    async def exams_named(self, news: News) -> list[Exam]:
+        """Ordered exams that have one of the numbers that the news name, of whatever issuer."""
+
+    async def await_order(self, news: News) -> None:
+        """Keep news of an appointment until its order is here; newer ones take the place of older ones."""
+
+    async def awaiting(self, names: tuple[str, ...]) -> News | None:
+        """The news that waited for the order with these names; they wait no longer."""
 
     async def book(self, exam: Exam) -> bool:
         """Keep an exam with its appointments. False, and nothing kept, when a slot is taken, be it at this instant."""

@@ -15,8 +15,13 @@ def dimse_port(free_port: Callable[[], int]) -> int:
 
 
 @pytest.fixture(scope="module")
-def scheduling(services: Services, dimse_port: int) -> ServiceProcess:
-    return services.start("scheduling", SCHEDULING_DIMSE_PORT=dimse_port)
+def mllp_port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def scheduling(services: Services, dimse_port: int, mllp_port: int) -> ServiceProcess:
+    return services.start("scheduling", SCHEDULING_DIMSE_PORT=dimse_port, SCHEDULING_MLLP_PORT=mllp_port)
 
 
 @pytest.fixture(scope="module")

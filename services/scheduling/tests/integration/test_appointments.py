@@ -29,13 +29,16 @@ SITES = "sites: {MAIN: {time_zone: Europe/Berlin}}"
 
 
 @pytest.fixture(scope="module")
-def scheduling(services: Services, dimse_port: int, tmp_path_factory: pytest.TempPathFactory) -> ServiceProcess:
+def scheduling(
+    services: Services, dimse_port: int, mllp_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> ServiceProcess:
     folder = tmp_path_factory.mktemp("appointments")
     for name, content in (("catalogue", CATALOGUE), ("sites", SITES)):
         (folder / name).write_text(content)
     return services.start(
         "scheduling",
         SCHEDULING_DIMSE_PORT=dimse_port,
+        SCHEDULING_MLLP_PORT=mllp_port,
         SCHEDULING_CATALOGUE=str(folder / "catalogue"),
         FJ_SITES=str(folder / "sites"),
     )

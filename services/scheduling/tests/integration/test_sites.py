@@ -40,6 +40,7 @@ def port(services: Services, free_port: Callable[[], int], tmp_path_factory: pyt
     services.start(
         "scheduling",
         SCHEDULING_DIMSE_PORT=port,
+        SCHEDULING_MLLP_PORT=free_port(),
         FJ_SITES=str(folder / "sites"),
         FJ_PEERS=str(folder / "peers"),
         SCHEDULING_CATALOGUE=str(folder / "catalogue"),

@@ -39,7 +39,7 @@ def measure(site: Ground) -> Iterator[Figure]:
     orders = [an_order(number) for number in range(STEPS)]
     port = site.free_port()
     with site.services() as services:
-        services.start("scheduling", SCHEDULING_DIMSE_PORT=port)
+        services.start("scheduling", SCHEDULING_DIMSE_PORT=port, SCHEDULING_MLLP_PORT=site.free_port())
         rate = asyncio.run(_fill(site.stack.kafka(), services.topic_prefix, orders, services.database("scheduling")))
         yield shown("orders from Kafka to the worklist", rate)
         ours = 0.0

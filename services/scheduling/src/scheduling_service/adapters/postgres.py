@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 from fj_bus import Tx
 from fj_events import Fact, PatientPhi, Uid
 
+from scheduling_service.adapters import awaited
 from scheduling_service.adapters.locks import LOCK, hashed
 from scheduling_service.adapters.occupied import free_again, keep_free, occupy
 from scheduling_service.adapters.records import EXAMS, exam_columns, exam_of, worklist_rows
 from scheduling_service.domain.exam import Exam
+from scheduling_service.domain.news import News
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block
 from scheduling_service.domain.step import ON_WORKLIST
@@ -28,6 +30,13 @@ SELECT exam_key FROM exam
  WHERE ordered IS NOT NULL
    AND (study_instance_uid = ANY($1) OR ordered_study_uid = ANY($1) OR accession_number = ANY($2)
         OR exam_key IN (SELECT exam_key FROM step WHERE step_id = ANY($3)))
+ ORDER BY exam_key FOR UPDATE
+"""
+_NAMED: Final = """
+SELECT exam_key FROM exam
+ WHERE ordered #>> '{details,placer_order_number,value}' = $1
+    OR ordered #>> '{details,filler_order_number,value}' = $2
+    OR (accession_number = $2 AND ordered IS NOT NULL)
  ORDER BY exam_key FOR UPDATE
 """
 _OPEN_OF: Final = """
@@ -183,6 +192,16 @@ class PostgresSchedule:
         await self._tx.connection.execute(_SAVE, *exam_columns(exam), len(waiting), self._said_at, booked)
         if waiting:
             await self._tx.connection.executemany(_FILL_WORKLIST, worklist_rows(exam.key, waiting))
+
+    async def exams_named(self, news: News) -> list[Exam]:
+        placer, filler = news.placer_order_number, news.accession_or_filler
+        return await self._exams(_NAMED, placer and placer.value, filler and filler.value)
+
+    async def await_order(self, news: News) -> None:
+        await awaited.keep(self._tx.connection, news)
+
+    async def awaiting(self, names: tuple[str, ...]) -> News | None:
+        return await awaited.take(self._tx.connection, names)
 
     async def book(self, exam: Exam) -> bool:
         if not await occupy(self._tx.connection, exam):

@@ -44,6 +44,14 @@ def book(exam: Exam, wish: Wish, catalogue: Catalogue, zone: ZoneInfo) -> Exam:
     return replace(exam, steps=booked, ordered=replace(exam.ordered, planned_because=wish.because))
 
 
+def give_up(exam: Exam, because: str) -> Exam:
+    """The exam without its appointment; it stays planned where it was. Raises NotPossible after the start."""
+    if exam.ordered is None or not exam.is_waiting:
+        raise NotPossible("given up", exam.state)
+    steps = tuple(replace(step, state=moved(step.state, Act.BOOK), booked=False) for step in exam.steps)
+    return replace(exam, steps=steps, ordered=replace(exam.ordered, planned_because=because))
+
+
 def arrive(exam: Exam) -> Exam:
     """The exam of a patient who is here. Raises NotPossible for one that has begun or is over."""
     return _each(exam, Act.ARRIVE, "arrived")

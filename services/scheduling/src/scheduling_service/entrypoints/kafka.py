@@ -19,23 +19,30 @@ from fj_events import (
 )
 from fj_survivors import Moved, follow
 
-from scheduling_service import handlers
+from scheduling_service import handlers, siu
+from scheduling_service.appointments import Desk
 from scheduling_service.domain import study
 from scheduling_service.handlers import Planner
 from scheduling_service.ports import InstanceLists, Schedule
 
 
-def subscribe(consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: Planner, lists: InstanceLists) -> None:
+def subscribe(
+    consumer: Consumer, schedule: Callable[[Tx], Schedule], planner: Planner, lists: InstanceLists, desk: Desk
+) -> None:
     """Bind every fact."""
     _patients(consumer, schedule)
 
     @consumer.on(OrderPlaced)
     async def _(fact: OrderPlaced, tx: Tx) -> None:
+        await siu.hold_names(fact, schedule(tx))
         await handlers.on_order_placed(fact, schedule(tx), planner, lists)
+        await siu.on_order_known(fact, schedule(tx), desk)
 
     @consumer.on(OrderChanged)
     async def _(fact: OrderChanged, tx: Tx) -> None:
+        await siu.hold_names(fact, schedule(tx))
         await handlers.on_order_changed(fact, schedule(tx), planner, lists)
+        await siu.on_order_known(fact, schedule(tx), desk)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:

@@ -1,0 +1,155 @@
+"""SIU through the MLLP door: booked, moved, given up and missed, before and after the order."""
+
+import itertools
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from fj_events import Identifier, OrderPlaced
+from fj_hl7 import MllpClient, Refused
+from fj_testing import Feed, Log, ServiceProcess, eventually
+
+from services.scheduling.tests.builders import NOON, Modality, an_order, in_progress
+
+pytestmark = pytest.mark.servers
+CONTROL_IDS = itertools.count(1)
+OFFICE_VISIT = (
+    b"MSH|^~\\&|SENDING_APPLICATION|SENDING_FACILITY|RECEIVING_APPLICATION|RECEIVING_FACILITY|20110613061611||SIU^S12|"
+    b"24916560|P|2.3||||||\r"
+    b"SCH|10345^10345|2196178^2196178|||10345|OFFICE^Office visit|reason for the appointment|OFFICE|60|m|"
+    b"^^60^20110617084500^20110617093000|||||9^DENT^ARTHUR^||||9^DENT^ARTHUR^|||||Scheduled\r"
+    b"PID|1||42||BEEBLEBROX^ZAPHOD||19781012|M\r"
+    b"RGS|1|A\rAIG|1|A|1^Adams, Douglas|D^^\rAIL|1|A|OFFICE^^^OFFICE|^Main Office||20110614084500|||45|m^Minutes\r"
+)
+
+
+@pytest.fixture
+async def book(scheduling: ServiceProcess, mllp_port: int) -> AsyncIterator[MllpClient]:
+    client = MllpClient("127.0.0.1", mllp_port)
+    yield client
+    await client.close()
+
+
+def siu(trigger: str, order: OrderPlaced, at: datetime | None = None, *, station: str = "", placer: str = "") -> bytes:
+    """As IHE RAD-48 has it. `placer` is another order number than the order's."""
+    number = placer or (order.placer_order_number.value if order.placer_order_number else "")
+    start = f"{at:%Y%m%d%H%M%S}" if at else ""
+    sch = ["SCH", "4711", "", *[""] * 8, f"^^^{start}", *[""] * 14, f"{number}^EHR", ""]
+    segments = [
+        f"MSH|^~\\&|BOOK|HOSP|FJ|FJ|20260302100000||SIU^{trigger}^SIU_S12|C{next(CONTROL_IDS)}|P|2.5.1",
+        "|".join(sch),
+        "RGS|1",
+        f"AIG|1||{station}",
+    ]
+    return ("\r".join(segments) + "\r").encode()
+
+
+async def refused(book: MllpClient, message: bytes) -> str:
+    with pytest.raises(Refused) as refusal:
+        await book.send(message)
+    ack = refusal.value.ack
+    return " ".join([*(f"{error.code} {error.text}" for error in ack.errors), ack.text])
+
+
+async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
+    await feed.publish(*orders)
+    for order in orders:
+        await eventually(partial(modality.sees, order))
+
+
+async def said(log: Log, order: OrderPlaced, count: int) -> list[str]:
+    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=count)
+    return [record.type.removeprefix("exam.").removesuffix(".v1") for record in records]
+
+
+async def step(http: httpx.AsyncClient, order: OrderPlaced) -> Any:
+    return (await http.get(f"/api/scheduling/exams/{order.order_id}")).json()["steps"][0]
+
+
+async def test_an_appointment_is_booked_moved_given_up_and_missed(
+    feed: Feed, modality: Modality, log: Log, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    order = an_order()
+    await planned(feed, modality, order)
+    at = NOON + timedelta(days=1)
+    await book.send(siu("S12", order, at, station="CT1"))
+    assert ((await step(http, order))["starts_at"], (await step(http, order))["booked"]) == (
+        "2026-03-03T12:00:00Z",
+        True,
+    )
+    await book.send(siu("S12", order, at))
+    await book.send(siu("S13", order, at + timedelta(hours=1)))
+    await book.send(siu("S14", order))
+    assert (await step(http, order))["starts_at"] == "2026-03-03T13:00:00Z"
+    await book.send(siu("S15", order))
+    await book.send(siu("S17", order))
+    assert not (await step(http, order))["booked"]
+    assert len(await modality.sees(order)) == 1
+    await book.send(siu("S26", order))
+    await book.send(siu("S26", order))
+    await book.send(siu("S15", order))
+    assert await modality.sees(order) == []
+    assert await said(log, order, 5) == ["scheduled", "rescheduled", "rescheduled", "rescheduled", "missed"]
+
+
+async def test_what_is_said_of_an_order_waits_for_it(
+    feed: Feed, log: Log, modality: Modality, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    order = an_order()
+    at = NOON + timedelta(days=3)
+    await book.send(siu("S12", order, at))
+    await book.send(siu("S13", order, at + timedelta(days=1)))
+    await planned(feed, modality, order)
+    assert await said(log, order, 2) == ["scheduled", "rescheduled"]
+    assert ((await step(http, order))["starts_at"], (await step(http, order))["booked"]) == (
+        "2026-03-06T12:00:00Z",
+        True,
+    )
+
+
+async def test_a_taken_slot_is_refused_to_who_asks_and_told_of_who_waited(
+    feed: Feed, log: Log, modality: Modality, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    first, second, late = an_order(), an_order(), an_order()
+    await planned(feed, modality, first, second)
+    at = NOON + timedelta(days=5)
+    await book.send(siu("S12", first, at))
+    assert "the station is taken at that time" in await refused(book, siu("S12", second, at))
+    assert not (await step(http, second))["booked"]
+    await book.send(siu("S12", late, at))
+    await planned(feed, modality, late)
+    assert await said(log, late, 2) == ["scheduled", "booking_refused"]
+    assert not (await step(http, late))["booked"]
+
+
+async def test_the_exam_wins_over_an_appointment_that_comes_after_its_start(
+    feed: Feed, modality: Modality, book: MllpClient
+) -> None:
+    order = an_order()
+    await planned(feed, modality, order)
+    await modality.begins(in_progress(order))
+    assert "STARTED" in await refused(book, siu("S13", order, NOON + timedelta(days=6)))
+
+
+async def test_the_same_number_of_another_issuer_is_another_order(
+    feed: Feed, modality: Modality, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    order = an_order()
+    assert order.placer_order_number is not None
+    other = an_order(placer_order_number=Identifier(value=order.placer_order_number.value, issuer="OTHER"))
+    await planned(feed, modality, order, other)
+    await book.send(siu("S12", order, NOON + timedelta(days=7)))
+    assert ((await step(http, order))["booked"], (await step(http, other))["booked"]) == (True, False)
+
+
+async def test_what_names_no_order_or_no_time_is_refused_with_its_place(
+    feed: Feed, modality: Modality, book: MllpClient
+) -> None:
+    order = an_order()
+    await planned(feed, modality, order)
+    assert "SCH-26 is missing" in await refused(book, OFFICE_VISIT)
+    assert "SCH-11.4 is missing" in await refused(book, siu("S12", order))
+    assert (await refused(book, siu("S99", order))).startswith("201")
