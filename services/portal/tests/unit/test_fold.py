@@ -132,6 +132,15 @@ def test_images_never_undo_a_report() -> None:
     assert folded(final(), received()).state == "reported"
 
 
+def test_an_exam_counts_the_instances_that_are_shown() -> None:
+    names = ("study.available.v1", "study.rejected.v1", "study.reinstated.v1")
+    available, rejected, reinstated = (example(FOLDER / name / "0001.json") for name in names)
+    exam = folded(available, rejected)
+    assert exam.studies["2.25.1111"].number_of_instances == 119
+    assert exam.studies["2.25.1111"].available
+    assert folded(available, rejected, reinstated).studies["2.25.1111"].number_of_instances == 120
+
+
 def test_an_older_version_never_replaces_a_newer_one() -> None:
     report = folded(final(3), final(2)).report
     assert report is not None

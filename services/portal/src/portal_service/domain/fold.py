@@ -30,6 +30,8 @@ from fj_events import (
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyReinstated,
+    StudyRejected,
     StudyUnmatched,
     StudyUpdated,
 )
@@ -143,6 +145,11 @@ def _updated(exam: Exam, fact: StudyUpdated) -> Exam:
     )
 
 
+def _shown(exam: Exam, fact: StudyRejected | StudyReinstated) -> Exam:
+    """Instances are those that are shown; how far the exam has come stays."""
+    return _study(exam, fact.study_instance_uid, number_of_instances=fact.number_of_instances)
+
+
 def _matched(exam: Exam, fact: StudyMatched | StudyUnmatched) -> Exam:
     return _study(exam, fact.study_instance_uid, match=fact.reason)
 
@@ -204,6 +211,8 @@ FOLDS: Final[Mapping[type[Fact], Fold]] = MappingProxyType(
         StudyReceived: _received,
         StudyAvailable: _available,
         StudyUpdated: _updated,
+        StudyRejected: _shown,
+        StudyReinstated: _shown,
         StudyMatched: _matched,
         StudyUnmatched: _matched,
         PriorityRaised: _raised,
