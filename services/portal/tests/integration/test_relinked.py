@@ -122,8 +122,12 @@ async def test_a_study_moves_between_exams(services: Services, feed: Feed) -> No
 
         await feed.publish(relinked(RIGHT, None, LinkAct.UNLINK))
         await eventually(lists, within=20, what="the study on the list")
+        exceptions = (await http.get("/exceptions")).text
+        assert all(f'data-post="/api/storage/studies/{STUDY}/{act}"' in exceptions for act in ("link", "undo"))
         await shows(("scheduled", False, 4), ("in_progress", False, 2))
         await feed.publish(relinked(None, RIGHT))
         await shows(("scheduled", False, 4), ("in_progress", True, 4))
-        assert "the wrong line" in (await http.get(f"/exams/{RIGHT}")).text
+        page = (await http.get(f"/exams/{RIGHT}")).text
+        assert "the wrong line" in page
+        assert all(f'data-post="/api/storage/studies/{STUDY}/{act}"' in page for act in ("link", "unlink", "undo"))
         assert not await lists()
