@@ -14,6 +14,7 @@ from fj_events import (
     ExamDiscontinued,
     ExamStarted,
     Identifier,
+    LinkAct,
     MatchRule,
     OrderCancelled,
     OrderChanged,
@@ -31,6 +32,7 @@ from fj_events import (
     ReportFinalized,
     ReportPhi,
     ReportPreliminary,
+    ReportRetracted,
     SeriesSummary,
     Sex,
     Source,
@@ -38,6 +40,7 @@ from fj_events import (
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
 )
 
 SITE = "MAIN"
@@ -235,6 +238,22 @@ class Exam:
 
     def amended(self, version: int = 3) -> ReportAmended:
         return ReportAmended(**self._report(version))
+
+    def retracted(self, version: int = 4) -> ReportRetracted:
+        said = {**self._report(version), "content": ReportPhi()}
+        return ReportRetracted(**said, reason="the wrong line was picked")
+
+    def relinked(self, order_id: UUID | None) -> StudyRelinked:
+        """A person said that the images are this order's, or nobody's."""
+        return StudyRelinked(
+            site="MAIN",
+            actor="tess",
+            study_instance_uid=self.uid,
+            previous_order_id=self.order_id,
+            order_id=order_id,
+            act=LinkAct.LINK if order_id else LinkAct.UNLINK,
+            reason="the wrong line was picked",
+        )
 
     def _details(self) -> dict[str, object]:
         return {

@@ -25,6 +25,7 @@ from fj_events import (
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     StudyUpdated,
 )
 
@@ -98,6 +99,13 @@ async def on_study_matched(fact: StudyMatched, cause: Envelope, projection: Proj
     known = await projection.study(fact.study_instance_uid)
     if known is not None:
         await projection.save_study(records.study_matched(known, fact, cause))
+
+
+async def on_study_relinked(fact: StudyRelinked, cause: Envelope, projection: Projection) -> None:
+    """A person said to which order the study belongs."""
+    known = await projection.study(fact.study_instance_uid)
+    if known is not None:
+        await projection.save_study(records.study_relinked(known, fact, cause))
 
 
 async def on_report(fact: Report, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes) -> None:

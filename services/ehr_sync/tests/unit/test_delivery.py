@@ -137,6 +137,7 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "ReportPreliminary": ("RE", "P"),
         "ReportFinalized": ("RE", "F"),
         "ReportAmended": ("RE", "C"),
+        "ReportRetracted": ("RE", "C"),
     }
     assert telling_of(EXAM.reinstated(Refused.CHANGE)).control == "UX"
     assert telling_of(EXAM.reinstated(Refused.HOLD)).control == "UH"

@@ -28,11 +28,14 @@ from fj_events import (
     Refused,
     ReportAmended,
     ReportFinalized,
+    ReportPhi,
     ReportPreliminary,
+    ReportRetracted,
     Source,
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
 )
 
 from services.ehr_sync.tests.builders import Exam
@@ -114,6 +117,23 @@ def streams() -> list[list[tuple[Fact, Envelope]]]:
         envelopes([EXAM.received(), EXAM.matched(), EXAM.available()]),
         envelopes([EXAM.preliminary(), EXAM.finalized(), EXAM.amended()]),
     ]
+
+
+async def test_a_withdrawn_report_and_a_study_that_is_nobodys_are_no_longer_the_orders() -> None:
+    world = World()
+    await world.take(itertools.chain(*streams()))
+    *_, (withdrawn, cause) = envelopes([EXAM.preliminary(), EXAM.finalized(), EXAM.amended(), EXAM.retracted()])
+    assert isinstance(withdrawn, ReportRetracted)
+    await handlers.on_report(withdrawn, cause, world.projection, world.ledger, WISHES)
+    *_, (relinked, cause) = envelopes([EXAM.received(), EXAM.matched(), EXAM.available(), EXAM.relinked(None)])
+    assert isinstance(relinked, StudyRelinked)
+    await handlers.on_study_relinked(relinked, cause, world.projection)
+    [report] = world.projection.reports.values()
+    assert (report.status, report.version, report.content) == ("entered-in-error", 4, ReportPhi())
+    [study] = world.projection.studies.values()
+    assert (study.order_id, study.matched) == (None, False)
+    told = [one.fact for one in world.ledger.deliveries.values()]
+    assert sum(isinstance(fact, ReportRetracted) for fact in told) >= 1
 
 
 async def test_the_topics_may_come_in_any_order() -> None:

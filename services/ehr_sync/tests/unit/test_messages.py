@@ -86,6 +86,15 @@ def test_a_result_carries_the_whole_report(fact: Told, status: str) -> None:
     assert message["PV1"].get(19) == "V1"
 
 
+def test_a_withdrawn_report_is_posted_as_wrong_without_its_words() -> None:
+    message = build(EXAM.retracted(), a_subject())
+    assert message.kind == "ORU^R01"
+    assert (message["OBR"].get(2), message["OBR"].get(25)) == (EXAM.placer, "C")
+    assert {obx.get(11) for obx in message.segments("OBX")} == {"W"}
+    [text] = [obx.get(5) for obx in message.segments("OBX") if obx.get(3) == "18748-4"]
+    assert text.startswith("This report is withdrawn")
+
+
 def test_a_result_without_an_order_says_what_is_known() -> None:
     lone = EXAM.finalized().model_copy(update={"order_id": None, "exam_key": EXAM.uid})
     message = build(lone, a_subject(order=None))

@@ -1,5 +1,6 @@
 """When this happens, do that: one function per command or fact."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from fj_events import (
@@ -13,14 +14,25 @@ from fj_events import (
     ReportFinalized,
     ReportPhi,
     ReportPreliminary,
+    ReportRetracted,
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     StudyUpdated,
 )
 
 from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible
-from reporting_service.domain.report import Reading, Report, Status, Subject, in_the_orders_name, next_version
+from reporting_service.domain.report import (
+    Reading,
+    Report,
+    Status,
+    Subject,
+    in_the_orders_name,
+    next_version,
+    reading_of,
+    withdrawn,
+)
 from reporting_service.ports import Reports
 
 
@@ -77,6 +89,28 @@ async def on_matched(study: StudyMatched, reports: Reports) -> None:
     await _catch_up(str(study.order_id), reports)
 
 
+async def on_relinked(study: StudyRelinked, reports: Reports) -> None:
+    """A person said whose the images are: the reading list moves, and what was read of them alone goes with them.
+
+    The wrong order's report is withdrawn before the right one's is given out: two facts, under the keys of their exams.
+    """
+    uid = study.study_instance_uid
+    left, to = str(study.previous_order_id or uid), str(study.order_id or uid)
+    if study.previous_order_id is None and study.order_id is not None:
+        await reports.link(uid, study.site, study.order_id)
+    else:
+        subject = await reports.subject_with(left)
+        alone = subject is not None and subject.study_instance_uids == (uid,)
+        report = await reports.of(subject) if subject is not None and alone else None
+        await reports.relink(uid, study.site, left, study.order_id)
+        if alone:
+            await reports.move_draft(left, to)
+        if subject is not None and report is not None:
+            await _withdraw(report, subject, study, reports)
+            await _move(reading_of(report, subject, uid, study.actor, study.reason), to, reports)
+    await _catch_up(to, reports)
+
+
 async def on_exam_moved(order_id: UUID | None, state: str, reports: Reports) -> None:
     """The exam of an order started or ended."""
     if order_id is not None:
@@ -107,9 +141,25 @@ async def _catch_up(exam_key: str, reports: Reports) -> None:
         reports.emit(_fact(report, subject))
 
 
+async def _withdraw(report: Report, subject: Subject, study: StudyRelinked, reports: Reports) -> None:
+    last = withdrawn(report)
+    await reports.retract(last)
+    reports.emit(ReportRetracted(**_said(last, subject, study.actor), reason=study.reason))
+
+
+async def _move(reading: Reading, exam_key: str, reports: Reports) -> None:
+    """A report that the other exam has of its own stays: then these words are history there."""
+    subject = await reports.subject_with(exam_key)
+    if subject is None or not subject.settled:
+        await reports.wait(reading)
+    else:
+        await _file(reading, subject, reports)
+
+
 async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report | None:
     known = await reports.of(subject)
-    report = next_version(known, reading, subject, uuid4())
+    after = 0 if known else await reports.last_version(subject.exam_key)
+    report = next_version(known, reading, subject, uuid4(), after)
     if report is None:
         await reports.note(_there(known).report_id, reading, None)
         return None
@@ -120,7 +170,16 @@ async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report 
 
 
 def _fact(report: Report, subject: Subject, actor: str | None = None, reason: str | None = None) -> Fact:
-    said: dict[str, object] = {
+    said = _said(report, subject, actor)
+    if report.status is Status.PRELIMINARY:
+        return ReportPreliminary(**said)
+    if report.status is Status.FINAL:
+        return ReportFinalized(**said)
+    return ReportAmended(**said, reason=reason)
+
+
+def _said(report: Report, subject: Subject, actor: str | None) -> dict[str, Any]:
+    return {
         "site": subject.site,
         "actor": actor,
         "report_id": report.report_id,
@@ -136,11 +195,6 @@ def _fact(report: Report, subject: Subject, actor: str | None = None, reason: st
         "source": report.source,
         "content": report.content,
     }
-    if report.status is Status.PRELIMINARY:
-        return ReportPreliminary(**said)
-    if report.status is Status.FINAL:
-        return ReportFinalized(**said)
-    return ReportAmended(**said, reason=reason)
 
 
 async def _exam(exam_key: str, reports: Reports) -> Subject:

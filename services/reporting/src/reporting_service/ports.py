@@ -34,6 +34,9 @@ class Reports(Protocol):
     async def link(self, study_instance_uid: str, site: str, order_id: UUID) -> None:
         """The study belongs to the order; a report that the study has is then the order's."""
 
+    async def relink(self, study_instance_uid: str, site: str, left: str, order_id: UUID | None) -> None:
+        """The study left the exam with the key `left`, for an order or for none."""
+
     async def exam_is(self, order_id: UUID, state: str) -> None:
         """Note how far the exam of an order is."""
 
@@ -61,11 +64,20 @@ class Reports(Protocol):
     async def keep(self, subject: Subject, report: Report) -> None:
         """Keep a new version as the newest."""
 
+    async def retract(self, report: Report) -> None:
+        """It is no longer the report of its exam, as this version of it says."""
+
+    async def last_version(self, exam_key: str) -> int:
+        """The highest version of any report that the exam has or had; 0 where it had none."""
+
     async def note(self, report_id: UUID, reading: Reading, version: int | None) -> None:
         """Enter a reading in the history; `version` is the one that it made, None where it changed nothing."""
 
     async def draft(self, subject: Subject, content: ReportPhi, actor: str) -> None:
         """Keep what is being written; nobody else is told."""
+
+    async def move_draft(self, exam_key: str, to: str) -> None:
+        """What is being written is about another exam."""
 
     async def take_draft(self, subject: Subject) -> ReportPhi | None:
         """What was being written; it is a draft no longer."""

@@ -80,6 +80,8 @@ class Status:
 class Report:
     """A report on the exam of an order. `status` is OBR-25 and OBX-11: P, F or C (tables 0123 and 0085).
 
+    `observation_status` is OBX-11 where it is another: W for what was posted as this order's and is not.
+
     `at` is the time of the report (OBR-22), `observed` that of the exam (OBR-7); `text` and `impression` are plain text
     with line feeds.
     """
@@ -91,6 +93,7 @@ class Report:
     observed: datetime | None = None
     interpreter: XCN | None = None
     study_instance_uids: tuple[str, ...] = ()
+    observation_status: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ def report_message(header: Header, patient: Patient, visit: Visit, order: Order,
         25: report.status,
         32: ndl(report.interpreter),
     }
-    lines = [pid(patient), pv1(visit), orc(order, "RE"), obr(order, extra=extra), *_obx(observations, report.status)]
+    found = _obx(observations, report.observation_status or report.status)
+    lines = [pid(patient), pv1(visit), orc(order, "RE"), obr(order, extra=extra), *found]
     return message(header, ("ORU", "R01", "ORU_R01"), lines)
 
 

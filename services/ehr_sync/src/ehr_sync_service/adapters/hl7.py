@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from fj_events import (
@@ -11,6 +12,7 @@ from fj_events import (
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
+    ReportRetracted,
     Staff,
 )
 from fj_hl7 import CWE, CX, EI, HD, XAD, XCN, XPN, Sender
@@ -23,6 +25,9 @@ from ehr_sync_service.domain.subject import Subject
 
 _REPORT = CWE("18748-4", "Diagnostic imaging study", "LN")
 _PRIORITIES = {Priority.STAT: "S", Priority.ASAP: "A", Priority.URGENT: "A", Priority.ROUTINE: "R"}
+_WRONG: Final = "W"
+"""Posted as wrong (table 0085)."""
+_WITHDRAWN: Final = "This report is withdrawn: the images that it is about are those of another order."
 
 
 class Hl7Messages:
@@ -48,12 +53,14 @@ class Hl7Messages:
         patient, visit = _patient(whom, site), _visit(subject, site)
         fact = delivery.fact
         telling = delivery.telling
-        if not isinstance(fact, ReportPreliminary | ReportFinalized | ReportAmended):
+        if not isinstance(fact, ReportPreliminary | ReportFinalized | ReportAmended | ReportRetracted):
             status = Status(control=telling.control, status=telling.status, at=_local(_moment(delivery), site))
             return order_status(header, patient, visit, _order(delivery, subject, site), status)
+        withdrawn = isinstance(fact, ReportRetracted)
         report = Report(
             status=delivery.telling.status,
-            text=fact.content.text or "",
+            observation_status=_WRONG if withdrawn else "",
+            text=_WITHDRAWN if withdrawn else fact.content.text or "",
             impression=fact.content.impression or "",
             at=_local(fact.signed_at or delivery.happened_at, site),
             interpreter=_staff(fact.author),

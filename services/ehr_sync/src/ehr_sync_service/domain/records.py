@@ -31,17 +31,19 @@ from fj_events import (
     ReportFinalized,
     ReportPhi,
     ReportPreliminary,
+    ReportRetracted,
     SeriesSummary,
     Staff,
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     StudyUpdated,
     Uid,
 )
 from pydantic import BaseModel, ConfigDict
 
-Report = ReportPreliminary | ReportFinalized | ReportAmended
+Report = ReportPreliminary | ReportFinalized | ReportAmended | ReportRetracted
 OrderMoved = OrderCancelled | OrderHeld | OrderReleased | OrderReinstated | OrderCompleted | OrderReopened
 """The facts that move an order without changing what is asked for."""
 
@@ -69,6 +71,7 @@ class ReportStatus(StrEnum):
     PRELIMINARY = "preliminary"
     FINAL = "final"
     CORRECTED = "corrected"
+    ENTERED_IN_ERROR = "entered-in-error"
 
 
 class Record(BaseModel):
@@ -154,6 +157,7 @@ _REPORT_STATUS = {
     ReportPreliminary: ReportStatus.PRELIMINARY,
     ReportFinalized: ReportStatus.FINAL,
     ReportAmended: ReportStatus.CORRECTED,
+    ReportRetracted: ReportStatus.ENTERED_IN_ERROR,
 }
 
 
@@ -232,6 +236,13 @@ def study_matched(known: StudyRecord, fact: StudyMatched, cause: Envelope) -> St
     """The study belongs to an order: its order, patient and accession number count from now on."""
     found = {"order_id": fact.order_id, "patient_id": fact.patient_id, "accession_number": fact.accession_number}
     return known.model_copy(update={**found, "matched": True, "version": cause.sequence, "updated_at": cause.time})
+
+
+def study_relinked(known: StudyRecord, fact: StudyRelinked, cause: Envelope) -> StudyRecord:
+    """A person said whose the study is, or that it is nobody's."""
+    said = {"order_id": fact.order_id, "patient_id": fact.patient_id, "accession_number": fact.accession_number}
+    matched = fact.order_id is not None
+    return known.model_copy(update={**said, "matched": matched, "version": cause.sequence, "updated_at": cause.time})
 
 
 def report_of(fact: Report, cause: Envelope) -> ReportRecord:

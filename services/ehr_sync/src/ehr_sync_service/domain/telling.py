@@ -18,6 +18,7 @@ from fj_events import (
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
+    ReportRetracted,
 )
 
 Told = (
@@ -30,6 +31,7 @@ Told = (
     | ReportPreliminary
     | ReportFinalized
     | ReportAmended
+    | ReportRetracted
 )
 """The facts that make a message."""
 
@@ -66,6 +68,7 @@ TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
         ReportPreliminary: _result("P"),
         ReportFinalized: _result("F"),
         ReportAmended: _result("C"),
+        ReportRetracted: _result("C"),
     }
 )
 _UNABLE: Final[Mapping[Refused, Telling]] = MappingProxyType(

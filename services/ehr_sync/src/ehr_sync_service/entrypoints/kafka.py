@@ -22,9 +22,11 @@ from fj_events import (
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
+    ReportRetracted,
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     StudyUpdated,
 )
 from fj_survivors import follow
@@ -64,6 +66,7 @@ def subscribe(
     consumer.on(ReportPreliminary)(report)
     consumer.on(ReportFinalized)(report)
     consumer.on(ReportAmended)(report)
+    consumer.on(ReportRetracted)(report)
 
 
 def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Projection]) -> None:
@@ -99,6 +102,10 @@ def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Project
     @consumer.on(StudyMatched)
     async def _(fact: StudyMatched, tx: Tx) -> None:
         await handlers.on_study_matched(fact, _cause(tx), projection(tx))
+
+    @consumer.on(StudyRelinked)
+    async def _(fact: StudyRelinked, tx: Tx) -> None:
+        await handlers.on_study_relinked(fact, _cause(tx), projection(tx))
 
 
 def _cause(tx: Tx) -> Envelope:

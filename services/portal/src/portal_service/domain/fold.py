@@ -27,6 +27,7 @@ from fj_events import (
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
+    ReportRetracted,
     StudyAvailable,
     StudyMatched,
     StudyReceived,
@@ -37,6 +38,7 @@ from fj_events import (
 )
 
 from portal_service.domain.exam import DELIVERED, DeliverySeen, Exam, Milestone, ReportSeen, StudySeen
+from portal_service.domain.relinking import retracted
 
 Fold = Callable[[Exam, Any], Exam]
 
@@ -219,6 +221,7 @@ FOLDS: Final[Mapping[type[Fact], Fold]] = MappingProxyType(
         ReportPreliminary: _reporting("preliminary", Milestone.PRELIMINARY),
         ReportFinalized: _reporting("final", Milestone.REPORTED),
         ReportAmended: _reporting("amended", Milestone.REPORTED),
+        ReportRetracted: retracted,
         DeliveryDelivered: _delivering(DELIVERED),
         DeliveryDelayed: _delivering("delayed"),
         DeliveryAbandoned: _delivering("abandoned"),

@@ -1,6 +1,6 @@
 """A person moves a study from one exam to another."""
 
-from fj_events import StudyRelinked, Uid
+from fj_events import ReportRetracted, StudyRelinked, Uid
 
 from portal_service.domain.exam import Exam, Milestone, StudySeen
 
@@ -12,6 +12,15 @@ def without_study(exam: Exam, uid: Uid) -> Exam:
     if not studies and reached <= Milestone.AVAILABLE:
         reached = Milestone.SCHEDULED if exam.waits_again else min(reached, Milestone.ACQUIRED)
     return exam.model_copy(update={"studies": studies, "reached": reached})
+
+
+def retracted(exam: Exam, fact: ReportRetracted) -> Exam:
+    """The exam whose report was another one's: it is as far as its own images and steps are."""
+    if exam.report is not None and exam.report.version > fact.version:
+        return exam
+    shown = Milestone.AVAILABLE if any(study.available for study in exam.studies.values()) else Milestone.ACQUIRED
+    reached = Milestone.SCHEDULED if exam.waits_again and not exam.studies else min(exam.reached, shown)
+    return exam.model_copy(update={"report": None, "final_version": None, "reached": reached})
 
 
 def with_study(exam: Exam, fact: StudyRelinked, study: StudySeen) -> Exam:

@@ -87,6 +87,10 @@ class PostgresReports:
         await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
         await self._db.execute(sql.LINK_REPORT, study_instance_uid, order_id)
 
+    async def relink(self, study_instance_uid: str, site: str, left: str, order_id: UUID | None) -> None:
+        await self._take_turn(study_instance_uid, left, str(order_id) if order_id else None)
+        await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
+
     async def exam_is(self, order_id: UUID, state: str) -> None:
         await self._db.execute(sql.EXAM_STATE, order_id, state)
 
@@ -147,11 +151,20 @@ class PostgresReports:
             report.source,
         )
 
+    async def retract(self, report: Report) -> None:
+        await self._db.execute(sql.RETRACT_REPORT, report.report_id, report.version)
+
+    async def last_version(self, exam_key: str) -> int:
+        return int(await self._db.fetchval(sql.LAST_VERSION, exam_key))
+
     async def note(self, report_id: UUID, reading: Reading, version: int | None) -> None:
         await self._db.execute(sql.NOTE, report_id, version, rows.plain(reading))
 
     async def draft(self, subject: Subject, content: ReportPhi, actor: str) -> None:
         await self._db.execute(sql.DRAFT, subject.exam_key, rows.plain(content), actor)
+
+    async def move_draft(self, exam_key: str, to: str) -> None:
+        await self._db.execute(sql.MOVE_DRAFT, exam_key, to)
 
     async def take_draft(self, subject: Subject) -> ReportPhi | None:
         text = await self._db.fetchval(sql.TAKE_DRAFT, subject.exam_key)

@@ -30,7 +30,15 @@ ON CONFLICT (study_instance_uid) DO UPDATE SET order_id = excluded.order_id
 # A report that was written before the study found its order is the order's from now on, unless that has one.
 LINK_REPORT: Final = """
 UPDATE reports SET order_id = $2, untold = true
- WHERE study_instance_uid = $1 AND order_id IS NULL AND NOT EXISTS (SELECT FROM reports WHERE order_id = $2)
+ WHERE study_instance_uid = $1 AND order_id IS NULL AND retracted_at IS NULL
+   AND NOT EXISTS (SELECT FROM reports WHERE order_id = $2 AND retracted_at IS NULL)
+"""
+RETRACT_REPORT: Final = "UPDATE reports SET version = $2, retracted_at = now() WHERE report_id = $1"
+LAST_VERSION: Final = "SELECT coalesce(max(version), 0) FROM reports WHERE exam_key = $1"
+# What somebody was writing about the images goes with them, unless something is being written there already.
+MOVE_DRAFT: Final = """
+UPDATE drafts SET exam_key = $2
+ WHERE exam_key = $1 AND NOT EXISTS (SELECT FROM drafts WHERE exam_key = $2)
 """
 EXAM_STATE: Final = """
 INSERT INTO exams (order_id, state) VALUES ($1, $2) ON CONFLICT (order_id) DO UPDATE SET state = excluded.state
@@ -75,7 +83,8 @@ WAITING: Final = "SELECT number, reading FROM waiting WHERE numbers && $1::text[
 WAITED: Final = "DELETE FROM waiting WHERE number = ANY($1::bigint[])"
 
 REPORT: Final = """
-SELECT * FROM reports WHERE order_id = $1 OR study_instance_uid = ANY($2) ORDER BY order_id IS NULL LIMIT 1 FOR UPDATE
+SELECT * FROM reports WHERE retracted_at IS NULL AND (order_id = $1 OR study_instance_uid = ANY($2))
+ ORDER BY order_id IS NULL LIMIT 1 FOR UPDATE
 """
 KEEP_REPORT: Final = """
 INSERT INTO reports (report_id, exam_key, order_id, study_instance_uid, version, status, content, at, author,
@@ -111,7 +120,8 @@ SELECT coalesce(s.order_id::text, s.study_instance_uid) AS exam_key, s.site, s.o
        ) AS w
   LEFT JOIN patients AS p ON p.patient_id = w.patient_id
   LEFT JOIN reports AS r
-    ON r.order_id = s.order_id OR (s.order_id IS NULL AND r.study_instance_uid = s.study_instance_uid)
+    ON r.retracted_at IS NULL
+   AND (r.order_id = s.order_id OR (s.order_id IS NULL AND r.study_instance_uid = s.study_instance_uid))
   LEFT JOIN drafts AS d ON d.exam_key = coalesce(s.order_id::text, s.study_instance_uid)
  WHERE s.available_at IS NOT NULL AND (r.status IS NULL OR r.status = 'P')
    AND ($1::text IS NULL OR s.site = $1) AND ($2::text IS NULL OR $2 = ANY(s.modalities))

@@ -99,8 +99,10 @@ _TABLE: Final = {
 NEXT: Final[Mapping[tuple[Status | None, Status], Status]] = MappingProxyType(_TABLE)
 
 
-def next_version(report: Report | None, reading: Reading, subject: Subject, new_id: UUID) -> Report | None:
-    """The version that this reading makes; None when it changes nothing.
+def next_version(
+    report: Report | None, reading: Reading, subject: Subject, new_id: UUID, after: int = 0
+) -> Report | None:
+    """The version that this reading makes; None when it changes nothing. A first one follows `after`.
 
     It changes nothing when the table has no move, when it says the same again, and when it is older than what is
     there with the same or a higher standing.
@@ -112,7 +114,7 @@ def next_version(report: Report | None, reading: Reading, subject: Subject, new_
     first = Report(
         report_id=new_id,
         exam_key=subject.exam_key,
-        version=1,
+        version=after + 1,
         status=status,
         content=reading.content,
         at=reading.at,
@@ -128,6 +130,27 @@ def next_version(report: Report | None, reading: Reading, subject: Subject, new_
 def in_the_orders_name(report: Report) -> Report:
     """The same words as a further version: who waits for the order's report could not know it by its order before."""
     return replace(report, version=report.version + 1, untold=False)
+
+
+def withdrawn(report: Report) -> Report:
+    """The last version for an exam whose images are another one's: nothing is said any more."""
+    return replace(report, version=report.version + 1, content=ReportPhi())
+
+
+def reading_of(report: Report, subject: Subject, uid: Uid, actor: str | None, reason: str) -> Reading:
+    """What was read, as a reading of these images alone: by the numbers of the wrong order nobody shall find it."""
+    signed = report.status is not Status.PRELIMINARY
+    return Reading(
+        site=subject.site,
+        status=Status.FINAL if signed else Status.PRELIMINARY,
+        content=report.content,
+        at=report.at,
+        source=report.source,
+        author=report.author,
+        actor=actor,
+        reason=reason,
+        study_instance_uids=(uid,),
+    )
 
 
 def _says_nothing_new(report: Report, reading: Reading) -> bool:

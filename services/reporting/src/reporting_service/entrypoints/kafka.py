@@ -16,6 +16,7 @@ from fj_events import (
     StudyAvailable,
     StudyMatched,
     StudyReceived,
+    StudyRelinked,
     StudyUpdated,
 )
 from fj_survivors import follow
@@ -66,6 +67,10 @@ def _what_was_made(consumer: Consumer, reports: Callable[[Tx], Reports]) -> None
     @consumer.on(StudyMatched)
     async def _(fact: StudyMatched, tx: Tx) -> None:
         await handlers.on_matched(fact, reports(tx))
+
+    @consumer.on(StudyRelinked)
+    async def _(fact: StudyRelinked, tx: Tx) -> None:
+        await handlers.on_relinked(fact, reports(tx))
 
     @consumer.on(PriorityRaised)
     async def _(fact: PriorityRaised, tx: Tx) -> None:
