@@ -1,7 +1,6 @@
 """An order of a merged number shows the survivor, and is changed under either number, until the merge is undone."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +12,6 @@ from fj_testing import (
     PATIENT_NAMESPACE,
     Feed,
     Log,
-    ServiceProcess,
-    Services,
     eventually,
     has_followed,
     merged,
@@ -24,30 +21,6 @@ from fj_testing import (
 
 pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
-USER = {"X-FJ-User": "tess"}
-
-
-@pytest.fixture(scope="module")
-def mllp_port(free_port: Callable[[], int]) -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def order(services: Services, mllp_port: int) -> ServiceProcess:
-    return services.start("order", ORDER_MLLP_PORT=mllp_port)
-
-
-@pytest.fixture
-async def placer(order: ServiceProcess, mllp_port: int) -> AsyncIterator[MllpClient]:
-    client = MllpClient("127.0.0.1", mllp_port)
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def http(order: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=order.http, headers=USER) as client:
-        yield client
 
 
 def somebody(number: str, name: str) -> tuple[UUID, PatientPhi]:
