@@ -24,6 +24,8 @@ async def test_every_event_can_be_read_and_trusted_by_anyone(clinic: Clinic, eve
     exam = an_exam(priority="S")
     await clinic.plays(exam)
     await clinic.until(exam, "delivered")
+    await clinic.ehr.merges(an_exam(), exam)
+    await events.wait_for("follower-events", within=30)
     headers = json.loads((SCHEMAS.parent / "asyncapi.json").read_text("utf-8"))["components"]["schemas"]["headers"]
     records = await events.read(*TOPICS)
     numbers: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
