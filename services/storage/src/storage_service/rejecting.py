@@ -75,11 +75,11 @@ class Rejecting:
             return False
         try:
             said = await self._said(note)
-        except Gone as reason:
-            log.warning("a key object document is not there yet", reason=str(reason))
+        except Gone:
+            log.warning("a key object document is not there yet")
             return True  # its lease ends, and somebody looks again
         except Unreadable:
-            log.warning("a key object document cannot be read", note=note.place.sop_instance_uid)
+            log.warning("a key object document cannot be read")
             said = "unreadable"
         async with self.unit() as tx:
             rejections = self.rejections(tx)

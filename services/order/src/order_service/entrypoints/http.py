@@ -106,6 +106,15 @@ def orders_router(
             raise HTTPException(status.HTTP_404_NOT_FOUND, f"no order has the id {order_id}")
         return OrderView.of(order)
 
+    _acts(router, unit, orders)
+    return router
+
+
+def _acts(
+    router: APIRouter, unit: Callable[[str], AbstractAsyncContextManager[Tx]], orders: Callable[[Tx], Orders]
+) -> None:
+    """What is done with an order that is there."""
+
     @router.post("/orders/{order_id}/cancel")
     async def cancel(order_id: UUID, because: Because, actor: Actor) -> OrderView:
         async with unit(actor) as tx:
@@ -123,8 +132,6 @@ def orders_router(
         async with unit(actor) as tx:
             order = await _granted(commands.release_order(order_id, because.reason, orders(tx), actor))
         return OrderView.of(order)
-
-    return router
 
 
 async def _granted(wish: Awaitable[Order]) -> Order:
