@@ -10,7 +10,7 @@ from fj_events import REGISTRY, SERVICES, TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADINGS = ("Owns", "Consumes", "Publishes", "Stores", "Listens on", "Settings", "When it breaks")
-ANATOMY = ("main.py", "settings.py", "handlers.py", "ports.py", "domain", "entrypoints", "adapters", "migrations")
+ANATOMY = ("main", "settings", "handlers", "ports", "domain", "entrypoints", "adapters", "migrations")
 
 
 def package(service: str) -> Path:
@@ -40,7 +40,9 @@ def test_the_services_are_those_of_the_vocabulary() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_has_the_same_anatomy(service: str) -> None:
-    missing = [part for part in ANATOMY if not (package(service) / part).exists()]
+    parts = {path.name for path in package(service).iterdir()}
+    # A module that has outgrown its file is a package of the same name.
+    missing = [part for part in ANATOMY if part not in parts and f"{part}.py" not in parts]
     assert missing == []
     assert list((package(service) / "migrations").glob("0001_*.sql"))
 

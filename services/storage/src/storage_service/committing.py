@@ -15,7 +15,9 @@ from prometheus_client import Counter
 from storage_service.domain.commitment import Commitment, Reason, Reference, State, pause
 from storage_service.domain.errors import Away
 from storage_service.domain.retrieval import Stored
-from storage_service.ports import Commitments, Evidence, Hearing, Packs, Undelivered
+from storage_service.ports.commitment import Commitments, Evidence, Undelivered
+from storage_service.ports.objects import Packs
+from storage_service.ports.studies import Hearing
 from storage_service.reading import pieces
 
 _answered: Final = Counter("storage_commitments", "Storage commitment requests by how they ended", ["outcome"])

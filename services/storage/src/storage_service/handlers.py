@@ -35,7 +35,7 @@ from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_c
 from storage_service.domain.matching import Match, match
 from storage_service.domain.rejection import notes_of
 from storage_service.domain.study import Arrival, PerformedEnd, Study
-from storage_service.ports import Studies
+from storage_service.ports.studies import Studies
 
 SERIES_IN_A_FACT: Final = 1000
 """More series than this would not fit into an event (law 7); their number stands beside them."""

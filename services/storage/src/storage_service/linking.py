@@ -11,7 +11,7 @@ from storage_service.domain.linking import LinkEntry, NotThere, belonging, linke
 from storage_service.domain.matching import OrderKeys
 from storage_service.domain.study import Study
 from storage_service.handlers import Work
-from storage_service.ports import Links
+from storage_service.ports.links import Links
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from storage_service.domain.errors import Away, RetrievalError
 from storage_service.domain.retrieval import Stored, in_storage_order
-from storage_service.ports import Packs
+from storage_service.ports.objects import Packs
 
 Piece: TypeAlias = tuple[Stored, bytes | None]
 """Bytes of a file, in order; None where it cannot be read, or no further."""

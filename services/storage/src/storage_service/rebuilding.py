@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from storage_service.domain.errors import Unreadable
-from storage_service.ports import EmptyIndex, ToldPacks
+from storage_service.ports.rebuilding import EmptyIndex, ToldPacks
 
 log: Final = structlog.get_logger(__name__)
 

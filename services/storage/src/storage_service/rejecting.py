@@ -13,7 +13,8 @@ from fj_events import StudyReinstated, StudyRejected
 from storage_service.domain.errors import Gone, Unreadable
 from storage_service.domain.rejection import Code, Named, Note, Rejection, Shown
 from storage_service.domain.retrieval import Stored
-from storage_service.ports import Evidence, Notes, Rejections
+from storage_service.ports.commitment import Evidence
+from storage_service.ports.rejections import Notes, Rejections
 
 Read: TypeAlias = Callable[[Stored], Awaitable[tuple[Code, tuple[Named, ...]] | None]]
 """Why a document rejects, and what; None where it rejects nothing. Raises Gone, Unreadable."""

@@ -12,7 +12,8 @@ from prometheus_client import Counter
 
 from storage_service.domain.retrieval import Stored
 from storage_service.domain.routing import Routes, Send, SendKind, SendResult, SendState, verdict
-from storage_service.ports import Index, Sends
+from storage_service.ports.index import Index
+from storage_service.ports.sends import Sends
 
 RENEW_S: Final = 60.0
 """Whoever sends says so this often; else another one goes on after the lease."""

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from storage_service.domain.errors import Away, Gone
 from storage_service.domain.integrity import Finding, Kept, Pack
-from storage_service.ports import Archive
+from storage_service.ports.integrity import Archive
 
 _verified: Final = Counter("storage_verified_packs", "Packs that were compared with what was stored", ["found"])
 _bytes: Final = Counter("storage_verified_bytes", "Bytes that were read to compare them")

@@ -22,7 +22,7 @@ from storage_service.adapters.folding import add_instances
 from storage_service.adapters.sql import Pool
 from storage_service.domain.errors import Away, Unreadable
 from storage_service.domain.rejection import notes_of
-from storage_service.ports import Known
+from storage_service.ports.rebuilding import Known
 
 FOLDER: Final = "packs"
 """Where `ingest` puts them in the bucket."""
@@ -33,7 +33,7 @@ SELECT i.sop_instance_uid, encode(i.sha256, 'hex') FROM series e JOIN instance i
 
 
 class StoredToldPacks:
-    """See `storage_service.ports.ToldPacks`. Takes as much temporary disk as the largest pack is long."""
+    """See `storage_service.ports.rebuilding.ToldPacks`. Takes as much temporary disk as the largest pack is long."""
 
     def __init__(self, store: ObjectStore, defaults: Callable[[Origin], Defaults], namespace: UUID) -> None:
         self._store = store
@@ -73,7 +73,7 @@ class StoredToldPacks:
 
 
 class PostgresEmptyIndex:
-    """See `storage_service.ports.EmptyIndex`."""
+    """See `storage_service.ports.rebuilding.EmptyIndex`."""
 
     def __init__(self, pool: Pool, tables: Sequence[str]) -> None:
         self._pool = pool

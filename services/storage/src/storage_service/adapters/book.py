@@ -50,7 +50,7 @@ SELECT kind, since, site, study_instance_uid, summary, event_id FROM exception_e
 
 
 class PostgresStudyBook:
-    """See `storage_service.ports.StudyBook`."""
+    """See `storage_service.ports.studies.StudyBook`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

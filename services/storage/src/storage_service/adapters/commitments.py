@@ -51,7 +51,7 @@ SELECT transaction_uid, calling_ae_title, site, requested_at, state, attempts, d
 
 
 class PostgresCommitments:
-    """See `storage_service.ports.Commitments`."""
+    """See `storage_service.ports.commitment.Commitments`."""
 
     def __init__(self, pool: Pool, unit: Callable[[], AbstractAsyncContextManager[Tx]]) -> None:
         self._pool = pool
@@ -121,7 +121,7 @@ async def put(db: Database, fact: CommitmentRequested) -> None:
 
 
 class PostgresEvidence:
-    """See `storage_service.ports.Evidence`."""
+    """See `storage_service.ports.commitment.Evidence`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

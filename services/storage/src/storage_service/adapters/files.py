@@ -33,7 +33,7 @@ MOST: Final = 512 * 1024 * 1024
 
 
 class StoredFiles:
-    """See `storage_service.ports.Files`. As many are converted at once as there are processors."""
+    """See `storage_service.ports.objects.Files`. As many are converted at once as there are processors."""
 
     def __init__(self, packs: StoredPacks, headers: Headers, pixels: StoredPixels) -> None:
         self._packs = packs

@@ -9,8 +9,9 @@ Places: TypeAlias = dict[tuple[str, int], int]
 
 
 class GroupHearing:
-    """See `storage_service.ports.Hearing`. Compares what the group has committed with where the log ended before.
+    """See `storage_service.ports.studies.Hearing`.
 
+    Compares what the group has committed with where the log ended before.
     After an outage the facts of that time are still on their way in here, and a sweep that looked at the clock alone
     would close studies whose images it has not heard of.
     """

@@ -48,7 +48,7 @@ UPDATE series SET metadata_key = $2, metadata_leased_until = NULL,
 
 
 class PostgresIndex:
-    """See `storage_service.ports.Index`."""
+    """See `storage_service.ports.index.Index`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

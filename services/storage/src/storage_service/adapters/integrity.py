@@ -49,7 +49,7 @@ SELECT count(*) AS packs, coalesce(sum(size), 0)::bigint AS bytes, count(damage)
 
 
 class PostgresArchive:
-    """See `storage_service.ports.Archive`."""
+    """See `storage_service.ports.integrity.Archive`."""
 
     def __init__(self, pool: Pool, unit: Callable[[], AbstractAsyncContextManager[Tx]]) -> None:
         self._pool = pool

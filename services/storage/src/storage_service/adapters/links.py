@@ -28,7 +28,7 @@ SELECT a.*, b.accession_number AS left_number, b.accession_issuer AS left_issuer
 
 
 class PostgresLinks:
-    """See `storage_service.ports.Links`."""
+    """See `storage_service.ports.links.Links`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -62,7 +62,7 @@ class PostgresLinks:
 
 
 class PostgresLinkBook:
-    """See `storage_service.ports.LinkBook`."""
+    """See `storage_service.ports.links.LinkBook`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -10,7 +10,7 @@ from fj_objects import NoSuchObject, ObjectStore, StoreUnavailable
 
 
 class StoredLists:
-    """See `storage_service.ports.InstanceLists`. `store` gives the object store of a bucket."""
+    """See `storage_service.ports.studies.InstanceLists`. `store` gives the object store of a bucket."""
 
     def __init__(self, store: Callable[[str], ObjectStore]) -> None:
         self._store = store

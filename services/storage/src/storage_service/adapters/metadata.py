@@ -31,7 +31,7 @@ PACKING: Final = 1
 
 
 class MadeMetadata:
-    """See `storage_service.ports.Metadata`."""
+    """See `storage_service.ports.objects.Metadata`."""
 
     def __init__(self, index: PostgresIndex, headers: Headers, store: ObjectStore) -> None:
         self._index = index

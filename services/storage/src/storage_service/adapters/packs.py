@@ -19,7 +19,7 @@ AHEAD: Final = 2
 
 
 class StoredPacks:
-    """See `storage_service.ports.Packs`. `reads` gives the packs of a bucket."""
+    """See `storage_service.ports.objects.Packs`. `reads` gives the packs of a bucket."""
 
     def __init__(self, reads: Callable[[str], CachedReads]) -> None:
         self._reads = reads

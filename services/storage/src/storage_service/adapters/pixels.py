@@ -17,7 +17,7 @@ LAYOUTS: Final = 4096
 
 
 class StoredPixels:
-    """See `storage_service.ports.Pixels`."""
+    """See `storage_service.ports.objects.Pixels`."""
 
     def __init__(self, packs: StoredPacks, headers: Headers) -> None:
         self._packs = packs

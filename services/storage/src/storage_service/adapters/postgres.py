@@ -147,7 +147,7 @@ _RESOLVE: Final = "DELETE FROM exception_entry WHERE study_instance_uid = $1 AND
 
 
 class PostgresStudies:
-    """See `storage_service.ports.Studies`. `emit` states a fact about a study of the transaction at hand."""
+    """See `storage_service.ports.studies.Studies`. `emit` states a fact about a study of the transaction at hand."""
 
     def __init__(self, db: Database, emit: Callable[[Fact], UUID]) -> None:
         self._db = db

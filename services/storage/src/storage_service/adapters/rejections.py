@@ -55,7 +55,7 @@ UPDATE key_object SET due_at = NULL, outcome = $4
 
 
 class PostgresRejections:
-    """See `storage_service.ports.Rejections`."""
+    """See `storage_service.ports.rejections.Rejections`."""
 
     def __init__(self, db: Database, emit: Callable[[Fact], UUID]) -> None:
         self._db = db
@@ -106,7 +106,7 @@ class PostgresRejections:
 
 
 class PostgresNotes:
-    """See `storage_service.ports.Notes` and `RejectionBook`."""
+    """See `storage_service.ports.rejections.Notes` and `RejectionBook`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -36,7 +36,7 @@ class _Frame:
 
 
 class Renderer:
-    """See `storage_service.ports.Rendering`. As many at once as there are processors."""
+    """See `storage_service.ports.objects.Rendering`. As many at once as there are processors."""
 
     def __init__(self, headers: Headers, pixels: StoredPixels) -> None:
         self._headers = headers

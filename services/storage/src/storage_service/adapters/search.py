@@ -103,7 +103,7 @@ _LIKE: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%", "?"
 
 
 class PostgresSearches:
-    """See `storage_service.ports.Index`."""
+    """See `storage_service.ports.index.Searches`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

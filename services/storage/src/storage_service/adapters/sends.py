@@ -63,7 +63,7 @@ UPDATE send SET state = 'CANCELLED', due_at = NULL, closed_at = now(), reason = 
 
 
 class PostgresSends:
-    """See `storage_service.ports.Sends` and `SendBook`."""
+    """See `storage_service.ports.sends.Sends` and `SendBook`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -9,7 +9,7 @@ from fj_dicom import AssociationLost, Data, Outgoing, Pulled, Retrieval
 
 from storage_service.domain.errors import Away
 from storage_service.domain.retrieval import Stored
-from storage_service.ports import Conversion, Packs
+from storage_service.ports.objects import Conversion, Packs
 from storage_service.reading import Piece, pieces
 
 AHEAD: Final = 4

@@ -25,7 +25,7 @@ from storage_service.adapters.supply import PackRetrievals
 from storage_service.domain.commitment import Commitment, Reference
 from storage_service.domain.retrieval import Stored
 from storage_service.domain.routing import SendResult
-from storage_service.ports import Undelivered
+from storage_service.ports.commitment import Undelivered
 
 PUSH_MODEL = "1.2.840.10008.1.20.1"
 AVAILABILITY = "1.2.840.10008.5.1.4.33"

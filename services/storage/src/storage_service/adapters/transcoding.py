@@ -30,7 +30,7 @@ _BASIC_TABLE_MAX: Final = 2**32 - 1
 
 
 class Transcoder:
-    """See `storage_service.ports.Conversion`."""
+    """See `storage_service.ports.objects.Conversion`."""
 
     def convert(self, data: bytes, syntax: str, accepted: Sequence[str]) -> tuple[str, bytes] | None:
         """See `Conversion.convert`."""

@@ -10,7 +10,7 @@ from fj_runtime import Periodic
 
 from storage_service import handlers
 from storage_service.handlers import Work
-from storage_service.ports import Hearing, StudyBook
+from storage_service.ports.studies import Hearing, StudyBook
 
 AT_ONCE: Final = 50
 """Studies that are looked at in one transaction."""

@@ -8,7 +8,8 @@ from fj_runtime import Problem
 from storage_service.domain.commitment import Overview as CommitmentOverview
 from storage_service.domain.exceptional import ExceptionEntry
 from storage_service.domain.study import Overview
-from storage_service.ports import CommitmentBook, StudyBook
+from storage_service.ports.commitment import CommitmentBook
+from storage_service.ports.studies import StudyBook
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 

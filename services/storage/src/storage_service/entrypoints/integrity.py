@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from fj_runtime import Actor, Problem
 
 from storage_service.domain.integrity import Overview
-from storage_service.ports import Archive
+from storage_service.ports.integrity import Archive
 
 log = structlog.get_logger(__name__)
 

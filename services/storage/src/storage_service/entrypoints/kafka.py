@@ -35,7 +35,7 @@ from storage_service import handlers
 from storage_service.domain.assembly import StepState
 from storage_service.domain.study import PerformedEnd
 from storage_service.handlers import Work
-from storage_service.ports import InstanceLists
+from storage_service.ports.studies import InstanceLists
 
 _instances: Final = Counter(
     "storage_instances", "Instances of instance.stored facts, by what became of them", ["became"]

@@ -15,7 +15,8 @@ from storage_service.domain.linking import LinkOverview, LinkRefused, NotThere
 from storage_service.domain.study import Overview
 from storage_service.handlers import Work
 from storage_service.linking import Wish
-from storage_service.ports import LinkBook, Links, StudyBook
+from storage_service.ports.links import LinkBook, Links
+from storage_service.ports.studies import StudyBook
 
 Begin = Callable[[Tx], tuple[Links, Work]]
 

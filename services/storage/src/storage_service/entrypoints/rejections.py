@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from storage_service import rejecting
 from storage_service.domain.rejection import Code, Named, Overview, Rejection
-from storage_service.ports import RejectionBook, Rejections, StudyBook
+from storage_service.ports.rejections import RejectionBook, Rejections
+from storage_service.ports.studies import StudyBook
 
 Uid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]

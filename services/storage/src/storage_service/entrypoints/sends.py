@@ -8,7 +8,7 @@ from fj_runtime import Actor, Problem
 from pydantic import BaseModel, Field
 
 from storage_service.domain.routing import SendOverview, SendState
-from storage_service.ports import SendBook
+from storage_service.ports.sends import SendBook
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 

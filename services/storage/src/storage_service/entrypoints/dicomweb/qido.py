@@ -11,7 +11,7 @@ from storage_service.domain.search import ATTRIBUTES, AnyOf, Condition, Level
 from storage_service.entrypoints.dicomweb import parameters
 from storage_service.entrypoints.dicomweb.answers import Results, base_url, json_response
 from storage_service.entrypoints.dicomweb.negotiation import require_json
-from storage_service.ports import Searches
+from storage_service.ports.index import Searches
 
 MORE: Final = "There are additional results that can be requested."
 _METHODS: Final = ["GET", "HEAD"]

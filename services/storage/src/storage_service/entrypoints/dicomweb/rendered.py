@@ -11,7 +11,8 @@ from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import Stored
 from storage_service.entrypoints.dicomweb.look import left_aside, read_look
 from storage_service.entrypoints.dicomweb.refusals import refusing
-from storage_service.ports import Index, Rendering
+from storage_service.ports.index import Index
+from storage_service.ports.objects import Rendering
 
 _METHODS: Final = ["GET", "HEAD"]
 _STUDY: Final = "/studies/{study}"

@@ -18,7 +18,8 @@ from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, as
 from storage_service.entrypoints.dicomweb.multipart import Part, making, nothing, sending, sending_cut
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
-from storage_service.ports import Files, Index, Metadata, Packs, Pixels
+from storage_service.ports.index import Index
+from storage_service.ports.objects import Files, Metadata, Packs, Pixels
 
 _METHODS: Final = ["GET", "HEAD"]
 _STUDY: Final = "/studies/{study}"

@@ -23,7 +23,7 @@ from storage_service.entrypoints.dicomweb.look import (
 from storage_service.entrypoints.dicomweb.negotiation import DICOM
 from storage_service.entrypoints.dicomweb.refusals import refusing
 from storage_service.entrypoints.dicomweb.rendered import Showing
-from storage_service.ports import Files
+from storage_service.ports.objects import Files
 
 _UIDS: Final = ("studyUID", "seriesUID", "objectUID")
 _FRAMES_MAX: Final = 10**8

@@ -24,7 +24,7 @@ from storage_service.domain.search import ATTRIBUTES, SEQUENCES, Attribute, By, 
 from storage_service.entrypoints.dimse.models import MODELS, UNIQUE, Model, above, level_of, mismatch, value_of
 from storage_service.entrypoints.dimse.results import attributes_of, keywords_of, with_own
 from storage_service.entrypoints.keys import BadValue, condition
-from storage_service.ports import Searches
+from storage_service.ports.index import Searches
 
 OPTIONS: Final = b"\1\1\1\0\0"
 """Of extended negotiation (PS3.4 table C.5.1-1): relational queries, date-time matching, fuzzy matching of names."""

@@ -23,7 +23,7 @@ from pydicom import Dataset
 from storage_service.domain.retrieval import Selection, Stored
 from storage_service.domain.search import Level
 from storage_service.entrypoints.dimse.models import MODELS, UNIQUE, Model, above, level_of, mismatch, value_of
-from storage_service.ports import Selections
+from storage_service.ports.index import Selections
 
 OPTIONS: Final = b"\1"
 """Of extended negotiation: relational retrieval (PS3.4 tables C.5.2-1, C.5.3-1)."""

@@ -1,0 +1,28 @@
+"""What persons say about where studies belong."""
+
+from collections.abc import Callable
+from typing import Protocol
+from uuid import UUID
+
+from storage_service.domain.linking import LinkEntry, LinkOverview
+from storage_service.domain.matching import OrderKeys
+
+
+class Links(Protocol):
+    """What persons say about where studies belong, inside one transaction."""
+
+    async def order(self, order_id: UUID) -> OrderKeys | None:
+        """By what an order can be recognised; None where it is not known."""
+
+    async def newest(self, study_instance_uid: str) -> LinkEntry | None:
+        """The newest act on a study."""
+
+    async def add(self, study_instance_uid: str, entry: Callable[[int], LinkEntry]) -> None:
+        """Keep an act; it is given the next number of the study, whose lock the caller has."""
+
+
+class LinkBook(Protocol):
+    """The same acts, looked up."""
+
+    async def history(self, study_instance_uid: str) -> list[LinkOverview]:
+        """The acts on a study, the first one first."""
