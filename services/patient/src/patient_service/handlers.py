@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from fj_events import (
@@ -60,9 +61,8 @@ async def merge(news: MergeNews, patients: Patients, merges: Merges) -> None:
     await merges.lock()
     prior = await _learn(news.prior, domain.mentioned, patients, provisional=True)
     survivor = await _learn(news.survivor, domain.mentioned, patients, provisional=True)
-    if news.renames and survivor.provisional:
-        taken = domain.mentioned(survivor, replace(news.survivor, details=prior.details))
-        await _update(survivor, replace(taken, provisional=prior.provisional), patients)
+    if news.renames:
+        await _update(survivor, domain.renamed(survivor, prior), patients)
     known = await merges.of(number)
     said = merging.newest(known, Merge(patient_id=number, into=survivor_id, at=news.at))
     if said != known:
@@ -114,17 +114,19 @@ async def link_by_hand(act: ByHand, patients: Patients, links: Links) -> None:
     await _say(linking.after(before, said), known[0].site, patients, links)
 
 
-async def on_order(order: OrderPlaced | OrderChanged, patients: Patients) -> None:
+async def on_order(order: OrderPlaced | OrderChanged, at: datetime, patients: Patients) -> None:
     """An order names its patient: one whom no ADT announced is registered as provisional."""
     if order.patient.id is not None:
-        news = News(patient_id=order.patient_id, site=order.site, source=order.source, details=order.patient)
+        source, patient_id = order.source, order.patient_id
+        news = News(patient_id=patient_id, site=order.site, source=source, details=order.patient, at=at)
         await _learn(news, domain.mentioned, patients, provisional=True)
 
 
-async def on_study_received(study: StudyReceived, patients: Patients) -> None:
+async def on_study_received(study: StudyReceived, at: datetime, patients: Patients) -> None:
     """Images name their patient: one whom nobody announced is registered as provisional."""
     if study.patient_id is not None and study.patient.id is not None:
-        news = News(patient_id=study.patient_id, site=study.site, source=Source.DIMSE, details=study.patient)
+        source, patient_id = Source.DIMSE, study.patient_id
+        news = News(patient_id=patient_id, site=study.site, source=source, details=study.patient, at=at)
         await _learn(news, domain.mentioned, patients, provisional=True)
 
 

@@ -30,11 +30,13 @@ def a_number() -> str:
     return f"P{next(NUMBERS):05d}"
 
 
-def message(number: str, trigger: str = "A04", name: str = "Example^Ada", rest: str = "|19700401|F") -> bytes:
+def message(
+    number: str, trigger: str = "A04", name: str = "Example^Ada", rest: str = "|19700401|F", at: str = "20260302091500"
+) -> bytes:
     return "\r".join(
         (
-            f"MSH|^~\\&|ADT|GENERAL|FJ|FJ|20260302091500||ADT^{trigger}|C{next(NUMBERS)}|P|2.5.1",
-            f"EVN|{trigger}|20260302091500",
+            f"MSH|^~\\&|ADT|GENERAL|FJ|FJ|20260302235900||ADT^{trigger}|C{next(NUMBERS)}|P|2.5.1",
+            f"EVN|{trigger}|{at}",
             f"PID|1||{number}^^^GENERAL^MR||{name}|{rest}",
         )
     ).encode()
@@ -82,6 +84,17 @@ async def test_an_update_is_a_fact_and_saying_the_same_again_is_none(adt: MllpCl
     await adt.send(message(number, "A08", "Sample^Ada"))
     _, updated = await facts(log, number, "patient.registered.v1", "patient.updated.v1")
     assert updated.body["patient"]["family_name"] == "Sample"
+
+
+@pytest.mark.parametrize("trigger", ["A08", "A31"])
+async def test_an_old_update_never_undoes_a_newer_one(adt: MllpClient, log: Log, trigger: str) -> None:
+    number = a_number()
+    await adt.send(message(number))
+    await adt.send(message(number, trigger, "Newer^Ada", at="20260302093000"))
+    late = message(number, trigger, "Older^Ada", "|19700401|F|||1 High Street^^Town", at="20260302092000")
+    assert (await adt.send(late)).code == "AA"
+    *_, last = await facts(log, number, "patient.registered.v1", "patient.updated.v1", "patient.updated.v1")
+    assert (last.body["patient"]["family_name"], last.body["patient"]["address"]["city"]) == ("Newer", "Town")
 
 
 async def test_messages_about_a_new_patient_at_the_same_instant_register_one(

@@ -27,7 +27,7 @@ def key(number: int) -> UUID:
 def news(number: int, *other_ids: Identifier, issuer: str = "GENERAL") -> News:
     main = Identifier(value=f"P{number}", issuer=issuer)
     details = PatientPhi(id=main, other_ids=other_ids)
-    return News(patient_id=key(number), site="MAIN", source=Source.HL7, details=details)
+    return News(patient_id=key(number), site="MAIN", source=Source.HL7, details=details, at=START)
 
 
 def a_link(one: int, other: int, minute: int, *, linked: bool = True) -> LinkNews:

@@ -33,6 +33,7 @@ def news(number: int, *, registered: int | None = None, **said: Any) -> News:
         site="MAIN",
         source=Source.HL7,
         details=PatientPhi(id=Identifier(value=f"P{number}", issuer="GENERAL"), **said),
+        at=at(registered or 0),
         registered_at=None if registered is None else at(registered),
     )
 

@@ -8,23 +8,26 @@ from fj_bus import Tx
 from fj_events import Fact, Identifier, PatientPhi, Source
 from pydantic import TypeAdapter
 
+from patient_service.domain.demographics import Word
 from patient_service.domain.merge import Whose
 from patient_service.domain.patient import Patient, identifiers
 from patient_service.ports import Entry
 
-COLUMNS: Final = "patient_id, site, provisional, source, details, merged_ids"
-_ADD: Final = f"INSERT INTO patients ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (patient_id) DO NOTHING"
+COLUMNS: Final = "patient_id, site, provisional, source, details, words, merged_ids"
+_ADD: Final = f"""
+INSERT INTO patients ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (patient_id) DO NOTHING
+"""
 _SAVE: Final = """
 UPDATE patients
-   SET site = $2, provisional = $3, source = $4, details = $5, merged_ids = $6, changed_at = now()
+   SET site = $2, provisional = $3, source = $4, details = $5, words = $6, merged_ids = $7, changed_at = now()
  WHERE patient_id = $1
 """
 _NUMBERS: Final = """
-INSERT INTO identifiers (value, issuer, patient_id)
-SELECT value, issuer, $3 FROM unnest($1::text[], $2::text[]) AS given (value, issuer)
-ON CONFLICT DO NOTHING
+WITH given AS (SELECT value, issuer FROM unnest($1::text[], $2::text[]) AS given (value, issuer)),
+     gone AS (DELETE FROM identifiers
+               WHERE patient_id = $3 AND (value, issuer) NOT IN (SELECT value, issuer FROM given))
+INSERT INTO identifiers (value, issuer, patient_id) SELECT value, issuer, $3 FROM given ON CONFLICT DO NOTHING
 """
-_FORGET_NUMBERS: Final = "DELETE FROM identifiers WHERE patient_id = $1"
 _READ: Final = f"SELECT {COLUMNS} FROM patients WHERE patient_id = $1"
 _ENTRIES: Final = f"SELECT {COLUMNS}, stated_id, stated_until FROM patients LEFT JOIN merges USING (patient_id)"
 _BY_NUMBER: Final = f"""
@@ -37,6 +40,7 @@ _BY_NUMBER: Final = f"""
 """
 _BY_NAME: Final = f"{_ENTRIES} WHERE $1::text IS NULL OR family_name LIKE $1 ORDER BY changed_at DESC LIMIT $2"
 _MERGED_IDS: Final = TypeAdapter(tuple[Identifier, ...])
+_WORDS: Final = TypeAdapter(dict[str, Word])
 
 
 class PostgresPatients:
@@ -58,7 +62,6 @@ class PostgresPatients:
 
     async def save(self, patient: Patient) -> None:
         await self._tx.connection.execute(_SAVE, *_values(patient))
-        await self._tx.connection.execute(_FORGET_NUMBERS, patient.patient_id)
         await self._keep_numbers(patient)
 
     def emit(self, fact: Fact) -> UUID:
@@ -98,7 +101,8 @@ def _begins(family_name: str | None) -> str | None:
 def _values(patient: Patient) -> tuple[object, ...]:
     details = patient.details.model_dump_json(exclude_none=True)
     merged_ids = _MERGED_IDS.dump_json(patient.merged_ids).decode()
-    return patient.patient_id, patient.site, patient.provisional, patient.source, details, merged_ids
+    words = _WORDS.dump_json(dict(patient.words)).decode()
+    return patient.patient_id, patient.site, patient.provisional, patient.source, details, words, merged_ids
 
 
 def _entry(row: Record) -> Entry:
@@ -113,5 +117,6 @@ def patient_of(row: Record) -> Patient:
         provisional=row["provisional"],
         source=Source(row["source"]),
         details=PatientPhi.model_validate_json(row["details"], extra="ignore"),
+        words=_WORDS.validate_json(row["words"]),
         merged_ids=_MERGED_IDS.validate_json(row["merged_ids"]),
     )

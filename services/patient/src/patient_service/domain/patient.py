@@ -1,7 +1,7 @@
 """Who a patient is, and what becomes of it when somebody says something new.
 
-Two kinds of witness speak of patients. The registration system (ADT) is the authority: what it says holds. An order or
-a study only mentions a patient: it registers whom nobody announced, as provisional, and fills in what is not known.
+The registration system (ADT) is the authority: what it says holds, the newest word of it first. An order or a study
+registers whom nobody announced, as provisional, and is believed where the authority has said nothing.
 """
 
 from collections.abc import Collection
@@ -12,10 +12,10 @@ from uuid import UUID
 
 from fj_events import Identifier, PatientPhi, Source
 
-_NUMBERS: Final = ("id", "other_ids")
-_DEMOGRAPHICS: Final = tuple(
-    name for name in PatientPhi.model_fields if name not in (*_NUMBERS, "key_id", "ciphertext")
-)
+from patient_service.domain import demographics
+from patient_service.domain.demographics import Demographics, Witness, Word, Words
+
+_AT_A_MODALITY: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,8 @@ class Patient:
     provisional: bool
     source: Source
     details: PatientPhi
+    words: Words = field(default_factory=dict)
+    """On whose word the demographics are."""
     merged_ids: tuple[Identifier, ...] = ()
     """Numbers that are this patient's by a merge."""
 
@@ -45,6 +47,8 @@ class News:
     site: str
     source: Source
     details: PatientPhi
+    at: datetime
+    """When it was so, as the sender says; a time in the future counts as now."""
     nulls: frozenset[str] = field(default_factory=frozenset)
     registered_at: datetime | None = None
     """When the sender registered the patient (A01, A04, A05, A28); None where the message only tells more."""
@@ -58,28 +62,25 @@ def registered(news: News, *, provisional: bool) -> Patient:
         provisional=provisional,
         source=news.source,
         details=news.details,
+        words=_said(news, announces=not provisional),
     )
 
 
 def announced(known: Patient, news: News) -> Patient:
-    """The patient after the registration system spoke: its values hold, what it leaves out stays, nulls are deleted."""
-    said = {name: value for name in _DEMOGRAPHICS if (value := getattr(news.details, name)) is not None}
-    deleted = dict.fromkeys(name for name in news.nulls if name in _DEMOGRAPHICS)
-    details = known.details.model_copy(update={**said, **deleted, "other_ids": _numbers(known, news)})
-    return replace(known, provisional=False, details=details)
+    """The patient after the registration system spoke: what it leaves out stays, nulls are deleted."""
+    return replace(_heard(known, news, announces=True), provisional=False)
 
 
 def mentioned(known: Patient, news: News) -> Patient:
-    """The patient after an order or study named it: only a provisional one learns, and only what it lacks."""
-    if not known.provisional:
-        return known
-    blanks = {
-        name: value
-        for name in _DEMOGRAPHICS
-        if getattr(known.details, name) is None and (value := getattr(news.details, name)) is not None
-    }
-    details = known.details.model_copy(update={**blanks, "other_ids": _numbers(known, news)})
-    return replace(known, details=details)
+    """The patient after an order, a study or a merge named it: nothing that ADT said is changed by it."""
+    return _heard(known, news, announces=False)
+
+
+def renamed(known: Patient, prior: Patient) -> Patient:
+    """The patient under a new number (A47): what was known under the old one goes with it."""
+    now = demographics.heard(_believed(known), _believed(prior), provisional=known.provisional)
+    provisional = known.provisional and prior.provisional
+    return replace(known, provisional=provisional, details=now.details, words=now.words)
 
 
 def identifiers(patient: Patient) -> tuple[Identifier, ...]:
@@ -92,6 +93,23 @@ def without(patient: Patient, numbers: Collection[Identifier]) -> Patient:
     """The patient after further numbers turned out not to be theirs, or were replaced."""
     kept = tuple(number for number in patient.details.other_ids if number not in numbers)
     return replace(patient, details=patient.details.model_copy(update={"other_ids": kept}))
+
+
+def _heard(known: Patient, news: News, *, announces: bool) -> Patient:
+    told = Demographics(news.details, _said(news, announces=announces))
+    now = demographics.heard(_believed(known), told, provisional=known.provisional)
+    details = now.details.model_copy(update={"other_ids": _numbers(known, news)})
+    return replace(known, details=details, words=now.words)
+
+
+def _believed(patient: Patient) -> Demographics:
+    return Demographics(patient.details, patient.words)
+
+
+def _said(news: News, *, announces: bool) -> Words:
+    mention = Witness.IMAGES if news.source in _AT_A_MODALITY else Witness.ORDER
+    word = Word(Witness.REGISTRATION if announces else mention, news.at)
+    return demographics.said(news.details, word, news.nulls if announces else frozenset())
 
 
 def _numbers(known: Patient, news: News) -> tuple[Identifier, ...]:

@@ -116,6 +116,7 @@ class Reader:
             site=self.site.name,
             source=Source.HL7,
             details=PatientPhi.model_validate({"id": number, "other_ids": further, **said}),
+            at=min(self.at, datetime.now(UTC)),
             nulls=nulls,
             registered_at=registered_at,
         )

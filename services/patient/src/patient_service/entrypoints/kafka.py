@@ -1,6 +1,7 @@
 """Which facts `patient` listens to, and the handler of each."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from fj_bus import Consumer, Tx
 from fj_events import OrderChanged, OrderPlaced, PatientFollowed, StudyReceived
@@ -14,17 +15,21 @@ def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients], merges: Ca
 
     @consumer.on(OrderPlaced)
     async def _(fact: OrderPlaced, tx: Tx) -> None:
-        await handlers.on_order(fact, patients(tx))
+        await handlers.on_order(fact, _said_at(tx), patients(tx))
 
     @consumer.on(OrderChanged)
     async def _(fact: OrderChanged, tx: Tx) -> None:
-        await handlers.on_order(fact, patients(tx))
+        await handlers.on_order(fact, _said_at(tx), patients(tx))
 
     @consumer.on(StudyReceived)
     async def _(fact: StudyReceived, tx: Tx) -> None:
-        await handlers.on_study_received(fact, patients(tx))
+        await handlers.on_study_received(fact, _said_at(tx), patients(tx))
 
     @consumer.on(PatientFollowed)
     async def _(fact: PatientFollowed, tx: Tx) -> None:
         followed_fact = tx.cause.causation_id if tx.cause else None
         await handlers.on_followed(fact, followed_fact, patients(tx), merges(tx))
+
+
+def _said_at(tx: Tx) -> datetime:
+    return tx.cause.time if tx.cause else datetime.now(UTC)
