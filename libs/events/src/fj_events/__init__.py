@@ -6,6 +6,7 @@ from fj_events.delivery import DeliveryAbandoned, DeliveryDelayed, DeliveryDeliv
 from fj_events.envelope import Envelope
 from fj_events.errors import BadBody, BadEnvelope, BadEvent, TooBig, UnknownType
 from fj_events.exam import (
+    AppointmentNews,
     ExamArrived,
     ExamBookingRefused,
     ExamCancelled,
@@ -93,6 +94,7 @@ __all__ = [
     "TOPICS",
     "Actor",
     "Address",
+    "AppointmentNews",
     "BadBody",
     "BadEnvelope",
     "BadEvent",

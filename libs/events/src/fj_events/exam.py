@@ -7,10 +7,23 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from fj_events.base import Fact, Part
+from fj_events.base import Fact, OpenEnum, Part
 from fj_events.order import Refused
 from fj_events.terms import CodedConcept, Identifier, ObjectRef, Uid
 from fj_events.vocabulary import Evidence, PatientPhi, Priority
+
+
+class AppointmentNews(OpenEnum):
+    """What a new plan means for the appointment (HL7 v2.5.1 ch. 10, SIU trigger events)."""
+
+    BOOKED = "booked"
+    """S12."""
+    MOVED = "moved"
+    """S13."""
+    KEPT = "kept"
+    """S14: time and station are as they were."""
+    GIVEN_UP = "given_up"
+    """S15."""
 
 
 class ScheduledStep(Part):
@@ -49,6 +62,8 @@ class _Planned(Fact):
     steps: tuple[ScheduledStep, ...]
     reason: str
     """Who or what chose this time and station."""
+    appointment: AppointmentNews | None = None
+    """Absent: there is none, and there was none."""
 
 
 class ExamScheduled(_Planned, type="exam.scheduled.v1", topic="exam-events", key="exam_key"):
@@ -154,6 +169,8 @@ class ExamCancelled(Fact, type="exam.cancelled.v1", topic="exam-events", key="ex
     order_id: UUID
     step_ids: tuple[str, ...]
     reason: str
+    appointment: AppointmentNews | None = None
+    """Absent: there was none."""
 
 
 class ExamCancelRefused(Fact, type="exam.cancel_refused.v1", topic="exam-events", key="exam_key"):

@@ -23,11 +23,13 @@ from scheduling_service.adapters.postgres import PostgresSchedule
 from scheduling_service.adapters.worklist import PostgresWorklist
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.catalogue import Catalogue
-from scheduling_service.entrypoints.appointments import Office, appointments_router
+from scheduling_service.entrypoints.appointments import appointments_router
+from scheduling_service.entrypoints.free_slots import free_slots_router
 from scheduling_service.entrypoints.http import scheduling_router
 from scheduling_service.entrypoints.kafka import subscribe
 from scheduling_service.entrypoints.mllp import appointments_door
 from scheduling_service.entrypoints.mpps import performed_service
+from scheduling_service.entrypoints.office import Office
 from scheduling_service.entrypoints.performed import Translator
 from scheduling_service.entrypoints.worklist import worklist_service
 from scheduling_service.handlers import Planner
@@ -97,12 +99,12 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "consumer": (consumer,),
             "relay": (Relay(bus),),
         }
+        office = Office(bus.unit, with_.schedule, PostgresExamBook(bus.pool), PostgresRooms(bus.pool), with_.desk)
         app = api(
             SERVICE,
             scheduling_router(PostgresExamBook(bus.pool), with_.catalogue, bus.unit, with_.schedule, with_.lists),
-            appointments_router(
-                Office(bus.unit, with_.schedule, PostgresExamBook(bus.pool), PostgresRooms(bus.pool), with_.desk)
-            ),
+            appointments_router(office),
+            free_slots_router(office),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

@@ -57,6 +57,9 @@ class Schedule(Protocol):
     async def book(self, exam: Exam) -> bool:
         """Keep an exam with its appointments. False, and nothing kept, when a slot is taken, be it at this instant."""
 
+    async def hold_stations(self, site: str, ae_titles: Collection[str], within: Span) -> Mapping[str, list[Span]]:
+        """When these stations are booked or blocked; nobody else gives their times away until the end."""
+
     async def block(self, block: Block) -> bool:
         """Keep a station from being booked. False, and nothing kept, when it is booked or blocked already."""
 

@@ -73,7 +73,7 @@ async def _give_up(exam: Exam, schedule: Schedule) -> None:
         return
     after = give_up(exam, f"{BECAUSE} gave the appointment up")
     await schedule.save(after)
-    for fact in plan_facts(after):
+    for fact in plan_facts(exam, after):
         schedule.emit(fact)
 
 
@@ -86,7 +86,7 @@ async def _book(news: News, exam: Exam, schedule: Schedule, desk: Desk) -> None:
         return
     if not await schedule.book(after):
         raise NotFree("taken")
-    for fact in plan_facts(after):
+    for fact in plan_facts(exam, after):
         schedule.emit(fact)
 
 

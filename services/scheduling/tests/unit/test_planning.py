@@ -41,7 +41,7 @@ def with_stations(*stations: Station) -> Circumstances:
 def test_the_packaged_catalogue_has_a_station_for_each_modality_that_it_uses() -> None:
     for procedure in CATALOGUE.procedures:
         for step in procedure.steps:
-            assert CATALOGUE.stations_for(step.modality, "MAIN"), procedure.code
+            assert CATALOGUE.stations_for(step, "MAIN"), procedure.code
 
 
 def test_a_known_procedure_at_the_time_asked_for() -> None:

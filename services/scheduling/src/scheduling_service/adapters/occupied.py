@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from asyncpg import ExclusionViolationError, Range
+from asyncpg import ExclusionViolationError, Range, Record
 
 from scheduling_service.adapters.locks import LOCK, hashed
 from scheduling_service.domain.exam import Exam
@@ -59,6 +59,14 @@ async def occupy(connection: "Connection", exam: Exam) -> bool:
     return True
 
 
+async def hold(
+    connection: "Connection", site: str, ae_titles: Collection[str], within: Span
+) -> Mapping[str, list[Span]]:
+    """When stations are taken, which stays so until the end of the transaction."""
+    await _alone(connection, site, ae_titles)
+    return _spans(await connection.fetch(_TAKEN, site, list(ae_titles), Range(within.start, within.end)))
+
+
 async def keep_free(connection: "Connection", block: Block) -> bool:
     """Take a station out of use for a while. False, and nothing changed, when somebody has it."""
     await _alone(connection, block.site, [block.station_ae_title])
@@ -83,6 +91,13 @@ async def _alone(connection: "Connection", site: str, ae_titles: Iterable[str]) 
     await connection.execute(LOCK, sorted({hashed(f"{site}/{title}") for title in ae_titles}))
 
 
+def _spans(rows: Iterable[Record]) -> Mapping[str, list[Span]]:
+    found: dict[str, list[Span]] = defaultdict(list)
+    for row in rows:
+        found[row["station_ae_title"]].append(Span(row["starts_at"], row["ends_at"]))
+    return found
+
+
 class PostgresRooms:
     """See `scheduling_service.ports.Rooms`."""
 
@@ -90,11 +105,7 @@ class PostgresRooms:
         self._pool = pool
 
     async def taken(self, site: str, ae_titles: Collection[str], within: Span) -> Mapping[str, list[Span]]:
-        rows = await self._pool.fetch(_TAKEN, site, list(ae_titles), Range(within.start, within.end))
-        found: dict[str, list[Span]] = defaultdict(list)
-        for row in rows:
-            found[row["station_ae_title"]].append(Span(row["starts_at"], row["ends_at"]))
-        return found
+        return _spans(await self._pool.fetch(_TAKEN, site, list(ae_titles), Range(within.start, within.end)))
 
     async def blocks(self, site: str | None, ae_title: str | None, within: Span) -> list[Block]:
         return [

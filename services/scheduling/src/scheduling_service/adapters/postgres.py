@@ -11,12 +11,12 @@ from fj_events import Fact, PatientPhi, Uid
 
 from scheduling_service.adapters import awaited
 from scheduling_service.adapters.locks import LOCK, hashed
-from scheduling_service.adapters.occupied import free_again, keep_free, occupy
+from scheduling_service.adapters.occupied import free_again, hold, keep_free, occupy
 from scheduling_service.adapters.records import EXAMS, exam_columns, exam_of, worklist_rows
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.news import News
 from scheduling_service.domain.performed import PerformedStep
-from scheduling_service.domain.slots import Block
+from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import ON_WORKLIST
 from scheduling_service.domain.study import Study
 from scheduling_service.domain.worklist import Item, items
@@ -208,6 +208,9 @@ class PostgresSchedule:
             return False
         await self.save(exam)
         return True
+
+    async def hold_stations(self, site: str, ae_titles: Collection[str], within: Span) -> Mapping[str, list[Span]]:
+        return await hold(self._tx.connection, site, ae_titles, within)
 
     async def block(self, block: Block) -> bool:
         return await keep_free(self._tx.connection, block)

@@ -1,5 +1,6 @@
 """Appointments: what people, and the systems that book for them, do with an exam before it starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from fj_events import ScheduledStep
 from scheduling_service.domain.catalogue import Catalogue, Station
 from scheduling_service.domain.errors import NoSuchStation, NotFree, NotPossible
 from scheduling_service.domain.exam import Exam
-from scheduling_service.domain.planning import one_after_the_other
+from scheduling_service.domain.planning import from_start, templates
 from scheduling_service.domain.slots import Span, is_open
 from scheduling_service.domain.step import Act, Step, moved
 
@@ -20,7 +21,9 @@ class Wish:
 
     starts_at: datetime
     station_ae_title: str | None = None
-    """None: where it is planned."""
+    """For the steps that it can do; None: where they are planned."""
+    stations: tuple[str, ...] = ()
+    """One for each step, in place of the one for all."""
     because: str
     """Who or what chose this time and station."""
 
@@ -32,11 +35,9 @@ def book(exam: Exam, wish: Wish, catalogue: Catalogue, zone: ZoneInfo) -> Exam:
     """
     if exam.ordered is None or not exam.is_waiting:
         raise NotPossible("booked", exam.state)
-    steps = [_at_station(step, exam, wish, catalogue) for step in exam.steps]
+    steps = _at_stations(exam, wish, catalogue)
     start = wish.starts_at.astimezone(UTC).replace(microsecond=0)
-    booked = tuple(
-        replace(step, state=moved(step.state, Act.BOOK), booked=True) for step in one_after_the_other(steps, start)
-    )
+    booked = tuple(replace(step, state=moved(step.state, Act.BOOK), booked=True) for step in from_start(steps, start))
     for step in booked:
         station = catalogue.station(step.plan.station_ae_title, exam.site)
         if station is not None and not is_open(station, zone, span_of(step.plan)):
@@ -80,18 +81,36 @@ def _each(exam: Exam, act: Act, done: str) -> Exam:
     return replace(exam, steps=steps)
 
 
-def _at_station(step: Step, exam: Exam, wish: Wish, catalogue: Catalogue) -> Step:
-    """The step at the station that was asked for, if this one does such steps; else where it is planned."""
+def _at_stations(exam: Exam, wish: Wish, catalogue: Catalogue) -> tuple[Step, ...]:
+    """The steps in the rooms that were asked for; where none was, where they are planned. Raises NoSuchStation."""
+    able = [catalogue.stations_for(template, exam.site) for template in templates(exam, catalogue)]
+    if wish.stations:
+        if len(wish.stations) != len(exam.steps):
+            raise NoSuchStation
+        return tuple(map(_at_station, exam.steps, wish.stations, able))
     title = wish.station_ae_title
-    if title is None or title == step.plan.station_ae_title:
-        return step
-    station = catalogue.station(title, exam.site)
-    if station is None or not _is_for(station, exam):
+    if title is None:
+        return exam.steps
+    can = [
+        title == step.plan.station_ae_title or _among(stations, title) is not None
+        for step, stations in zip(exam.steps, able, strict=True)
+    ]
+    if not any(can):
         raise NoSuchStation
-    if station.modality != step.plan.modality:
+    return tuple(
+        _at_station(step, title, stations) if fits else step
+        for step, stations, fits in zip(exam.steps, able, can, strict=True)
+    )
+
+
+def _among(stations: Sequence[Station], title: str) -> Station | None:
+    return next((each for each in stations if each.ae_title == title), None)
+
+
+def _at_station(step: Step, title: str, able: Sequence[Station]) -> Step:
+    if title == step.plan.station_ae_title:
         return step
+    station = _among(able, title)
+    if station is None:
+        raise NoSuchStation
     return replace(step, plan=step.plan.model_copy(update={"station_ae_title": title, "station_name": station.name}))
-
-
-def _is_for(station: Station, exam: Exam) -> bool:
-    return station.modality in {step.plan.modality for step in exam.steps}

@@ -58,6 +58,10 @@ class StepTemplate(_Part):
     duration_minutes: Annotated[int, Field(ge=1, le=1440)]
     description: LongString | None = None
     """Absent: the procedure's text."""
+    stations: tuple[ShortString, ...] = ()
+    """AE titles of the rooms that can do it, the first one first; absent: every one of its modality."""
+    pause_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
+    """How long to wait after it until the next step: uptake, rest."""
     protocol: tuple[CodedConcept, ...] = ()
 
 
@@ -94,6 +98,14 @@ class Catalogue(_Part):
             raise ValueError(f"stands more than once: {', '.join(twice)}")
         return self
 
+    @model_validator(mode="after")
+    def _rooms_are_stations(self) -> Self:
+        known = {(station.ae_title, station.modality) for station in self.stations}
+        wanted = {(title, step.modality) for each in self.procedures for step in each.steps for title in step.stations}
+        if strange := [f"{title} ({modality})" for title, modality in sorted(wanted - known)]:
+            raise ValueError(f"rooms of procedures that are no stations: {', '.join(strange)}")
+        return self
+
     def procedure(self, code: str) -> Procedure | None:
         """The procedure with this code."""
         return self._by_code.get(code)
@@ -106,6 +118,9 @@ class Catalogue(_Part):
         """The station of a site with this AE title."""
         return next((each for each in self.stations if each.ae_title == ae_title and each.site in {None, site}), None)
 
-    def stations_for(self, modality: str, site: str) -> tuple[Station, ...]:
-        """The stations of a site that do this, in the order of the catalogue."""
-        return tuple(each for each in self.stations if each.modality == modality and each.site in {None, site})
+    def stations_for(self, step: StepTemplate, site: str) -> tuple[Station, ...]:
+        """The stations of a site that can do this: in the order in which it names them, else in the catalogue's."""
+        able = [each for each in self.stations if each.modality == step.modality and each.site in {None, site}]
+        if not step.stations:
+            return tuple(able)
+        return tuple(each for title in step.stations for each in able if each.ae_title == title)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from fj_events import (
+    AppointmentNews,
     Evidence,
     ExamCancelled,
     ExamCancelRefused,
@@ -98,9 +100,9 @@ def refusal(exam: Exam, ordered: Ordered, refused: Refused) -> ExamCancelRefused
     )
 
 
-def rescheduled(exam: Exam, ordered: Ordered) -> ExamRescheduled:
+def rescheduled(before: Exam, after: Exam, ordered: Ordered) -> ExamRescheduled:
     """There is a new plan: an appointment was made, moved or given up."""
-    return ExamRescheduled(**_planned(exam, ordered))
+    return ExamRescheduled(**_planned(after, ordered), appointment=_appointment(before, after))
 
 
 def is_long(fact: Ended) -> bool:
@@ -126,7 +128,7 @@ def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
     elif move.put_back:
         yield _put_back(move, ordered)
     elif move.now in WAITING and _plan_of(move.before) != _plan_of(move.after):
-        yield ExamRescheduled(**_planned(move.after, ordered))
+        yield rescheduled(move.before, move.after, ordered)
     if move.now is StepState.CANCELLED and move.was is not StepState.CANCELLED:
         yield ExamCancelled(
             exam_key=move.after.key,
@@ -134,6 +136,7 @@ def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
             order_id=ordered.order_id,
             step_ids=tuple(step.step_id for step in move.after.steps),
             reason="the order was cancelled",
+            appointment=_appointment(move.before, move.after),
         )
 
 
@@ -150,6 +153,22 @@ def _put_back(move: Move, ordered: Ordered) -> ExamPutBack:
         number_of_instances=mistaken.number_of_instances,
         discontinuation_reason=mistaken.discontinuation_reason or WRONG_ENTRY,
     )
+
+
+def _appointment(before: Exam | None, after: Exam) -> AppointmentNews | None:
+    was = _rooms(before) if before else []
+    now = _rooms(after)
+    if not was:
+        return AppointmentNews.BOOKED if now else None
+    if not now:
+        return AppointmentNews.GIVEN_UP
+    return AppointmentNews.KEPT if was == now else AppointmentNews.MOVED
+
+
+def _rooms(exam: Exam) -> list[tuple[str, datetime, int]]:
+    """Which times of which stations an exam has."""
+    plans = (step.plan for step in exam.steps if step.keeps_its_slot)
+    return [(plan.station_ae_title, plan.starts_at, plan.duration_minutes) for plan in plans]
 
 
 def _plan_of(exam: Exam) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,7 +37,7 @@ class _Place:
 def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circumstances) -> Exam:
     """The exam of a new order: its steps one after the other, at the time asked for or now."""
     procedure, known = _procedure(details, circumstances.catalogue)
-    places = [_place(step.modality, site, details, circumstances) for step in procedure.steps]
+    places = [_place(step, site, details, circumstances) for step in procedure.steps]
     start = _start(details, circumstances.now)
     reasons = ["at the time asked for" if details.asked_for else "as soon as possible: no time was asked for"]
     reasons += dict.fromkeys(place.why for place in places)
@@ -60,7 +60,7 @@ def choice(site: str, details: OrderDetails, catalogue: Catalogue) -> set[str]:
     if details.station_ae_title:
         return set()
     procedure, _ = _procedure(details, catalogue)
-    stations = (catalogue.stations_for(step.modality, site) for step in procedure.steps)
+    stations = (catalogue.stations_for(step, site) for step in procedure.steps)
     return {station.ae_title for group in stations if len(group) > 1 for station in group}
 
 
@@ -80,18 +80,38 @@ def _at_its_appointment(exam: Exam, again: Exam) -> Exam:
     steps = tuple(replace(step, state=exam.state) for step in again.steps)
     if not any(step.booked for step in exam.steps):
         return replace(again, steps=steps)
-    steps = one_after_the_other(steps, exam.steps[0].plan.starts_at)
+    steps = from_start(steps, exam.steps[0].plan.starts_at)
     fits = [_room(step) for step in exam.steps] == [_room(step) for step in steps]
     return replace(again, steps=tuple(replace(step, booked=fits) for step in steps))
 
 
-def one_after_the_other(steps: Iterable[Step], start: datetime) -> tuple[Step, ...]:
-    """The steps from this time on."""
-    moved = []
-    for step in steps:
-        moved.append(replace(step, plan=step.plan.model_copy(update={"starts_at": start})))
-        start += timedelta(minutes=step.plan.duration_minutes)
-    return tuple(moved)
+def from_start(steps: Sequence[Step], start: datetime) -> tuple[Step, ...]:
+    """The steps from this time on, one after the other as they were, with the pauses between them."""
+    by = start - steps[0].plan.starts_at
+    return tuple(
+        replace(step, plan=step.plan.model_copy(update={"starts_at": step.plan.starts_at + by})) for step in steps
+    )
+
+
+def templates(exam: Exam, catalogue: Catalogue) -> tuple[StepTemplate, ...]:
+    """What the steps of an ordered exam need: as they are planned, in the rooms that the catalogue has for them now."""
+    plans = [step.plan for step in exam.steps]
+    rooms: list[tuple[str, ...]] = [()] * len(plans)
+    if exam.ordered is not None:
+        known = _procedure(exam.ordered.details, catalogue)[0].steps
+        if [step.modality for step in known] == [plan.modality for plan in plans]:
+            rooms = [step.stations for step in known]
+    ends = [plan.starts_at + timedelta(minutes=plan.duration_minutes) for plan in plans]
+    pauses = [after.starts_at - end for end, after in zip(ends, plans[1:], strict=False)]
+    return tuple(
+        StepTemplate(
+            modality=plan.modality,
+            duration_minutes=plan.duration_minutes,
+            stations=stations,
+            pause_minutes=int(pause.total_seconds()) // 60,
+        )
+        for plan, stations, pause in zip(plans, rooms, [*pauses, timedelta()], strict=True)
+    )
 
 
 def _room(step: Step) -> tuple[str, datetime, int]:
@@ -132,9 +152,9 @@ def _text(text: str) -> str:
     return text.replace("\\", "/")[:64]
 
 
-def _place(modality: str, site: str, details: OrderDetails, circumstances: Circumstances) -> _Place:
-    catalogue = circumstances.catalogue
-    stations = catalogue.stations_for(modality, site)
+def _place(step: StepTemplate, site: str, details: OrderDetails, circumstances: Circumstances) -> _Place:
+    catalogue, modality = circumstances.catalogue, step.modality
+    stations = catalogue.stations_for(step, site)
     if details.station_ae_title:
         title = details.station_ae_title
         chosen = next((each for each in stations if each.ae_title == title), None)
@@ -168,7 +188,7 @@ def _steps(
             protocol=template.protocol,
         )
         steps.append(Step(plan=scheduled))
-        start += timedelta(minutes=template.duration_minutes)
+        start += timedelta(minutes=template.duration_minutes + template.pause_minutes)
     return tuple(steps)
 
 

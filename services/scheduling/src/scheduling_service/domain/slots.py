@@ -3,6 +3,8 @@
 All is reckoned in instants, so that a day of 23 or 25 hours is one: only opening hours know the clock on the wall.
 """
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,11 +41,13 @@ class Block:
 class Search:
     """Which slots somebody looks for."""
 
-    site: str
+    site: str = "MAIN"
     station_ae_title: str | None = None
     """None: any that does it."""
     after: datetime
-    limit: int
+    before: datetime | None = None
+    """None: as far ahead as anybody looks."""
+    limit: int = 1
 
 
 class Place(NamedTuple):
@@ -72,11 +76,20 @@ def open_spans(station: Station, zone: ZoneInfo, within: Span) -> list[Span]:
 
 
 def free_spans(open_: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
-    """What is left of the opening hours."""
-    left = list(open_)
-    for gone in taken:
-        left = [part for span in left for part in _without(span, gone)]
-    return left
+    """What is left of the opening hours, by start."""
+    gone = deque(_joined(sorted(taken)))
+    left = []
+    for start, end in open_:
+        while gone and gone[0].end <= start:
+            gone.popleft()
+        free_from = start
+        for each in gone:
+            if each.start >= end:
+                break
+            left.append(Span(free_from, each.start))
+            free_from = each.end
+        left.append(Span(free_from, end))
+    return [span for span in left if span.start < span.end]
 
 
 def is_open(station: Station, zone: ZoneInfo, span: Span) -> bool:
@@ -90,8 +103,9 @@ def slots(
     free: Mapping[str, Sequence[Span]],
     within: Span,
 ) -> Iterator[Slot]:
-    """Slots by start: each step at the first of its stations that is free, one step right after the other."""
-    whole = timedelta(minutes=sum(step.duration_minutes for step in steps))
+    """Slots by start: each step at the first of its stations that is free, and after it its pause and the next one."""
+    whole = timedelta(minutes=sum(step.duration_minutes + step.pause_minutes for step in steps[:-1]))
+    whole += timedelta(minutes=steps[-1].duration_minutes)
     start = _rounded_up(within.start)
     while start + whole <= within.end:
         slot = _slot_at(start, steps, stations, free)
@@ -115,12 +129,14 @@ def _slot_at(
         if station is None:
             return None
         places.append(Place(station, span))
-        start = span.end
+        start = span.end + timedelta(minutes=step.pause_minutes)
     return tuple(places)
 
 
-def _holds(spans: Iterable[Span], wanted: Span) -> bool:
-    return any(span.start <= wanted.start and wanted.end <= span.end for span in spans)
+def _holds(spans: Sequence[Span], wanted: Span) -> bool:
+    """Whether one of the spans, which are apart and in order, holds the wanted one."""
+    before = bisect_right(spans, wanted.start, key=lambda span: span.start)
+    return before > 0 and wanted.end <= spans[before - 1].end
 
 
 def _on(day: date, hours: OpeningHours, zone: ZoneInfo) -> Span:
@@ -152,16 +168,6 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
-
-
-def _without(span: Span, gone: Span) -> Iterator[Span]:
-    if gone.end <= span.start or span.end <= gone.start:
-        yield span
-        return
-    if span.start < gone.start:
-        yield Span(span.start, gone.start)
-    if gone.end < span.end:
-        yield Span(gone.end, span.end)
 
 
 def _rounded_up(at: datetime) -> datetime:

@@ -1,39 +1,21 @@
-"""`/api/scheduling`: appointments, free slots, and times for which a station cannot be booked."""
+"""`/api/scheduling`: appointments, and times for which a station cannot be booked."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Query, status
-from fj_bus import Tx
+from fastapi import APIRouter, status
 from fj_runtime import Actor, Problem
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from scheduling_service import appointments
-from scheduling_service.appointments import Desk
 from scheduling_service.domain.appointment import Wish
-from scheduling_service.domain.errors import (
-    NoSuchExam,
-    NoSuchProcedure,
-    NoSuchStation,
-    NotFree,
-    NotPossible,
-    SchedulingError,
-)
-from scheduling_service.domain.slots import Block, Search, Slot, Span
+from scheduling_service.domain.errors import NotFree, SchedulingError
+from scheduling_service.domain.slots import Block, Span
+from scheduling_service.entrypoints.free_slots import alternatives
 from scheduling_service.entrypoints.http import ExamView
-from scheduling_service.ports import ExamBook, Rooms, Schedule
+from scheduling_service.entrypoints.office import Office, problem, told
 
-_STATUS = {
-    NoSuchExam: status.HTTP_404_NOT_FOUND,
-    NoSuchProcedure: status.HTTP_404_NOT_FOUND,
-    NoSuchStation: status.HTTP_404_NOT_FOUND,
-    NotPossible: status.HTTP_409_CONFLICT,
-    NotFree: status.HTTP_409_CONFLICT,
-}
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 _MISSED = "the patient did not come"
 
@@ -44,6 +26,8 @@ class Appointment(BaseModel):
     starts_at: AwareDatetime
     station_ae_title: str | None = None
     """Absent: where the exam is planned."""
+    stations: tuple[str, ...] = ()
+    """One for each step, as a free slot names them; in place of the one for all."""
 
 
 class Missed(BaseModel):
@@ -52,27 +36,10 @@ class Missed(BaseModel):
     reason: Text = _MISSED
 
 
-class SlotView(BaseModel):
-    """When each step of a procedure could be done, and where."""
+class GivenUp(BaseModel):
+    """Why there is no appointment any more."""
 
-    starts_at: datetime
-    ends_at: datetime
-    stations: list[str]
-    """AE titles, one per step."""
-
-    @classmethod
-    def of(cls, slot: Slot) -> Self:
-        return cls(
-            starts_at=slot[0].span.start,
-            ends_at=slot[-1].span.end,
-            stations=[place.station.ae_title for place in slot],
-        )
-
-
-class Slots(BaseModel):
-    """Free slots by start."""
-
-    slots: list[SlotView]
+    reason: Text
 
 
 class NewBlock(BaseModel):
@@ -116,23 +83,11 @@ class Blocks(BaseModel):
     blocks: list[BlockView]
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What these addresses need."""
-
-    unit: Callable[[str], AbstractAsyncContextManager[Tx]]
-    schedule: Callable[[Tx], Schedule]
-    book: ExamBook
-    rooms: Rooms
-    desk: Desk
-
-
 def appointments_router(office: Office) -> APIRouter:
-    """Appointments of exams, free slots, blocks."""
+    """Appointments of exams, blocks."""
     router = APIRouter(prefix="/api/scheduling", tags=["appointments"])
     _appointments(router, office)
     _visits(router, office)
-    _find(router, office)
     _blocks(router, office)
     return router
 
@@ -140,15 +95,18 @@ def appointments_router(office: Office) -> APIRouter:
 def _appointments(router: APIRouter, office: Office) -> None:
     async def make(exam_key: str, wanted: Appointment, actor: str, *, again: bool) -> ExamView:
         wish = Wish(
-            starts_at=wanted.starts_at, station_ae_title=wanted.station_ae_title, because=f"appointment made by {actor}"
+            starts_at=wanted.starts_at,
+            station_ae_title=wanted.station_ae_title,
+            stations=wanted.stations,
+            because=f"appointment made by {actor}",
         )
         try:
             async with office.unit(actor) as tx:
                 exam = await appointments.book_exam(exam_key, wish, office.schedule(tx), office.desk, again=again)
         except NotFree as error:
-            raise _problem(error, alternatives=await _alternatives(exam_key, wanted.starts_at, office)) from None
+            raise problem(error, alternatives=await alternatives(exam_key, wanted.starts_at, office)) from None
         except SchedulingError as error:
-            raise _problem(error) from None
+            raise problem(error) from None
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/book", summary="Make the appointment of an exam")
@@ -159,34 +117,25 @@ def _appointments(router: APIRouter, office: Office) -> None:
     async def move_exam(exam_key: str, wanted: Appointment, actor: Actor) -> ExamView:
         return await make(exam_key, wanted, actor, again=True)
 
+    @router.post("/exams/{exam_key}/give-up", summary="Cancel the appointment of an exam; the exam stays planned")
+    async def give_up(exam_key: str, why: GivenUp, actor: Actor) -> ExamView:
+        async with told(), office.unit(actor) as tx:
+            exam = await appointments.give_up_appointment(exam_key, why.reason, office.schedule(tx))
+        return ExamView.of(exam)
+
 
 def _visits(router: APIRouter, office: Office) -> None:
     @router.post("/exams/{exam_key}/arrive", summary="The patient is here")
     async def arrive(exam_key: str, actor: Actor) -> ExamView:
-        async with _told(), office.unit(actor) as tx:
+        async with told(), office.unit(actor) as tx:
             exam = await appointments.exam_arrived(exam_key, office.desk.clock(), office.schedule(tx))
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/miss", summary="The patient did not come")
     async def miss(exam_key: str, actor: Actor, why: Missed | None = None) -> ExamView:
-        async with _told(), office.unit(actor) as tx:
+        async with told(), office.unit(actor) as tx:
             exam = await appointments.exam_missed(exam_key, why.reason if why else _MISSED, office.schedule(tx))
         return ExamView.of(exam)
-
-
-def _find(router: APIRouter, office: Office) -> None:
-    @router.get("/slots", summary="Find free slots for a procedure")
-    async def find_slots(
-        procedure: str,
-        site: str = "MAIN",
-        station: str | None = None,
-        after: AwareDatetime | None = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 20,
-    ) -> Slots:
-        async with _told():
-            search = Search(site=site, station_ae_title=station, after=after or office.desk.clock(), limit=limit)
-            found = await appointments.free_slots(procedure, search, office.rooms, office.desk)
-        return Slots(slots=[SlotView.of(slot) for slot in found])
 
 
 def _blocks(router: APIRouter, office: Office) -> None:
@@ -200,7 +149,7 @@ def _blocks(router: APIRouter, office: Office) -> None:
             reason=wanted.reason,
             actor=actor,
         )
-        async with _told(), office.unit(actor) as tx:
+        async with told(), office.unit(actor) as tx:
             await appointments.block_station(block, office.schedule(tx), office.desk)
         return BlockView.of_block(block)
 
@@ -220,22 +169,3 @@ def _blocks(router: APIRouter, office: Office) -> None:
         start = starts_from or datetime.now(UTC)
         within = Span(start, starts_before or start + timedelta(days=366))
         return Blocks(blocks=[BlockView.of_block(each) for each in await office.rooms.blocks(site, station, within)])
-
-
-async def _alternatives(exam_key: str, after: datetime, office: Office) -> list[dict[str, Any]]:
-    exam = await office.book.read(exam_key)
-    found = await appointments.alternatives(exam, after, office.rooms, office.desk) if exam else ()
-    return [SlotView.of(slot).model_dump(mode="json") for slot in found]
-
-
-@asynccontextmanager
-async def _told() -> AsyncIterator[None]:
-    """A refusal becomes a problem."""
-    try:
-        yield
-    except SchedulingError as error:
-        raise _problem(error) from None
-
-
-def _problem(error: SchedulingError, **members: Any) -> Problem:
-    return Problem(_STATUS.get(type(error), status.HTTP_409_CONFLICT), str(error), **members)
