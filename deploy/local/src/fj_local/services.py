@@ -111,6 +111,7 @@ class Deployment:
         demo = {
             "FJ_SITES": str(config / "sites.yaml"),
             "FJ_PEERS": str(config / "peers.yaml"),
+            "FJ_HL7_PROFILES": str(config / "profiles"),
             "STORAGE_QUIET_TIME": "5",
             "STORAGE_CACHE_FOLDER": str(self.home.data / "read-cache"),
             "STORAGE_CACHE_BYTES": str(_CACHE_BYTES),

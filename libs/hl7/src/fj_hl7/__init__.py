@@ -6,7 +6,7 @@ from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refuse
 from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
-from fj_hl7.door import Door, Handler, Unit
+from fj_hl7.door import Door, Handler, Intake, Unit
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
 from fj_hl7.errors import (
     AckCode,
@@ -22,6 +22,9 @@ from fj_hl7.framing import VT, Framer, frame
 from fj_hl7.ledger import Entry, Ledger, Receipt
 from fj_hl7.message import Group, LineEnds, Message, Segments, Sender
 from fj_hl7.pid import PID
+from fj_hl7.places import Found, Place
+from fj_hl7.profile import Item, Profile
+from fj_hl7.profiles import BadProfile, Profiles
 from fj_hl7.segment import Segment, Value
 from fj_hl7.server import Health, MllpServer
 
@@ -39,6 +42,7 @@ __all__ = [
     "Ack",
     "AckCode",
     "BadMessage",
+    "BadProfile",
     "BadTime",
     "BatchNotMessage",
     "CannotConnect",
@@ -46,11 +50,14 @@ __all__ = [
     "Door",
     "Entry",
     "ErrorCode",
+    "Found",
     "Framer",
     "Group",
     "Handler",
     "Health",
     "Hl7Error",
+    "Intake",
+    "Item",
     "Ledger",
     "Limits",
     "LineEnds",
@@ -59,7 +66,10 @@ __all__ = [
     "MllpError",
     "MllpServer",
     "NoAnswer",
+    "Place",
     "Precision",
+    "Profile",
+    "Profiles",
     "Receipt",
     "Refusal",
     "Refused",

@@ -57,6 +57,11 @@ class Decoded(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+def known(name: str) -> bool:
+    """Whether this is a character set of table 0211."""
+    return bool(name.strip()) and name.strip().upper() in _CODECS
+
+
 def decode(raw: bytes, declared: bytes, repetition: str = "~") -> Decoded:
     """Text of `raw` by MSH-18 as it stands there; the first of its repetitions is the default set. Never raises.
 

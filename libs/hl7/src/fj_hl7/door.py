@@ -17,6 +17,7 @@ from fj_hl7.enhanced import Mode
 from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, CommitCode, ErrorCode, Hl7Error, Refusal
 from fj_hl7.ledger import Connection, Entry, Ledger, Receipt
 from fj_hl7.message import LineEnds, Message
+from fj_hl7.profiles import STANDARD, Profiles
 from fj_hl7.together import Together
 
 _log = structlog.get_logger("fj_hl7")
@@ -39,6 +40,14 @@ class Unit(Protocol):
 
 U = TypeVar("U", bound=Unit)
 Handler = Callable[[Sequence[Message], U], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What every door of a service takes messages by: what it has had already, and how its senders write."""
+
+    ledger: Ledger
+    profiles: Profiles = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,8 @@ class Door(Generic[U]):
 
     A sender that asks for enhanced mode (MSH-15, MSH-16) gets what it wants: accept acknowledgement, reply, both, none.
 
+    Each message is read by the profile of its sender.
+
     A batch is one unit: all its messages or none, and one answer, which carries the control id of the first.
     """
 
@@ -92,28 +103,29 @@ class Door(Generic[U]):
         name: str,
         handlers: Mapping[str, Handler[U]],
         unit: Callable[[], AbstractAsyncContextManager[U]],
-        ledger: Ledger,
+        intake: Intake,
     ) -> None:
         self.name = name
         self._handlers = handlers
         self._codes = {kind.partition("^")[0] for kind in handlers}
         self._unit = unit
-        self._ledger = ledger
+        self._ledger = intake.ledger
+        self._profiles = intake.profiles
         self._take: Together[_Frame[U], Entry] = Together(self._take_all)
 
     async def __call__(self, raw: bytes, peer: str) -> tuple[bytes, ...]:
         """The answers to one frame from the address `peer`. Raises nothing but cancellation."""
         started = time.perf_counter()
-        answer = await self._answer(raw)
+        answer = await self._answer(raw, peer)
         if answer.code is not AckCode.AA:
             _log.warning("hl7 message refused", door=self.name, peer=peer, kind=answer.kind, code=answer.code)
         metrics.MESSAGES.labels(self.name, answer.kind, answer.code).inc()
         metrics.ANSWER_SECONDS.labels(self.name).observe(time.perf_counter() - started)
         return answer.all()
 
-    async def _answer(self, raw: bytes) -> _Answer:
+    async def _answer(self, raw: bytes, peer: str) -> _Answer:
         try:
-            messages = _read(raw)
+            messages = self._read(raw, peer)
         except BadMessage as error:
             refused = nack_unreadable(raw, str(error))
             kept = await self._keep(Receipt.unreadable(raw, refused))
@@ -196,9 +208,8 @@ class Door(Generic[U]):
             if message.warnings:
                 metrics.IRREGULAR.labels(self.name, "mended").inc()
 
-
-def _read(raw: bytes) -> list[Message]:
-    try:
-        return [Message.parse(raw)]
-    except BatchNotMessage:
-        return [Message.parse(part) for part in split_batch(raw)]
+    def _read(self, raw: bytes, peer: str) -> list[Message]:
+        try:
+            return [self._profiles.read(raw, peer)]
+        except BatchNotMessage:
+            return [self._profiles.read(part, peer) for part in split_batch(raw)]

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Self
 from fj_hl7.charsets import decode
 from fj_hl7.delimiters import Delimiters
 from fj_hl7.errors import BadMessage, BatchNotMessage, missing
+from fj_hl7.profile import DEFAULT, Profile
 from fj_hl7.segment import Reading, Segment
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -95,7 +96,7 @@ class Message(Segments):
     `strangers` are the numbers of the lines that are no segment: text broken by a raw line end, or garbage.
     """
 
-    __slots__ = ("codec", "delimiters", "header", "line_ends", "raw", "strangers", "warnings")
+    __slots__ = ("codec", "delimiters", "header", "line_ends", "profile", "raw", "strangers", "warnings")
 
     def __init__(self, raw: bytes, text: str, reading: Reading) -> None:
         lines, line_ends = _lines(text)
@@ -108,16 +109,21 @@ class Message(Segments):
         self.line_ends = line_ends
         self.strangers = strangers
         self.header = Segment("MSH", lines[0], reading)
+        self.profile: Profile = DEFAULT
+        """How its sender writes (`Profiles.read`)."""
 
     @classmethod
-    def parse(cls, raw: bytes) -> Self:
-        """Read the bytes between the MLLP marks. Raises BadMessage, or BatchNotMessage when FHS or BHS comes first."""
+    def parse(cls, raw: bytes, charset: str | None = None) -> Self:
+        """Read the bytes between the MLLP marks. Raises BadMessage, or BatchNotMessage when FHS or BHS comes first.
+
+        `charset`, of table 0211, goes before MSH-18.
+        """
         body = raw if raw.startswith(b"MSH") else raw.removeprefix(_BOM).strip(_BLANK)
         if not body.startswith(b"MSH"):
             raise BatchNotMessage("a batch, not a message") if body[:3] in {b"FHS", b"BHS"} else BadMessage("no MSH")
         head = _head(body)
         delimiters = Delimiters.of(head[3:8])
-        text, codec, warnings = decode(body, _msh_18(head), delimiters.repetition)
+        text, codec, warnings = decode(body, charset.encode() if charset else _msh_18(head), delimiters.repetition)
         message = cls(raw, text.replace("\0", ""), Reading(delimiters, codec, list(warnings)))
         if "\0" in text:  # no database takes it as text
             message.warnings.append("NUL was dropped")
@@ -164,6 +170,17 @@ class Message(Segments):
         OBR. What stands before the first group (MSH, PID, PV1 ...) belongs to no group.
         """
         names = self._names
+        starts = self._starts(start, anchor)
+        spans = zip(starts, [*starts[1:], len(names)], strict=False)
+        return [Group(names, self._lines, self._reading, span) for span in spans]
+
+    def head(self, start: str = "ORC", anchor: str = "OBR") -> Segments:
+        """What stands before the first group, and so is said of all of them."""
+        names = self._names
+        return Segments(names, self._lines, self._reading, (0, next(iter(self._starts(start, anchor)), len(names))))
+
+    def _starts(self, start: str, anchor: str) -> list[int]:
+        names = self._names
         starts: list[int] = []
         anchored = False
         for place, name in enumerate(names):
@@ -171,8 +188,7 @@ class Message(Segments):
                 starts.append(place)
                 anchored = False
             anchored = anchored or name == anchor
-        spans = zip(starts, [*starts[1:], len(names)], strict=False)
-        return [Group(names, self._lines, self._reading, span) for span in spans]
+        return starts
 
 
 def _head(body: bytes) -> bytes:

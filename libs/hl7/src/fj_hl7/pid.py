@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final, Self
 
 from fj_hl7.datatypes import CX, XAD, XPN
+from fj_hl7.profile import DEFAULT, Profile
 from fj_hl7.segment import Segment
 
 _NULLABLE: Final = {"birth_date": 7, "sex": 8, "address": 11, "phone": 13}
@@ -45,17 +46,18 @@ class PID:
         return {field: value for field, value in said.items() if value}
 
     @classmethod
-    def read(cls, pid: Segment) -> Self:
+    def read(cls, pid: Segment, profile: Profile = DEFAULT) -> Self:
+        """`profile`: what the sender's sex codes mean, and which of its numbers is the patient's."""
         names = pid.each(XPN, 5)
         by_form = {name.representation: name for name in reversed(names)}
         birth = pid.time(7)
         return cls(
-            ids=_ids(pid),
+            ids=_ids(pid, profile),
             name=next((name for name in names if name.representation not in {"I", "P"}), None),
             ideographic=by_form.get("I"),
             phonetic=by_form.get("P"),
             birth_date=birth.at.date() if birth else None,
-            sex=pid.get(8).strip(),
+            sex=profile.sex(pid.get(8).strip()),
             address=pid.first(XAD, 11),
             phone=pid.get(13).strip() or pid.get(13, 12).strip(),
             nulls=frozenset(name for name, field in _NULLABLE.items() if pid.is_null(field)),
@@ -73,10 +75,10 @@ def _address(address: XAD) -> dict[str, str]:
     return {name: text for name, text in parts.items() if text}
 
 
-def _ids(pid: Segment) -> tuple[CX, ...]:
+def _ids(pid: Segment, profile: Profile) -> tuple[CX, ...]:
     """Two authorities may give out the same number; a number without one is not said twice."""
     found: list[CX] = []
-    for identifier in (*pid.each(CX, 3), *pid.each(CX, 2), *pid.each(CX, 4)):
+    for identifier in (*profile.patient_ids(pid), *pid.each(CX, 3), *pid.each(CX, 2), *pid.each(CX, 4)):
         known = {cx.value for cx in found if not identifier.authority or cx.authority == identifier.authority}
         if identifier.value and identifier.value not in known:
             found.append(identifier)

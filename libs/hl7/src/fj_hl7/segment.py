@@ -51,6 +51,10 @@ class Value:
         delimiters = self._reading.delimiters
         return type(self)(raw.replace(delimiters.subcomponent, delimiters.component), self._reading)
 
+    def whole(self) -> str:
+        """All of it unescaped: for text whose sender forgot to escape delimiters."""
+        return "" if self.raw == NULL else unescape(self.raw, self._reading.delimiters, self._reading.codec)
+
     @property
     def is_null(self) -> bool:
         """The sender asks to delete what is stored (two double quotes)."""
@@ -133,6 +137,14 @@ class Segment:
             return [Value(text, reading)] if text else []
         return [Value(raw, reading) for raw in text.split(reading.delimiters.repetition) if raw]
 
+    def value(self, field: int) -> Value:
+        """The first repetition of a field, empty or not."""
+        return Value(_part(self.raw(field), self._reading.delimiters.repetition, 0), self._reading)
+
+    def warn(self, text: str) -> None:
+        """A warning on the message, without any of its content."""
+        self._reading.warnings.append(text)
+
     def each(self, kind: type[D], field: int) -> list[D]:
         """All repetitions of a field read as a data type: `pid.each(CX, 3)`; empty ones and HL7 nulls are left out."""
         return [kind.read(value) for value in self.values(field) if not value.is_null]
@@ -152,7 +164,7 @@ class Segment:
         try:
             return DTM.parse(text)
         except BadTime:
-            self._reading.warnings.append(f"{self.name}-{field} is not a time")
+            self.warn(f"{self.name}-{field} is not a time")
             return None
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from fj_hl7 import Ack, AckCode, Door, ErrorCode, Hl7Error, Ledger, Message, Refusal, read_ack
+from fj_hl7 import Ack, AckCode, Door, ErrorCode, Hl7Error, Intake, Ledger, Message, Refusal, read_ack
 from fj_hl7.ledger import Connection, Receipt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ class Ward:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
-        self.door = Door("patients", {"ADT^A01": self.admit, "ADT^A04": self.admit}, self.unit, Ledger())
+        self.door = Door("patients", {"ADT^A01": self.admit, "ADT^A04": self.admit}, self.unit, Intake(Ledger()))
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:
@@ -144,7 +144,7 @@ async def test_a_refused_message_is_tried_again_when_it_comes_again(ward: Ward) 
     async def now_known(messages: Sequence[Message], unit: Unit) -> None:
         await unit.connection.executemany("INSERT INTO admitted VALUES ($1)", [[m["PID"].get(3)] for m in messages])
 
-    ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Ledger())
+    ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Intake(Ledger()))
     assert (await ward.answer(adt("unknown"))).code == "AA"
     assert await ward.admitted() == ["unknown"]
 
@@ -212,7 +212,7 @@ async def test_a_database_that_fails_is_an_answer_too(ward: Ward) -> None:
     def broken() -> AbstractAsyncContextManager[Unit]:
         raise ConnectionRefusedError
 
-    ward.door = Door("patients", {"ADT^A04": ward.admit}, broken, Ledger())
+    ward.door = Door("patients", {"ADT^A04": ward.admit}, broken, Intake(Ledger()))
     answer = await ward.answer(adt("1"))
     assert (answer.code, answer.control_id, answer.errors[0].code) == ("AE", "C1", "207")
 
@@ -305,6 +305,6 @@ async def test_a_message_for_another_door_is_rejected_by_the_accept_acknowledgem
 
 async def test_what_could_not_be_kept_is_never_told_to_be_taken(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     ward = Ward(pool)
-    ward.door = Door("patients", {"ADT^A04": ward.admit}, ward.unit, Full())
+    ward.door = Door("patients", {"ADT^A04": ward.admit}, ward.unit, Intake(Full()))
     [raw] = await ward.door(asking(adt("crash"), "AL", "AL"), "a")
     assert read_ack(raw).code == "CE"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from fj_hl7 import AckCode, Door, Hl7Error, Ledger, Message, MllpServer, Refusal, read_ack
+from fj_hl7 import AckCode, Door, Hl7Error, Intake, Ledger, Message, MllpServer, Refusal, read_ack
 from fj_hl7.framing import END, frame
 from fj_testing import eventually
 
@@ -35,7 +35,7 @@ class Ward:
         self.failing_commits = 0
         self.hold = asyncio.Event()
         self.hold.set()
-        self.door = Door("patients", {"ADT^A04": self.admit}, self.unit, Ledger())
+        self.door = Door("patients", {"ADT^A04": self.admit}, self.unit, Intake(Ledger()))
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import Ledger, MllpServer
+from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from order_service.adapters.early import EarlySweep
@@ -45,7 +45,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         keep = timedelta(days=settings.mllp_retention_days)
         ledger = Ledger(keep=keep)
         sweep = EarlySweep(bus.pool, timedelta(hours=settings.early_wait_hours), keep)
-        door = orders_door(Translator(sites, namespace), bus.unit, PostgresOrders, ledger)
+        door = orders_door(
+            Translator(sites, namespace), bus.unit, PostgresOrders, Intake(ledger, settings.load_profiles())
+        )
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("orders", settings.mllp_host, settings.mllp_port, door),

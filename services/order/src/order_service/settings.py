@@ -1,21 +1,19 @@
 """What can be set: environment variables with the prefix ORDER_, and those that the installation shares."""
 
-from fj_runtime import Destinations, ServiceSettings
+from fj_doors import DoorSettings
+from fj_runtime import Destinations
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 
-class Settings(ServiceSettings):
+class Settings(DoorSettings):
     """Settings of `order`."""
 
     model_config = SettingsConfigDict(env_prefix="ORDER_")
 
     http_port: int = 8092
-    mllp_host: str = "127.0.0.1"
     mllp_port: int = 2575
     """ORM^O01, OMG^O19, OMI^O23."""
-    mllp_retention_days: int = Field(default=90, ge=1)
-    """How long received messages are kept; after that the same message again would count as new."""
     early_wait_hours: int = Field(default=24, ge=1)
     """How long a change or cancel waits for its order, before a person has to see it."""
     destinations: str = Field(default="", validation_alias="EHR_SYNC_HL7_DESTINATIONS")

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import Ledger, MllpServer
+from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
@@ -42,7 +42,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         bus = consumer.bus
         stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks)
         ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
-        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, stores, ledger)
+        intake = Intake(ledger, settings.load_profiles())
+        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, stores, intake)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("patients", settings.mllp_host, settings.mllp_port, door),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import Ledger, MllpServer
+from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from reporting_service.adapters.postgres import PostgresReports
@@ -40,7 +40,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     async with consuming(settings) as consumer:
         bus = consumer.bus
         ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
-        door = results_door(Sites.load(settings.sites), bus.unit, PostgresReports, ledger)
+        door = results_door(
+            Sites.load(settings.sites), bus.unit, PostgresReports, Intake(ledger, settings.load_profiles())
+        )
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("results", settings.mllp_host, settings.mllp_port, door),

@@ -1,18 +1,14 @@
 """What can be set: environment variables with the prefix REPORTING_, and those that the installation shares."""
 
-from fj_runtime import ServiceSettings
-from pydantic import Field
+from fj_doors import DoorSettings
 from pydantic_settings import SettingsConfigDict
 
 
-class Settings(ServiceSettings):
+class Settings(DoorSettings):
     """Settings of `reporting`."""
 
     model_config = SettingsConfigDict(env_prefix="REPORTING_")
 
     http_port: int = 8096
-    mllp_host: str = "127.0.0.1"
     mllp_port: int = 2577
     """ORU^R01, MDM^T02."""
-    mllp_retention_days: int = Field(default=90, ge=1)
-    """How long received messages are kept; after that the same message again would count as new."""

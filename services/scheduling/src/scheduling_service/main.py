@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_dicom import Peers, Scp, ScpSettings
-from fj_hl7 import Ledger, MllpServer
+from fj_hl7 import Intake, Ledger, MllpServer
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
@@ -115,7 +115,9 @@ def _appointments(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part
     """The door for appointments, and the end of what it keeps."""
     days = settings.mllp_retention_days
     ledger = Ledger(keep=timedelta(days=days))
-    door = appointments_door(with_.sites, bus.unit, with_.schedule, with_.desk, ledger)
+    door = appointments_door(
+        with_.sites, bus.unit, with_.schedule, with_.desk, Intake(ledger, settings.load_profiles())
+    )
     return (
         MllpServer("appointments", settings.mllp_host, settings.mllp_port, door),
         Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),

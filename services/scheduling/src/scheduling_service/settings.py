@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from fj_runtime import Port, ServiceSettings
+from fj_doors import DoorSettings
+from fj_runtime import Port
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class Settings(ServiceSettings):
+class Settings(DoorSettings):
     """Settings of `scheduling`."""
 
     model_config = SettingsConfigDict(env_prefix="SCHEDULING_")
@@ -18,11 +19,8 @@ class Settings(ServiceSettings):
     """Modality worklist and MPPS."""
     dimse_processes_share_port: bool = False
     """Several processes listen on the port (SO_REUSEPORT), and the kernel deals the associations out."""
-    mllp_host: str = "127.0.0.1"
     mllp_port: Port = 2578
     """SIU."""
-    mllp_retention_days: int = Field(default=90, ge=1)
-    """How long received messages are kept, and how long what they say waits for its order."""
     ae_title: str = Field(default="FJ_MWL", min_length=1, max_length=16)
     callers: str = ""
     """Calling AE titles that may associate, separated by commas; empty: any."""

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Final
 
 from fj_bus import Tx
-from fj_hl7 import AckCode, Door, ErrorCode, Hl7Error, Ledger, Message, Refusal
+from fj_hl7 import AckCode, Door, ErrorCode, Hl7Error, Intake, Message, Refusal
 from prometheus_client import Counter
 
 from order_service import commands
@@ -25,7 +25,7 @@ def orders_door(
     translator: Translator,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     orders: Callable[[Tx], Orders],
-    ledger: Ledger,
+    intake: Intake,
 ) -> Door[Tx]:
     """The door for orders: all groups of a message, or none of them."""
 
@@ -35,7 +35,7 @@ def orders_door(
             for said in await _not_placed(list(run), orders(tx)) if new else run:
                 await _grant(said, orders(tx))
 
-    return Door("orders", dict.fromkeys(KINDS, take), unit, ledger)
+    return Door("orders", dict.fromkeys(KINDS, take), unit, intake)
 
 
 def _places(said: Said) -> bool:

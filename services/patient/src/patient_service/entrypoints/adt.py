@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Final, Self
 from uuid import UUID
 
+from fj_doors import instant, site_of
 from fj_events import Identifier, PatientPhi, Source, patient_key
-from fj_hl7 import CX, DTM, PID, XPN, Message, Segment, missing
+from fj_hl7 import CX, PID, XPN, Message, Segment, missing
 from fj_runtime import Site, Sites
 
 from patient_service.domain.link import LinkNews
@@ -31,14 +32,14 @@ class Reader:
 
     @classmethod
     def of(cls, message: Message, sites: Sites, namespace: UUID) -> Self:
-        return cls(message, sites.of_sender(*message.sender), namespace)
+        return cls(message, site_of(message, sites), namespace)
 
     @property
     def at(self) -> datetime:
         """When it happened, as the sender says: EVN-2, else MSH-7; without either, now."""
         event = self.message.segment("EVN")
         said = (event and event.time(2)) or self.message.header.time(7)
-        return self._instant(said) if said else datetime.now(UTC)
+        return instant(said, self.site) if said else datetime.now(UTC)
 
     def news(self) -> News:
         """What the message says of its patient. Raises Refusal where no number tells who that is."""
@@ -96,7 +97,7 @@ class Reader:
         return [self._news(number, further if number == others[0] else [], said) for number in others]
 
     def _patient(self, pid: Segment) -> News:
-        read = PID.read(pid)
+        read = PID.read(pid, self.message.profile)
         ids = self._numbers(read.ids)
         if not ids:
             raise missing("PID", pid.sequence, 3)
@@ -123,9 +124,6 @@ class Reader:
 
     def _numbers(self, ids: Sequence[CX]) -> list[Identifier]:
         return [Identifier(value=cx.value, issuer=_issuer(cx) or self.site.issuers.patient) for cx in ids if cx.value]
-
-    def _instant(self, said: DTM) -> datetime:
-        return said.at if said.at.tzinfo else self.site.localize(said.at)
 
 
 def _issuer(cx: CX) -> str:

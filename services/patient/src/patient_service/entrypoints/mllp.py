@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Tx
-from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Ledger, Message, Refusal
+from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Intake, Message, Refusal
 from fj_runtime import Sites
 
 from patient_service import handlers
@@ -42,7 +42,7 @@ def patients_door(
     namespace: UUID,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     stores: Stores,
-    ledger: Ledger,
+    intake: Intake,
 ) -> Door[Tx]:
     """The door for patients. An update of somebody unknown registers them: the feed may have begun before us."""
 
@@ -74,7 +74,7 @@ def patients_door(
         **dict.fromkeys(LINKS, each(link)),
         "ADT^A51": each(change),
     }
-    return Door("patients", kinds, unit, ledger)
+    return Door("patients", kinds, unit, intake)
 
 
 def _one_by_one(take: _Take, sites: Sites, namespace: UUID) -> Handler[Tx]:

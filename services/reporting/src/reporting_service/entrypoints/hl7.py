@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from fj_doors import site_of
 from fj_events import Identifier, ReportPhi, Source, Staff
 from fj_hl7 import DTM, EI, XCN, AckCode, ErrorCode, Hl7Error, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
@@ -29,7 +30,7 @@ _STUDY_UIDS: Final = frozenset({"113014", "110180"})
 
 def results(message: Message, sites: Sites) -> list[Reading]:
     """Every result of an ORU^R01. Raises Refusal, which points at what does not fit."""
-    site = sites.of_sender(*message.sender)
+    site = site_of(message, sites)
     groups = message.groups("ORC")
     if not groups:
         raise missing("OBR")
@@ -47,7 +48,7 @@ def results(message: Message, sites: Sites) -> list[Reading]:
 
 def document(message: Message, sites: Sites) -> list[Reading]:
     """The document of an MDM^T02. Raises Refusal."""
-    site = sites.of_sender(*message.sender)
+    site = site_of(message, sites)
     txa = message["TXA"]
     status = _status(txa.required(17).strip().upper(), _DOCUMENTS, txa, 17)
     orc, obr = message.segment("ORC"), message.segment("OBR")

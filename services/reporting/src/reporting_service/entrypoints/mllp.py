@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fj_bus import Tx
-from fj_hl7 import Door, Ledger, Message
+from fj_hl7 import Door, Intake, Message
 from fj_runtime import Sites
 
 from reporting_service import handlers
@@ -17,7 +17,7 @@ def results_door(
     sites: Sites,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     reports: Callable[[Tx], Reports],
-    ledger: Ledger,
+    intake: Intake,
 ) -> Door[Tx]:
     """The door for results: all readings of a message, or none of them."""
 
@@ -29,4 +29,4 @@ def results_door(
 
         return take
 
-    return Door("results", {"ORU^R01": taking(results), "MDM^T02": taking(document)}, unit, ledger)
+    return Door("results", {"ORU^R01": taking(results), "MDM^T02": taking(document)}, unit, intake)

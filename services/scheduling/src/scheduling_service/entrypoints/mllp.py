@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from fj_bus import Tx
+from fj_doors import instant, site_of
 from fj_events import Identifier
-from fj_hl7 import EI, AckCode, Door, ErrorCode, Hl7Error, Ledger, Message, Refusal, Segment, missing
+from fj_hl7 import EI, AckCode, Door, ErrorCode, Hl7Error, Intake, Item, Message, Refusal, missing
 from fj_runtime import Site, Sites
 
 from scheduling_service import siu
@@ -22,8 +23,6 @@ KINDS: Final = {
     "SIU^S26": Told.MISSED,
 }
 _NEEDS_A_TIME: Final = frozenset({"SIU^S12", "SIU^S13"})
-_TIMES: Final = (("AIS", 4, 1), ("TQ1", 7, 1), ("SCH", 11, 4), ("AIL", 6, 1), ("AIG", 8, 1))
-"""Where the start may stand: segment, field, component; the service's own before those of rooms and equipment."""
 _RESOURCES: Final = (("AIG", 3), ("AIL", 3))
 
 
@@ -32,7 +31,7 @@ def appointments_door(
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     schedule: Callable[[Tx], Schedule],
     desk: Desk,
-    ledger: Ledger,
+    intake: Intake,
 ) -> Door[Tx]:
     """The door for appointments."""
 
@@ -47,15 +46,16 @@ def appointments_door(
 
         return take
 
-    return Door("appointments", {kind: taking(told) for kind, told in KINDS.items()}, unit, ledger)
+    return Door("appointments", {kind: taking(told) for kind, told in KINDS.items()}, unit, intake)
 
 
 def read_news(message: Message, told: Told, sites: Sites) -> News:
     """A SIU in our own terms. Raises Refusal, which points at what does not fit."""
-    site = sites.of_sender(*message.sender)
-    sch = message["SCH"]
-    placer = _identifier(sch, 26, site.issuers.placer)
-    filler = _identifier(sch, 27, site.issuers.accession)
+    site = site_of(message, sites)
+    if "SCH" not in message:
+        raise missing("SCH")
+    placer = _identifier(message, Item.APPOINTMENT_PLACER_NUMBER, site.issuers.placer)
+    filler = _identifier(message, Item.APPOINTMENT_FILLER_NUMBER, site.issuers.accession)
     if placer is None and filler is None:
         raise missing("SCH", 1, 26)
     starts_at = _start(message, site) if told is Told.BOOKED else None
@@ -72,12 +72,8 @@ def read_news(message: Message, told: Told, sites: Sites) -> News:
 
 
 def _start(message: Message, site: Site) -> datetime | None:
-    for name, field, component in _TIMES:
-        segment = message.segment(name)
-        time = segment.time(field, component) if segment is not None else None
-        if time is not None:
-            return time.at if time.at.tzinfo else site.localize(time.at)
-    return None
+    times = (found.time() for found in message.profile.each(Item.APPOINTMENT_START, message))
+    return next((instant(time, site) for time in times if time is not None), None)
 
 
 def _resources(message: Message) -> Iterator[str]:
@@ -86,10 +82,11 @@ def _resources(message: Message) -> Iterator[str]:
             yield from filter(None, (segment.get(field, component).strip() for component in (1, 2)))
 
 
-def _identifier(segment: Segment, field: int, issuer: str) -> Identifier | None:
-    number = segment.first(EI, field)
-    if number is None or not number.value:
+def _identifier(message: Message, item: Item, issuer: str) -> Identifier | None:
+    found = message.profile.find(item, message)
+    if found is None:
         return None
+    number = found.read(EI)
     return Identifier(value=number.value, issuer=number.authority.namespace or number.authority.universal_id or issuer)
 
 

@@ -1,0 +1,27 @@
+"""Settings of a service that has an HL7 door."""
+
+from pathlib import Path
+from typing import Self
+
+from fj_hl7 import Profiles
+from fj_runtime import ServiceSettings, Sites
+from pydantic import Field, model_validator
+
+
+class DoorSettings(ServiceSettings):
+    """What every HL7 door has. A subclass says on which port."""
+
+    mllp_host: str = "127.0.0.1"
+    mllp_retention_days: int = Field(default=90, ge=1)
+    """How long received messages are kept; after that the same message again would count as new."""
+    hl7_profiles: Path | None = Field(default=None, validation_alias="FJ_HL7_PROFILES")
+    """YAML file, or folder of such files, of site profiles; absent: all senders write as the standard says."""
+
+    @model_validator(mode="after")
+    def _profiles_can_be_read(self) -> Self:
+        self.load_profiles()
+        return self
+
+    def load_profiles(self) -> Profiles:
+        """The site profiles. Raises BadProfile."""
+        return Profiles.load(self.hl7_profiles, {site.name for site in Sites.load(self.sites)})

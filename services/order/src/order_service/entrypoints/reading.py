@@ -1,0 +1,177 @@
+"""One order of a message, field by field: by the profile of its sender, else where standard and IHE put it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from fj_doors import instant
+from fj_events import ClinicalPhi, CodedConcept, Identifier, Priority, Staff
+from fj_hl7 import CWE, CX, EI, XCN, AckCode, ErrorCode, Found, Group, Hl7Error, Item, Message, Place, Refusal, missing
+from fj_runtime import Site
+
+from order_service.domain.control import CONTROLS, REPLACEMENT
+from order_service.domain.numbers import SH
+
+_PRIORITIES: Final = {"S": Priority.STAT, "A": Priority.ASAP, "U": Priority.URGENT, "T": Priority.URGENT}
+"""HL7 table 0485 and the older TQ-6; whatever else is routine."""
+
+_MODALITIES: Final = frozenset(
+    [
+        "BI",
+        "BMD",
+        "CR",
+        "CT",
+        "DX",
+        "ECG",
+        "EPS",
+        "ES",
+        "GM",
+        "HD",
+        "IO",
+        "IVUS",
+        "LS",
+        "MG",
+        "MR",
+        "NM",
+        "OCT",
+        "OP",
+        "OPT",
+        "PT",
+        "PX",
+        "RF",
+        "RG",
+        "RTIMAGE",
+        "SC",
+        "SM",
+        "TG",
+        "US",
+        "XA",
+        "XC",
+    ]
+)
+"""Defined terms of Modality that can be asked for (PS3.3 C.7.3.1.1.1). Other section ids (RAD, XRC …) name none."""
+
+
+class OrderReading:
+    """One order of a message, read by the profile of its sender."""
+
+    __slots__ = ("_group", "_message", "_profile", "_site")
+
+    def __init__(self, message: Message, group: Group, site: Site) -> None:
+        self._message = message
+        self._group = group
+        self._profile = message.profile
+        self._site = site
+
+    def each(self, item: Item, otherwise: Sequence[Place] = ()) -> Iterator[Found]:
+        """What stands in the item's places: of the order, else of what stands before all orders."""
+        if item in self._profile.own:
+            return self._profile.each(item, self._group, self._message.head("ORC"))
+        return self._profile.each(item, self._group, otherwise=otherwise)
+
+    def text(self, item: Item) -> str:
+        found = next(self.each(item), None)
+        return found.text if found is not None else ""
+
+    def number(self, item: Item, issuer: str) -> Identifier | None:
+        found = next(self.each(item), None)
+        return _identifier(found, issuer) if found is not None else None
+
+    def control(self) -> str:
+        """ORC-1 in the words of table 0119. Raises Refusal where it is empty."""
+        said = self.text(Item.ORDER_CONTROL).upper()
+        if not said:
+            raise missing("ORC", self._group["ORC"].sequence, 1)
+        codes = self._profile.codes.order_control
+        return self._profile.control(said, self.text(Item.ORDER_STATUS).upper()) if codes else said
+
+    def accession(self) -> tuple[Identifier | None, Identifier | None]:
+        """The accession number, and the filler number; what is too long for SH is only the latter."""
+        filler = self.number(Item.FILLER_ORDER_NUMBER, self._site.issuers.filler)
+        for found in self.each(Item.ACCESSION_NUMBER, _places(self._site.accession)):
+            number = _identifier(found, self._site.issuers.accession)
+            if len(number.value) <= SH:
+                return number, filler
+            filler = filler or number
+        return None, filler
+
+    def procedure(self, control: str) -> CodedConcept:
+        """What is asked for, in the words of the catalogue. Raises Refusal where an order does not say it."""
+        found = next(self.each(Item.PROCEDURE), None)
+        coded = found.read(CWE) if found is not None else None
+        if coded is None or not (coded.code or coded.text):
+            if needs_request(control):
+                obr = self._group.segment("OBR")
+                raise missing("OBR", obr.sequence if obr else 1, 4)
+            return CodedConcept(code="")
+        meant = self._profile.procedure(coded)
+        return CodedConcept(code=meant.code or meant.text, text=meant.text or None, system=meant.system or None)
+
+    def modality(self) -> str | None:
+        codes = self._profile.codes.modality
+        said = (codes.get(found.text) or found.text.upper() for found in self.each(Item.MODALITY))
+        return next((code for code in said if code in _MODALITIES), None)
+
+    def priority(self) -> Priority:
+        code = self.text(Item.PRIORITY)
+        code = self._profile.codes.priority.get(code, code)
+        return _PRIORITIES.get(code[:1].upper(), Priority.ROUTINE)
+
+    def asked_for(self) -> datetime | None:
+        times = (found.time() for found in self.each(Item.ASKED_FOR))
+        return next((instant(time, self._site) for time in times if time is not None), None)
+
+    def study_uid(self) -> str | None:
+        found = next(self.each(Item.STUDY_INSTANCE_UID), None)
+        if found is None:
+            return None
+        if len(found.text) > 64 or not all(part.isdigit() for part in found.text.split(".")):
+            raise _no_uid(found)
+        return found.text
+
+    def provider(self) -> Staff | None:
+        people = (found.read(XCN) for found in self.each(Item.ORDERING_PROVIDER))
+        person = next((person for person in people if person.id or person.family), None)
+        if person is None:
+            return None
+        return Staff(id=person.id or None, family_name=person.family or None, given_name=person.given or None)
+
+    def clinical(self) -> ClinicalPhi:
+        reason = next((found.read(CWE) for found in self.each(Item.REASON)), None)
+        history = next(self.each(Item.HISTORY), None)
+        visit = self._profile.find(Item.VISIT_NUMBER, self._group, self._message)
+        return ClinicalPhi(
+            reason=(reason.text or reason.code or None) if reason else None,
+            history=(history.value.whole() or None) if history else None,
+            visit_number=_identifier(visit, self._site.issuers.patient) if visit else None,
+        )
+
+
+def _identifier(found: Found, issuer: str) -> Identifier:
+    number = found.read(EI)
+    return Identifier(value=number.value, issuer=authority_of(number) or issuer)
+
+
+@lru_cache
+def _places(fields: tuple[str, ...]) -> tuple[Place, ...]:
+    return tuple(map(Place.parse, fields))
+
+
+def _no_uid(found: Found) -> Refusal:
+    source, segment = found.source, found.segment
+    if segment is None or not isinstance(source, Place):
+        return Refusal(AckCode.AE, Hl7Error(f"the {source} of the profile is no UID", ErrorCode.DATA_TYPE_ERROR))
+    place = (segment.name, segment.sequence, source.field, source.component)
+    return Refusal(AckCode.AE, Hl7Error(f"{source} is no UID", ErrorCode.DATA_TYPE_ERROR, *place))
+
+
+def needs_request(control: str) -> bool:
+    """Whether a message with this order control has to say what is asked for."""
+    known = CONTROLS.get(control)
+    return control == REPLACEMENT or (known is not None and known.needs_request)
+
+
+def authority_of(numbered: CX | EI) -> str:
+    """Whose number it is, as the message says; empty where it does not."""
+    return numbered.authority.namespace or numbered.authority.universal_id
