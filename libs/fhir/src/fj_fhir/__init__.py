@@ -7,6 +7,7 @@ from fj_fhir.bundle import Page, searchset
 from fj_fhir.capability import Capability, capability_statement
 from fj_fhir.checking import check, read_json
 from fj_fhir.dates import Interval, date_or_time, interval
+from fj_fhir.domains import of_domains, wanted_domains
 from fj_fhir.http import (
     MEDIA_TYPE,
     FhirResponse,
@@ -30,6 +31,7 @@ from fj_fhir.outcome import (
     Severity,
     operation_outcome,
 )
+from fj_fhir.parameters import parameters, read_parameters, values_of
 from fj_fhir.resources import DiagnosticReport, ImagingStudy, Patient, Series, ServiceRequest
 from fj_fhir.search import (
     Criterion,
@@ -46,6 +48,8 @@ from fj_fhir.search import (
     Token,
     is_strict,
     parse_search,
+    split,
+    unescape,
 )
 from fj_fhir.service_request import Person, ServiceRequestInput, Subject, parse_service_request
 from fj_fhir.terms import (
@@ -119,16 +123,23 @@ __all__ = [
     "is_strict",
     "issuer_of",
     "negotiate",
+    "of_domains",
     "operation_outcome",
     "outcome_response",
+    "parameters",
     "parse_search",
     "parse_service_request",
     "read_body",
     "read_form",
     "read_json",
+    "read_parameters",
     "refuse_the_rest",
     "resource_response",
     "scheme_of",
     "searchset",
+    "split",
     "system_of",
+    "unescape",
+    "values_of",
+    "wanted_domains",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fj_events import Priority
+from fj_events import Identifier, Priority
 from fj_fhir import check
 from fj_testing import Feed, ServiceProcess, Services, eventually
 
@@ -166,6 +166,20 @@ PATIENTS = [
     ("birthdate=ge1950&birthdate=lt1960", "l"),
     ("gender=female", "fol"),
     ("gender=http://hl7.org/fhir/administrative-gender|male", ""),
+    ("family=mu&gender=female", "fo"),
+    ("birthdate=1999-12-31&family=muster", "o"),
+    ("address=ulm", "fol"),
+    ("address-city:exact=Ulm&family=lonesome", "l"),
+    ("address-city:exact=ulm", ""),
+    ("address-postalcode=890", "fol"),
+    ("address-postalcode=Ulm", ""),
+    ("address-country=deu&address-state=ulm", ""),
+    ("telecom=07311234", "fol"),
+    ("telecom=phone|0731-1234&given=bo", "o"),
+    ("telecom=email|07311234", ""),
+    ("phone=0731", ""),
+    ("active=true", "fol"),
+    ("active=false", ""),
     ("nonsense=1&family=muster", "o"),
     ("family=", "fol"),
     ("_lastUpdated=gt2020-01-01", "fol"),
@@ -357,3 +371,31 @@ async def test_a_read_waits_for_what_is_on_its_way(http: httpx.AsyncClient, kafk
         reading = asyncio.create_task(http.get(f"/ServiceRequest/{exam.order_id}"))
         await facts.publish(exam.placed())
         assert (await reading).status_code == 200
+
+
+async def test_patients_are_sorted_by_family_name(http: httpx.AsyncClient, world: World) -> None:
+    query = "/Patient?gender=female&birthdate=lt2000-01-01&address-city=Ulm&name=must,l"
+    for sort, first, last in (("family", "Lonesome", "Muster"), ("-family", "Muster", "Lonesome")):
+        entries = (await good(http, f"{query}&_sort={sort}"))["entry"]
+        names = [entry["resource"]["name"][0]["family"] for entry in entries]
+        assert (names[0], names[-1]) == (first, last)
+
+
+async def test_only_the_numbers_of_the_domains_that_are_asked_for_are_told(
+    http: httpx.AsyncClient, kafka: str, topic_prefix: str, world: World
+) -> None:
+    phi = a_patient("P8", "Twofold").model_copy(update={"other_ids": (Identifier(value="N8", issuer="1.2.3.4"),)})
+    async with Feed(kafka, topic_prefix) as facts:
+        await facts.publish(Exam("F8", patient=phi).registered())
+    await eventually(lambda: _numbers(http, "family=twofold", {"P8", "N8"}))
+    await _numbers(http, "family=twofold&identifier=urn:oid:1.2.3.4|", {"N8"})
+    await _numbers(http, f"family=twofold&identifier=urn:oid:1.2.3.4|,{OWN}GENERAL|", {"P8", "N8"})
+    await _numbers(http, "family=twofold&identifier=urn:oid:1.2.3.4|N8", {"P8", "N8"})
+    await _numbers(http, "family=muster&identifier=urn:oid:1.2.3.4|", set())
+
+
+async def _numbers(http: httpx.AsyncClient, query: str, expected: set[str]) -> bool:
+    bundle = await good(http, f"/Patient?{query}")
+    told = {number["value"] for entry in bundle.get("entry", []) for number in entry["resource"]["identifier"]}
+    assert told == expected
+    return True

@@ -10,6 +10,7 @@ from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_rou
 from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from patient_service.adapters.crossing import PostgresCrossReferences
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
 from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
@@ -17,6 +18,7 @@ from patient_service.entrypoints.http import merges_router, patients_router
 from patient_service.entrypoints.kafka import subscribe
 from patient_service.entrypoints.mllp import Stores, patients_door
 from patient_service.entrypoints.persons import links_router
+from patient_service.entrypoints.pix import pix_router
 from patient_service.settings import Settings
 
 SERVICE: Final = "patient"
@@ -43,7 +45,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks)
         ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
         intake = Intake(ledger, settings.load_profiles())
-        door = patients_door(Sites.load(settings.sites), namespace, bus.unit, stores, intake)
+        sites = Sites.load(settings.sites)
+        door = patients_door(sites, namespace, bus.unit, stores, intake)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("patients", settings.mllp_host, settings.mllp_port, door),
@@ -55,7 +58,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         book = PostgresPatientBook(bus.pool)
         undo = merges_router(book, bus.unit, PostgresPatients, PostgresMerges)
         links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
-        app = api(SERVICE, patients_router(book), undo, links, operator_router(bus, consumer, Actor))
+        pix = pix_router(PostgresCrossReferences(bus.pool, namespace, [site.issuers.patient for site in sites]))
+        app = api(SERVICE, patients_router(book), undo, links, pix, operator_router(bus, consumer, Actor))
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fj_events import Fact, Identifier
 
+from patient_service.domain.crossing import SamePerson
 from patient_service.domain.following import Following
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Merge, Whose
@@ -115,3 +116,13 @@ class PatientBook(Protocol):
 
     async def find(self, *, number: str | None, issuer: str | None, family_name: str | None, limit: int) -> list[Entry]:
         """Patients that have this number (of this issuer), be it by a merge, or whose family name begins like this."""
+
+
+class CrossReferences(Protocol):
+    """Who is one person, outside of any transaction."""
+
+    async def domains(self, issuers: Collection[str]) -> frozenset[str]:
+        """Those of these issuers of whom a number is known."""
+
+    async def person(self, number: Identifier) -> SamePerson | None:
+        """The one person whom a number stands for, by merges and links; None where it is nobody's or several'."""

@@ -4,14 +4,14 @@ Each is made of constants; what the client sent is always a parameter of the sta
 `o` that of its order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from fj_fhir import DICOM_UID, Dated, Interval, Match, Pointer, Prefix, Text, Token, scheme_of
 
-from ehr_sync_service.adapters.projection import fold, term
+from ehr_sync_service.adapters.projection import digits, fold, term
 
 NOTHING: Final = "FALSE"
 _OWN_CODES: Final = "http://hl7.org/fhir/"
@@ -131,12 +131,33 @@ def _dated(column: str, dated: Dated, low: object, high: object, values: Values)
 
 
 def name(*parts: str) -> Condition:
+    return _text("patient_names", parts)
+
+
+def address(*parts: str) -> Condition:
+    return _text("patient_addresses", parts)
+
+
+def _text(table: str, parts: Sequence[str]) -> Condition:
     def condition(text: Text, values: Values) -> str:
         places = ", ".join(values.add(part) for part in parts)
-        return f"""t.patient_id IN (SELECT patient_id FROM patient_names
+        return f"""t.patient_id IN (SELECT patient_id FROM {table}
             WHERE part IN ({places}) AND {_written(text, values)})"""
 
     return condition
+
+
+def phone(token: Token, values: Values) -> str:
+    """By the digits of a number; `phone|` alone is whoever has one."""
+    if token.system not in (None, "phone"):
+        return NOTHING
+    return "t.phone IS NOT NULL" if token.code is None else f"t.phone = {values.add(digits(token.code))}"
+
+
+def active(token: Token, values: Values) -> str:  # noqa: ARG001 - a condition without values of the client
+    """Whoever was merged away is not."""
+    wanted = {"true": "=", "false": "<>"}.get(token.code or "")
+    return f"survivor_of(t.patient_id, now()) {wanted} t.patient_id" if wanted else NOTHING
 
 
 def _written(text: Text, values: Values) -> str:

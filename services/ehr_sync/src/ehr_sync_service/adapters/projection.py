@@ -11,7 +11,7 @@ from fj_survivors import TABLE as SURVIVOR
 
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, ReportRecord, StudyRecord
 
-TABLES: Final = ("patient_names", "patients", "orders", "studies", "reports", SURVIVOR)
+TABLES: Final = ("patient_names", "patient_addresses", "patients", "orders", "studies", "reports", SURVIVOR)
 """What a rebuild makes anew."""
 _KEPT: Final = {"recorded_at": "least({1}.{0}, excluded.{0})"}
 """What a later fact does not overwrite."""
@@ -42,13 +42,13 @@ class PostgresProjection:
             "identifiers": _terms((phi.id, *phi.other_ids)),
             "birth_date": phi.birth_date,
             "sex": phi.sex,
+            "phone": digits(phi.phone or "") or None,
             "updated_at": patient.updated_at,
             "body": _json(patient),
         }
         await self._upsert("patients", columns)
-        await self._connection.execute("DELETE FROM patient_names WHERE patient_id = $1", patient.patient_id)
-        names = [(patient.patient_id, part, written, fold(written)) for part, written in _names(phi)]
-        await self._connection.executemany("INSERT INTO patient_names VALUES ($1, $2, $3, $4)", names)
+        await self._write("patient_names", patient.patient_id, _names(phi))
+        await self._write("patient_addresses", patient.patient_id, _address(phi))
 
     async def save_order(self, order: OrderRecord) -> None:
         details = order.details
@@ -98,6 +98,11 @@ class PostgresProjection:
         }
         await self._upsert("reports", columns, guard="WHERE reports.version < excluded.version")
 
+    async def _write(self, table: str, patient_id: UUID, texts: Iterable[tuple[str, str]]) -> None:
+        await self._connection.execute(f"DELETE FROM {table} WHERE patient_id = $1", patient_id)
+        rows = [(patient_id, part, written, fold(written)) for part, written in texts]
+        await self._connection.executemany(f"INSERT INTO {table} VALUES ($1, $2, $3, $4)", rows)
+
     async def _upsert(self, table: str, columns: dict[str, Any], guard: str = "") -> None:
         key, *others = columns
         places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
@@ -120,6 +125,11 @@ def fold(text: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.combining(character)).strip()
 
 
+def digits(phone: str) -> str:
+    """A telephone number without the signs between its digits, which everybody sets as they like."""
+    return "".join(character for character in phone if character.isascii() and character.isdigit())
+
+
 def _json(record: PatientRecord | OrderRecord | StudyRecord | ReportRecord) -> str:
     return record.model_dump_json(exclude_none=True)
 
@@ -130,6 +140,11 @@ def _terms(numbers: Iterable[Identifier | None], uid: str | None = None) -> list
         known.append((uid, _DICOM_UID))
     found = [one for value, issuer in known for one in (term(value), term(value, issuer), term("", issuer))]
     return list(dict.fromkeys(found))
+
+
+def _address(patient: PatientPhi) -> Iterator[tuple[str, str]]:
+    given = patient.address.model_dump() if patient.address else {}
+    yield from ((part, written.strip()) for part, written in given.items() if written and written.strip())
 
 
 def _names(patient: PatientPhi) -> Iterator[tuple[str, str]]:

@@ -98,6 +98,13 @@ def _found(table: Table, row: asyncpg.Record) -> Found:
     )
 
 
+_ADDRESS: Final = {
+    "line": "line",
+    "city": "city",
+    "state": "state",
+    "postalcode": "postal_code",
+    "country": "country",
+}
 _PATIENT: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
     "name": conditions.name("family", "given", "affix"),
@@ -105,6 +112,11 @@ _PATIENT: Final[Mapping[str, Condition]] = {
     "given": conditions.name("given"),
     "birthdate": conditions.day("t.birth_date"),
     "gender": conditions.own_code("t.sex", _SEXES),
+    "address": conditions.address(*_ADDRESS.values()),
+    **{f"address-{name}": conditions.address(part) for name, part in _ADDRESS.items() if part != "line"},
+    "telecom": conditions.phone,
+    "phone": conditions.phone,
+    "active": conditions.active,
 }
 _ORDER: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
@@ -148,7 +160,7 @@ TABLES: Final[Mapping[str, Table]] = {
         PatientRecord,
         _PATIENT,
         whose="survivor_of(t.patient_id, now())",
-        sorts={"birthdate": "t.birth_date"},
+        sorts={"birthdate": "t.birth_date", "family": "lower(t.body #>> '{patient,family_name}')"},
     ),
     "ServiceRequest": Table(
         "orders t",

@@ -38,8 +38,16 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
                 Parameter("given", Kind.STRING, "A given name"),
                 Parameter("birthdate", Kind.DATE, "The date of birth"),
                 Parameter("gender", Kind.TOKEN, "male, female, other, unknown"),
+                Parameter("address", Kind.STRING, "Any part of the address"),
+                Parameter("address-city", Kind.STRING, "The city"),
+                Parameter("address-state", Kind.STRING, "The state"),
+                Parameter("address-postalcode", Kind.STRING, "The postal code"),
+                Parameter("address-country", Kind.STRING, "The country"),
+                Parameter("telecom", Kind.TOKEN, "A telephone number, by its digits"),
+                Parameter("phone", Kind.TOKEN, "A telephone number, by its digits"),
+                Parameter("active", Kind.TOKEN, "false: merged into another one"),
             ),
-            sorts=("_lastUpdated", "birthdate"),
+            sorts=("_lastUpdated", "birthdate", "family"),
         ),
         SearchSpec(
             "ServiceRequest",
@@ -173,8 +181,10 @@ async def _search(records: Records, spec: SearchSpec, request: Request, origin: 
         given += await fj_fhir.read_form(request)
     search = fj_fhir.parse_search(spec, given, strict=fj_fhir.is_strict(request.headers.getlist("prefer")))
     found = [] if search.only_count else await records.search(spec.resource_type, search)
+    domains = fj_fhir.wanted_domains(search) if spec.resource_type == "Patient" else frozenset()
+    resources = (resource_of(one, f"{origin}/dicomweb") for one in found[: search.count])
     page = fj_fhir.Page(
-        matches=[resource_of(one, f"{origin}/dicomweb") for one in found[: search.count]],
+        matches=[fj_fhir.of_domains(resource, domains) for resource in resources],
         total=await records.count(spec.resource_type, search),
         more=len(found) > search.count,
     )
