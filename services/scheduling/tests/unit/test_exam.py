@@ -93,6 +93,14 @@ def test_a_group_of_requests_is_several_exams() -> None:
         assert (after.state, after.study_instance_uid) == (StepState.STARTED, study)
 
 
+def test_a_group_under_the_study_uid_of_one_request_is_all_of_them_by_their_numbers() -> None:
+    orders = [an_order(), an_order()]
+    exams = [exam_of(order) for order in orders]
+    study = orders[0].study_instance_uid
+    step = performed(*(refers(study, accession_number=order.accession_number.value) for order in orders))
+    assert meant(step, exams) == exams
+
+
 def test_one_of_two_steps_is_not_the_whole_exam() -> None:
     order = an_order(procedure={"code": "MRARTHRO"})
     exam = exam_of(order)

@@ -5,7 +5,8 @@ from fj_simulators.dictation import Dictation
 from fj_simulators.doors import Doors
 from fj_simulators.ehr import Ehr, Received
 from fj_simulators.exam import Exam, a_patient, an_exam
-from fj_simulators.modality import Modality, Performed, WorklistEntry
+from fj_simulators.modality import Modality
+from fj_simulators.procedure_steps import Performed, WorklistEntry
 from fj_simulators.stubborn import plays_on
 
 __all__ = [

@@ -12,7 +12,8 @@ from fj_simulators.dictation import Dictation
 from fj_simulators.doors import Doors
 from fj_simulators.ehr import Ehr
 from fj_simulators.exam import Exam
-from fj_simulators.modality import Modality, Performed, WorklistEntry
+from fj_simulators.modality import Modality
+from fj_simulators.procedure_steps import Performed, WorklistEntry
 
 T = TypeVar("T")
 Answer = dict[str, Any]

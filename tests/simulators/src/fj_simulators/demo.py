@@ -17,7 +17,7 @@ from rich.text import Text
 from fj_simulators.clinic import Answer, Clinic
 from fj_simulators.doors import Doors
 from fj_simulators.exam import Exam, a_patient, an_exam
-from fj_simulators.modality import Performed
+from fj_simulators.procedure_steps import Performed
 
 STEPS: Final = ("registered", "ordered", "on the worklist", "scanned", "available", "read", "delivered")
 SLICES: Final = 40

@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -17,6 +16,7 @@ from pynetdicom.association import Association
 
 from fj_simulators.doors import Doors
 from fj_simulators.exam import Exam
+from fj_simulators.procedure_steps import Performed, WorklistEntry, code, final, in_progress, reference, worklist_query
 from fj_simulators.volume import chest
 
 ModalityWorklistInformationFind: Final = UID("1.2.840.10008.5.1.4.31")
@@ -42,27 +42,6 @@ class NoAnswer(Unexpected):
     """The SCP did not answer, or the answer was lost on the way to us: try again, as scanners do."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorklistEntry:
-    """What the scanner takes from one worklist item."""
-
-    dataset: Dataset
-
-    @property
-    def step(self) -> Dataset:
-        step: Dataset = self.dataset.ScheduledProcedureStepSequence[0]
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class Performed:
-    """A study as the scanner made it."""
-
-    study_instance_uid: str
-    mpps_instance_uid: str
-    images: tuple[Dataset, ...]
-
-
 class Modality:
     """One scanner. Calls block in threads, so that many can run at once."""
 
@@ -74,20 +53,29 @@ class Modality:
         """The open steps of this station, or the one with this accession number (IHE RAD-5)."""
         return await asyncio.to_thread(_trying, lambda _: self._find(accession))
 
-    async def starts(self, made: Performed, entry: WorklistEntry | None, *, again: bool = False) -> None:
+    async def starts(self, made: Performed, *entries: WorklistEntry | None, again: bool = False) -> None:
         """MPPS N-CREATE, IN PROGRESS (IHE RAD-6); without a worklist entry it is an unscheduled step.
 
-        `again`: the same may have arrived before, so that "it is there already" is as good as success.
+        Several entries: one acquisition for all of them (SWF.b group case). `again`: the same may have arrived before,
+        so that "it is there already" is as good as success.
         """
-        await asyncio.to_thread(_trying, lambda retry: self._create(made, entry, again=again or retry))
+        await asyncio.to_thread(_trying, lambda retry: self._create(made, entries, again=again or retry))
 
     async def sends(self, made: Performed) -> None:
         """C-STORE of every image over one association (IHE RAD-8)."""
         await asyncio.to_thread(_trying, lambda _: self._store(made.images))
 
-    async def completes(self, made: Performed, status: str = "COMPLETED", *, again: bool = False) -> None:
+    async def completes(self, made: Performed, *, again: bool = False) -> None:
         """MPPS N-SET with the list of what was made (IHE RAD-7); `again` as in `starts`."""
-        await asyncio.to_thread(_trying, lambda retry: self._set(made, status, again=again or retry))
+        await asyncio.to_thread(
+            _trying, lambda retry: self._set(final(made, "COMPLETED", self._ae_title), made, again=again or retry)
+        )
+
+    async def gives_up(self, made: Performed, reason: str, *, again: bool = False) -> None:
+        """MPPS N-SET, DISCONTINUED with a reason code of CID 9300 (PS3.16), e.g. 110514 for the wrong entry."""
+        content = final(made, "DISCONTINUED", self._ae_title)
+        content.PerformedProcedureStepDiscontinuationReasonCodeSequence = [code(reason, "DCM", "as the code says")]
+        await asyncio.to_thread(_trying, lambda retry: self._set(content, made, again=again or retry))
 
     async def performs(self, exam: Exam, slices: int = 4, size: int = 128) -> Performed:
         """The whole exam: worklist, start, images, end."""
@@ -141,13 +129,13 @@ class Modality:
             image.SeriesDescription, image.BodyPartExamined = "Chest axial", "CHEST"
             image.FrameOfReferenceUID = frame
             image.ReferringPhysicianName = "Refer^Rita"
-            image.ReferencedPerformedProcedureStepSequence = [_reference(ModalityPerformedProcedureStep, mpps)]
+            image.ReferencedPerformedProcedureStepSequence = [reference(ModalityPerformedProcedureStep, mpps)]
             _pixels(image, plane, number, slices, size)
             images.append(image)
         return Performed(str(head.StudyInstanceUID), mpps, tuple(images))
 
     def _find(self, accession: str) -> list[WorklistEntry]:
-        query = _worklist_query()
+        query = worklist_query()
         query.AccessionNumber = accession
         query.ScheduledProcedureStepSequence[0].ScheduledStationAETitle = self._ae_title
         found = []
@@ -158,15 +146,14 @@ class Modality:
                     found.append(WorklistEntry(item))
         return found
 
-    def _create(self, made: Performed, entry: WorklistEntry | None, *, again: bool) -> None:
+    def _create(self, made: Performed, entries: Sequence[WorklistEntry | None], *, again: bool) -> None:
         with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
-            content = _in_progress(made, entry, self._ae_title)
+            content = in_progress(made, entries or (None,), self._ae_title)
             status, _ = association.send_n_create(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
             _expect(status, "N-CREATE", DUPLICATE if again else SUCCESS)
 
-    def _set(self, made: Performed, status: str, *, again: bool) -> None:
+    def _set(self, content: Dataset, made: Performed, *, again: bool) -> None:
         with self._associated(self._doors.worklist, "FJ_MWL", [ModalityPerformedProcedureStep]) as association:
-            content = _final(made, status, self._ae_title)
             answer, _ = association.send_n_set(content, ModalityPerformedProcedureStep, made.mpps_instance_uid)
             if not (again and answer.get("ErrorID") == NO_LONGER):
                 _expect(answer, "N-SET")
@@ -245,96 +232,3 @@ def _pixels(image: Dataset, plane: Any, number: int, slices: int, size: int) -> 
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.file_meta = meta
-
-
-def _reference(sop_class: str, sop_instance: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_instance
-    return item
-
-
-def _worklist_query() -> Dataset:
-    """The keys that a scanner asks for (PS3.4 Table K.6-1)."""
-    step = Dataset()
-    for keyword in (
-        "ScheduledStationAETitle",
-        "ScheduledProcedureStepStartDate",
-        "ScheduledProcedureStepStartTime",
-        "Modality",
-        "ScheduledProcedureStepDescription",
-        "ScheduledProcedureStepID",
-        "ScheduledStationName",
-    ):
-        step.__setattr__(keyword, "")
-    query = Dataset()
-    for keyword in (
-        "AccessionNumber",
-        "PatientName",
-        "PatientID",
-        "IssuerOfPatientID",
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyInstanceUID",
-        "RequestedProcedureID",
-        "RequestedProcedureDescription",
-        "RequestedProcedurePriority",
-        "ReferringPhysicianName",
-    ):
-        query.__setattr__(keyword, "")
-    query.SpecificCharacterSet = "ISO_IR 192"
-    query.ScheduledProcedureStepSequence = [step]
-    return query
-
-
-def _in_progress(made: Performed, entry: WorklistEntry | None, station: str) -> Dataset:
-    """N-CREATE (PS3.4 Table F.7.2-1)."""
-    now, image = datetime.now(UTC), made.images[0]
-    scheduled = Dataset()
-    scheduled.StudyInstanceUID = made.study_instance_uid
-    scheduled.ReferencedStudySequence = []
-    scheduled.AccessionNumber = image.AccessionNumber
-    item = entry.dataset if entry else Dataset()
-    scheduled.RequestedProcedureID = item.get("RequestedProcedureID", "")
-    scheduled.RequestedProcedureDescription = item.get("RequestedProcedureDescription", "")
-    scheduled.ScheduledProcedureStepID = entry.step.ScheduledProcedureStepID if entry else ""
-    scheduled.ScheduledProcedureStepDescription = (
-        entry.step.get("ScheduledProcedureStepDescription", "") if entry else ""
-    )
-    scheduled.ScheduledProtocolCodeSequence = []
-    step = Dataset()
-    step.SpecificCharacterSet = "ISO_IR 192"
-    step.ScheduledStepAttributesSequence = [scheduled]
-    for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"):
-        step.__setattr__(keyword, image.get(keyword, ""))
-    step.ReferencedPatientSequence = []
-    step.PerformedProcedureStepID = "PPS1"
-    step.PerformedStationAETitle = station
-    step.PerformedStationName = step.PerformedLocation = ""
-    step.PerformedProcedureStepStartDate, step.PerformedProcedureStepStartTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
-    step.PerformedProcedureStepStatus = "IN PROGRESS"
-    step.PerformedProcedureStepDescription = image.StudyDescription
-    step.PerformedProcedureTypeDescription = ""
-    step.ProcedureCodeSequence = []
-    step.PerformedProcedureStepEndDate = step.PerformedProcedureStepEndTime = ""
-    step.Modality, step.StudyID = "CT", "1"
-    step.PerformedProtocolCodeSequence = []
-    step.PerformedSeriesSequence = []
-    return step
-
-
-def _final(made: Performed, status: str, station: str) -> Dataset:
-    """N-SET with the performed series (PS3.4 Table F.7.2-1)."""
-    now = datetime.now(UTC)
-    series = Dataset()
-    series.PerformingPhysicianName = series.OperatorsName = ""
-    series.ProtocolName = "Chest"
-    series.SeriesInstanceUID = made.images[0].SeriesInstanceUID
-    series.SeriesDescription = made.images[0].SeriesDescription
-    series.RetrieveAETitle = station
-    series.ReferencedImageSequence = [_reference(image.SOPClassUID, image.SOPInstanceUID) for image in made.images]
-    series.ReferencedNonImageCompositeSOPInstanceSequence = []
-    step = Dataset()
-    step.PerformedProcedureStepStatus = status
-    step.PerformedProcedureStepEndDate, step.PerformedProcedureStepEndTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
-    step.PerformedSeriesSequence = [series]
-    return step

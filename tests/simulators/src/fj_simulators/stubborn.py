@@ -12,7 +12,8 @@ from fj_hl7.builders import order_message, patient_message
 
 from fj_simulators.clinic import Clinic, TooLate
 from fj_simulators.exam import Exam, a_header, a_visit
-from fj_simulators.modality import Performed, Unexpected
+from fj_simulators.modality import Unexpected
+from fj_simulators.procedure_steps import Performed
 
 T = TypeVar("T")
 _LATER: tuple[type[Exception], ...] = (CannotConnect, NoAnswer, Refused, Unexpected, httpx.HTTPError, TooLate, OSError)

@@ -1,5 +1,6 @@
 """An exam: the scheduled steps of an order, what was performed for them, and where all of it stands."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -125,14 +126,18 @@ def meant(performed: PerformedStep, exams: Sequence[Exam]) -> list[Exam]:
     """The exams that a performed step performs, out of those that might be.
 
     For each reference: the Study UID decides; else the numbers do, and where several orders share an accession
-    number, the step id among them.
+    number, the step id among them. Where a modality groups orders under the Study UID of one of them, it is their
+    numbers that tell them apart.
     """
     found: dict[str, Exam] = {}
+    studies = Counter(reference.study_instance_uid for reference in performed.references)
     for reference in performed.references:
         by_uid = [exam for exam in exams if means_by_uid(reference, exam)]
         by_number = [exam for exam in exams if means_by_number(performed, reference, exam)]
         by_step = [exam for exam in by_number if has_step(exam, reference)]
-        found |= {exam.key: exam for exam in by_uid or by_step or by_number}
+        numbered = by_step or by_number
+        grouped = studies[reference.study_instance_uid] > 1
+        found |= {exam.key: exam for exam in (grouped and numbered) or by_uid or numbered}
     return list(found.values())
 
 

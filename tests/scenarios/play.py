@@ -1,0 +1,216 @@
+"""How a scenario is played: every message once or twice, and a pause in which everything may be restarted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import pytest
+from fj_hl7 import CannotConnect, MllpClient, NoAnswer, Refused
+from fj_hl7.builders import order_message, patient_message
+from fj_simulators import Clinic, Exam, Performed, WorklistEntry
+from fj_simulators.exam import a_header, a_visit
+from fj_testing import eventually
+
+T = TypeVar("T")
+WITHIN: Final = 120
+"""Seconds for anything to become true: all scenarios are played at once."""
+
+
+@dataclass
+class Play:
+    """One scenario at the doors."""
+
+    clinic: Clinic
+    appointments: MllpClient
+    twice: bool
+    """Every message goes out a second time, with the same bytes, when the first is answered."""
+    interval: Callable[[], Awaitable[None]]
+    exams: list[Exam] = field(default_factory=list)
+    """Whose truth is looked at in the end."""
+
+    def has(self, *exams: Exam) -> None:
+        """These exams are in it."""
+        self.exams += exams
+
+    async def middle(self) -> None:
+        """Here the services may be restarted."""
+        await self.interval()
+
+    async def registers(self, exam: Exam, trigger: str = "A04") -> None:
+        """ADT: who the patient is."""
+        await self.tells_patients(patient_message(a_header(), trigger, exam.patient, a_visit()))
+
+    async def changes_number(
+        self, prior: Exam, survivor: Exam, trigger: str = "A40", at: datetime | None = None
+    ) -> None:
+        """ADT with MRG: the number of the one exam's patient belongs to the other's patient, by A40 or its kin."""
+        told = patient_message(a_header(), trigger, survivor.patient, a_visit()).split(b"\r")
+        if at is not None:
+            told[0] = told[0].replace(told[0].split(b"|")[6], f"{at:%Y%m%d%H%M%S.%f%z}".encode(), 1)
+            told[1] = b"EVN||" + f"{at:%Y%m%d%H%M%S.%f%z}".encode()
+        gone = f"MRG|{prior.patient_id}^^^{prior.issuer}^MR".encode()
+        await self.tells_patients(b"\r".join([*told[:3], gone, *told[3:]]))
+
+    async def tells_patients(self, raw: bytes) -> None:
+        """Any message to the door for patients."""
+        await self._delivers(lambda: self.clinic.ehr.sends_patient(raw))
+
+    async def orders(self, exam: Exam, control: str = "NW") -> None:
+        """ORM^O01 about the exam."""
+        await self.tells_orders(self.order(exam, control))
+
+    def order(self, exam: Exam, control: str = "NW", *, minutes_ago: int = 0) -> bytes:
+        """The bytes of an ORM^O01 that is written now, or was written a while ago."""
+        header = a_header()
+        header = replace(header, at=header.at - timedelta(minutes=minutes_ago))
+        return order_message(header, control, exam.patient, a_visit(), exam.order)
+
+    async def tells_orders(self, raw: bytes) -> None:
+        """Any message to the door for orders."""
+        await self._delivers(lambda: self.clinic.ehr.sends_order(raw))
+
+    async def is_refused(self, raw: bytes) -> None:
+        """The door for orders refuses the message; the same again the same way."""
+        for _ in range(2 if self.twice else 1):
+            with pytest.raises(Refused):
+                await _trying(lambda: self.clinic.ehr.sends_order(raw))
+
+    async def appoints(self, exam: Exam, trigger: str, at: datetime | None = None) -> None:
+        """SIU (IHE RAD-48) about the exam."""
+        header = a_header()
+        start = f"{at:%Y%m%d%H%M%S%z}" if at else ""
+        lines = (
+            f"MSH|^~\\&|BOOK|HOSP|FJ|FJ|{header.at:%Y%m%d%H%M%S%z}||SIU^{trigger}^SIU_S12|{header.control_id}|P|2.5.1",
+            f"SCH|{exam.accession_number}|{'|' * 9}^^^{start}{'|' * 15}{exam.placer_order_number}^EHR|",
+            "RGS|1",
+            "AIG|1||CT1",
+        )
+        raw = "".join(f"{line}\r" for line in lines).encode()
+        await self._delivers(lambda: self.appointments.send(raw))
+
+    async def on_worklist(self, exam: Exam) -> WorklistEntry:
+        """Its entry, as soon as it is there."""
+        return await self.clinic.on_worklist(exam, WITHIN)
+
+    async def off_worklist(self, exam: Exam) -> None:
+        """It is there no longer."""
+
+        async def gone() -> bool:
+            return await self.clinic.modality.worklist(accession=exam.accession_number) == []
+
+        await self.becomes(gone, f"{exam.accession_number} off the worklist")
+
+    async def starts(self, made: Performed, *entries: WorklistEntry) -> None:
+        """MPPS N-CREATE."""
+        await self.clinic.modality.starts(made, *entries)
+        if self.twice:
+            await self.clinic.modality.starts(made, *entries, again=True)
+
+    async def sends(self, made: Performed) -> None:
+        """C-STORE of every image."""
+        await self._delivers(lambda: self.clinic.modality.sends(made))
+
+    async def completes(self, made: Performed) -> None:
+        """MPPS N-SET, COMPLETED."""
+        await self.clinic.modality.completes(made)
+        if self.twice:
+            await self.clinic.modality.completes(made, again=True)
+
+    async def gives_up(self, made: Performed, reason: str) -> None:
+        """MPPS N-SET, DISCONTINUED."""
+        await self.clinic.modality.gives_up(made, reason)
+        if self.twice:
+            await self.clinic.modality.gives_up(made, reason, again=True)
+
+    async def performs(self, exam: Exam, *, pause: bool = False) -> Performed:
+        """Worklist, MPPS, images, MPPS; with the middle of the scenario in its middle."""
+        entry = await self.on_worklist(exam)
+        made = self.clinic.modality.acquires(entry)
+        await self.starts(made, entry)
+        if pause:
+            await self.middle()
+        await self.sends(made)
+        await self.completes(made)
+        return made
+
+    async def reports(self, exam: Exam, status: str, text: str = "Nothing.") -> None:
+        """ORU^R01."""
+        raw = self.clinic.dictation.message(exam, status, text)
+        await self._delivers(lambda: self.clinic.dictation.sends(raw))
+
+    async def posts(self, path: str, **body: str) -> None:
+        """A person does something, on a page; a click is not repeated."""
+        answer = await self.clinic.http.post(path, json=body)
+        assert answer.is_success, (path, answer.status_code, answer.text)
+
+    async def until(self, exam: Exam, state: str) -> dict[str, object]:
+        """The exam answer, once it shows this state."""
+        return await self.clinic.until(exam, state, WITHIN)
+
+    async def until_known(self, exam: Exam, state: str) -> None:
+        """`order` itself has its order in this state, whatever the portal shows."""
+
+        async def there() -> bool:
+            found = await self.clinic.http.get(
+                "/api/order/orders", params={"placer_order_number": exam.placer_order_number}
+            )
+            return [order["state"] for order in found.json()] == [state]
+
+        await self.becomes(there, f"the order {exam.placer_order_number} {state}")
+
+    async def becomes(self, check: Callable[[], Awaitable[bool]], what: str) -> None:
+        """It is so, soon."""
+        await eventually(check, within=WITHIN / 4, every=0.3, what=what)
+
+    async def has_images(self, exam: Exam, count: int) -> None:
+        """So many instances are shown with the exam."""
+
+        async def shown() -> bool:
+            answer = await self.clinic.where_is(exam)
+            return answer is not None and answer["instances"] == count
+
+        await self.becomes(shown, f"{count} images of {exam.accession_number}")
+
+    async def until_shown(self, exam: Exam, patient: Exam) -> None:
+        """The exam is that of the other exam's patient, at the portal."""
+
+        async def theirs() -> bool:
+            answer = await self.clinic.where_is(exam)
+            return answer is not None and answer["patient"]["id"] == patient.patient_id
+
+        await self.becomes(theirs, f"{exam.accession_number} of {patient.patient_id}")
+
+    async def tells(self, exam: Exam, **counts: int) -> None:
+        """So often the timeline has these facts in the end: `order_placed=1`, and is still then."""
+        wanted = {f"{name.replace('_', '.', 1)}.v1": count for name, count in counts.items()}
+
+        async def told() -> bool:
+            answer = await self.clinic.where_is(exam)
+            found = Counter(entry["type"] for entry in answer["timeline"]) if answer else Counter()
+            assert {kind: found[kind] for kind in wanted} == wanted
+            return True
+
+        await self.becomes(told, f"the facts of {exam.accession_number}")
+
+    async def _delivers(self, send: Callable[[], Awaitable[object]]) -> None:
+        for _ in range(2 if self.twice else 1):
+            await _trying(send)
+
+
+async def _trying(act: Callable[[], Awaitable[T]]) -> T:
+    """What senders do whose connection has ended: the same bytes again, for a while."""
+    for _ in range(20):
+        try:
+            return await act()
+        except (CannotConnect, NoAnswer):
+            await asyncio.sleep(0.5)
+    return await act()
+
+
+def tomorrow(hour: int) -> datetime:
+    """An hour of tomorrow, here."""
+    day = datetime.now().astimezone() + timedelta(days=1)
+    return day.replace(hour=hour, minute=0, second=0, microsecond=0)
