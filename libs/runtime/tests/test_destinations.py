@@ -17,6 +17,17 @@ def test_names_addresses_and_kinds() -> None:
     assert [entry.name for entry in listed.wanting("status")] == ["demo-ehr", "six"]
 
 
+def test_an_image_manager_names_what_it_wants_and_in_which_version() -> None:
+    listed = Destinations.parse("ehr=h:1,pacs=h:2/procedures+patients@2.3.1,old=h:3@2.3.1")
+    assert [(entry.name, entry.version) for entry in listed.all] == [
+        ("ehr", "2.5.1"),
+        ("pacs", "2.3.1"),
+        ("old", "2.3.1"),
+    ]
+    assert [entry.name for entry in listed.wanting("procedures")] == ["pacs"]
+    assert [entry.name for entry in listed.wanting("results")] == ["ehr", "old"]
+
+
 def test_nothing_is_nobody() -> None:
     assert Destinations.parse("").all == ()
     assert Destinations.parse("").wanting("results") == ()
@@ -29,7 +40,8 @@ def test_nothing_is_nobody() -> None:
         ("a=127.0.0.1", "is not name=host:port"),
         ("a=h:0", "port 0 is not between 1 and 65535"),
         ("a=h:70000", "port 70000 is not between"),
-        ("a=h:1/everything", r"kinds are results\+status, not everything"),
+        ("a=h:1/everything", "kinds are .*results.*, not everything"),
+        ("a=h:1@2.8", r"versions are 2.3.1 and 2.5.1, not 2.8"),
         ("a=h:1,b=h:2,a=h:3", "destinations named twice: a"),
         ("a b=h:1", "is not name=host:port"),
     ],

@@ -6,12 +6,17 @@ from uuid import UUID, uuid4, uuid5
 
 from fj_events import (
     Address,
+    AppointmentNews,
     ClinicalPhi,
     CodedConcept,
     Completeness,
     Evidence,
+    ExamCancelled,
     ExamCompleted,
     ExamDiscontinued,
+    ExamMissed,
+    ExamRescheduled,
+    ExamScheduled,
     ExamStarted,
     Identifier,
     LinkAct,
@@ -24,8 +29,10 @@ from fj_events import (
     OrderReinstated,
     OrderReleased,
     OrderReopened,
+    PatientMerged,
     PatientPhi,
     PatientRegistered,
+    PatientUpdated,
     Priority,
     Refused,
     ReportAmended,
@@ -33,6 +40,7 @@ from fj_events import (
     ReportPhi,
     ReportPreliminary,
     ReportRetracted,
+    ScheduledStep,
     SeriesSummary,
     Sex,
     Source,
@@ -102,6 +110,22 @@ class Exam:
             site=SITE, patient_id=self.patient_id, provisional=provisional, source=Source.HL7, patient=self.who
         )
 
+    def updated(self, family: str) -> PatientUpdated:
+        who = self.who.model_copy(update={"family_name": family})
+        return PatientUpdated(site=SITE, patient_id=self.patient_id, provisional=False, source=Source.HL7, patient=who)
+
+    def merged_into(self, other: "Exam") -> PatientMerged:
+        """The patient's number is no longer used."""
+        return PatientMerged(
+            site=SITE,
+            patient_id=self.patient_id,
+            survivor_id=other.patient_id,
+            merged_at=datetime(2026, 3, 2, 11, tzinfo=UTC),
+            source=Source.HL7,
+            patient=self.who,
+            survivor=other.who,
+        )
+
     def placed(self) -> OrderPlaced:
         return OrderPlaced(order_id=self.order_id, site=SITE, **self._details())
 
@@ -156,6 +180,28 @@ class Exam:
             report_id=self.report_id,
             report_version=2,
             reason="delivered to ehr",
+        )
+
+    def scheduled(self) -> ExamScheduled:
+        return ExamScheduled(**self._plan(None, 9))
+
+    def rescheduled(
+        self, appointment: AppointmentNews | None = None, *, hour: int = 9, **changes: object
+    ) -> ExamRescheduled:
+        return ExamRescheduled(**self._plan(appointment, hour) | changes)
+
+    def unscheduled(self) -> ExamCancelled:
+        return ExamCancelled(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            step_ids=self._step_ids,
+            reason="the order was cancelled",
+        )
+
+    def missed(self) -> ExamMissed:
+        return ExamMissed(
+            exam_key=str(self.order_id), order_id=self.order_id, site=SITE, step_ids=self._step_ids, reason="no show"
         )
 
     def started(self) -> ExamStarted:
@@ -254,6 +300,39 @@ class Exam:
             act=LinkAct.LINK if order_id else LinkAct.UNLINK,
             reason="the wrong line was picked",
         )
+
+    @property
+    def _step_ids(self) -> tuple[str, ...]:
+        return (f"A{self.number}-1", f"A{self.number}-2")
+
+    def _plan(self, appointment: AppointmentNews | None, hour: int) -> dict[str, object]:
+        """Two steps, one after the other."""
+        steps = tuple(
+            ScheduledStep(
+                step_id=step_id,
+                modality="CT",
+                station_ae_title="CT1",
+                station_name="CT room",
+                starts_at=datetime(2026, 3, 3, hour, 20 * nth, tzinfo=UTC),
+                duration_minutes=20,
+                description=description,
+                protocol=(CodedConcept(code=f"PR{nth}", text=description, system="L"),),
+            )
+            for nth, (step_id, description) in enumerate(zip(self._step_ids, ("native", "contrast"), strict=True))
+        )
+        return {
+            "exam_key": str(self.order_id),
+            "order_id": self.order_id,
+            "site": SITE,
+            "accession_number": self.accession,
+            "study_instance_uid": self.uid,
+            "requested_procedure_id": self.accession.value,
+            "procedure": CodedConcept(code=self.code, text="CT chest", system="L"),
+            "priority": self.priority,
+            "steps": steps,
+            "reason": "auto-scheduling",
+            "appointment": appointment,
+        }
 
     def _details(self) -> dict[str, object]:
         return {

@@ -32,14 +32,19 @@ class Received:
 
     @property
     def placer(self) -> str:
-        return self.field("ORC", 2)
+        return self.field("ORC", 2) or self.field("SCH", 26)
 
     @property
     def says(self) -> str:
-        """`ORU F`, `ORM SC IP` and so on."""
-        if self.field("MSH", 9) == "ORU":
-            return f"ORU {self.field('OBR', 25)}"
-        return f"ORM {self.field('ORC', 1)} {self.field('ORC', 5)}"
+        """`ORU F`, `ORM SC IP`, `SIU S12`, `ADT A31` and so on."""
+        kind = self.field("MSH", 9)
+        match kind:
+            case "ORU":
+                return f"ORU {self.field('OBR', 25)}"
+            case "SIU" | "ADT":
+                return f"{kind} {self.field('MSH', 9, 2)}"
+            case _:
+                return f"{kind} {self.field('ORC', 1)} {self.field('ORC', 5)}"
 
 
 @dataclass(slots=True)

@@ -13,7 +13,15 @@ class DeliveryKind(OpenEnum):
     RESULTS = "results"
     """Reports: ORU^R01."""
     STATUS = "status"
-    """The life of the order: ORM^O01 SC, UC."""
+    """The life of the order: ORM^O01 SC, OC, UC (IHE RAD-3)."""
+    NUMBERS = "numbers"
+    """The wish for a placer order number of an order that was born here: ORM^O01 SN (IHE RAD-3)."""
+    PROCEDURES = "procedures"
+    """What is planned, for image managers: ORM^O01 with ZDS or OMI^O23 (IHE RAD-4, RAD-13)."""
+    APPOINTMENTS = "appointments"
+    """Appointments: SIU (IHE RAD-48)."""
+    PATIENTS = "patients"
+    """Patients that changed or were merged: ADT (IHE RAD-12)."""
 
 
 class _Delivery(Fact):
@@ -24,9 +32,9 @@ class _Delivery(Fact):
     """Its name in EHR_SYNC_HL7_DESTINATIONS."""
     kind: DeliveryKind
     status: str
-    """Report status P, F, C (table 0123) of a result; order status IP, CM, CA, DC (table 0038) of a status message."""
+    """Report status P, F, C (table 0123) of a result; order status IP, CM, CA, DC (table 0038) of an order message."""
     message_type: str
-    """`ORU^R01`, `ORM^O01`."""
+    """`ORU^R01`, `ORM^O01`, `OMI^O23`, `SIU^S12`, …"""
     control_id: str
     """MSH-10 of the message; the same over all attempts."""
     report_id: UUID | None = None

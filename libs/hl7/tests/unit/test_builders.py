@@ -1,21 +1,27 @@
 """What is sent keeps to the standard, and says what it was told."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from fj_hl7 import CWE, CX, EI, HD, PID, XAD, XCN, XPN, Message, Sender
 from fj_hl7.builders import (
+    Appointment,
     Document,
     Header,
     Order,
     Patient,
     Report,
     Status,
+    Step,
     Visit,
+    appointment_message,
     document_message,
+    merge_message,
     order_message,
     order_status,
     patient_message,
+    procedure_message,
     report_message,
 )
 from fj_hl7.conformance import problems
@@ -59,6 +65,19 @@ REPORT = Report(
     study_instance_uids=("1.2.840.1", "1.2.840.2"),
 )
 DOCUMENT = Document(number=EI("D1", HD("FJ")), parent=EI("D0", HD("FJ")), text="one\ntwo", at=AT, author=DOCTOR)
+STEP = Step(
+    step_id="A1-1",
+    modality="CT",
+    station_ae_title="CT1",
+    station_name="Room & 1",
+    starts_at=AT,
+    minutes=20,
+    description="Chest ^ native",
+    protocol=(CWE("P1", "native", "L"), CWE("P2", "contrast", "L")),
+)
+PLANNED = replace(ORDER, steps=(STEP, replace(STEP, step_id="A1-2", protocol=())))
+APPOINTMENT = Appointment(trigger="S12", number=EI("A1"), event="booked", status="Booked", by=XCN("", "FJ"))
+OLD_HEADER = replace(HEADER, version="2.3.1")
 BARE_PATIENT = Patient(identifiers=(CX("1"),))
 BARE_ORDER = Order(placer=EI("P1"), procedure=CWE("X"))
 
@@ -75,6 +94,20 @@ BARE_ORDER = Order(placer=EI("P1"), procedure=CWE("X"))
         report_message(HEADER, PATIENT, VISIT, ORDER, REPORT),
         report_message(HEADER, BARE_PATIENT, Visit(), BARE_ORDER, Report(status="P", text="short")),
         document_message(HEADER, PATIENT, VISIT, ORDER, DOCUMENT),
+        *(
+            procedure_message(header, PATIENT, VISIT, PLANNED, Status(control=control, status=status, at=AT))
+            for header in (HEADER, OLD_HEADER)
+            for control, status in (("NW", "SC"), ("XO", "CM"), ("CA", "CA"), ("DC", "CA"))
+        ),
+        *(
+            appointment_message(header, PATIENT, VISIT, PLANNED, replace(APPOINTMENT, trigger=trigger))
+            for header in (HEADER, OLD_HEADER)
+            for trigger in ("S12", "S13", "S14", "S15", "S26")
+        ),
+        *(merge_message(header, PATIENT, CX("9", HD("NORTH"), "MR")) for header in (HEADER, OLD_HEADER)),
+        patient_message(OLD_HEADER, "A08", PATIENT, VISIT),
+        order_status(OLD_HEADER, PATIENT, VISIT, ORDER, Status(control="SN", status="SC", at=AT)),
+        report_message(OLD_HEADER, PATIENT, VISIT, ORDER, REPORT),
     ],
     ids=lambda raw: Message.parse(raw).kind,
 )

@@ -1,11 +1,10 @@
 """When this happens, do that: one function per fact, command or outcome."""
 
-from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from fj_events import (
-    DeliveryKind,
     Envelope,
     ExamCompleted,
     ExamDiscontinued,
@@ -19,6 +18,7 @@ from fj_events import (
     OrderReinstated,
     OrderReleased,
     OrderReopened,
+    PatientMerged,
     PatientRegistered,
     PatientUpdated,
     Source,
@@ -34,16 +34,24 @@ from ehr_sync_service.domain import records
 from ehr_sync_service.domain.delivery import Delivery, Failure, Policy, State
 from ehr_sync_service.domain.errors import NoSuchDelivery
 from ehr_sync_service.domain.records import OrderRecord, Report
-from ehr_sync_service.domain.telling import Told, telling_of
+from ehr_sync_service.domain.telling import telling_of
 from ehr_sync_service.ports import Ledger, Projection
-
-Wishes = Mapping[DeliveryKind, Collection[str]]
-"""The names of the destinations that want each kind."""
+from ehr_sync_service.post import Post
 
 
-async def on_patient(fact: PatientRegistered | PatientUpdated, cause: Envelope, projection: Projection) -> None:
-    """A patient became known or changed."""
+async def on_patient(
+    fact: PatientRegistered | PatientUpdated, cause: Envelope, projection: Projection, post: Post
+) -> None:
+    """A patient became known or changed. Of a change those are told who follow patients (IHE RAD-12)."""
     await projection.save_patient(records.patient_of(fact, cause))
+    if isinstance(fact, PatientUpdated) and not fact.provisional:
+        await post.tell(telling_of(fact), fact, cause)
+
+
+async def on_patient_merged(fact: PatientMerged, cause: Envelope, post: Post) -> None:
+    """A number is somebody else's now. Of one that was given away since, a merge would drag its new owner along."""
+    if fact.until is None and fact.survivor_id != fact.patient_id:
+        await post.tell(telling_of(fact), fact, cause)
 
 
 async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection: Projection) -> None:
@@ -51,39 +59,37 @@ async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection
     await projection.save_order(records.order_of(await projection.order(fact.order_id), fact, cause))
 
 
-async def on_order_cancelled(
-    fact: OrderCancelled, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes
-) -> None:
+async def on_order_cancelled(fact: OrderCancelled, cause: Envelope, projection: Projection, post: Post) -> None:
     """The order was taken back. The placer is told where it did not do so itself."""
     known = await _move_order(fact, cause, projection)
-    if known is not None and fact.actor is not None and known.details.source == Source.HL7:
-        await _tell(fact, cause, ledger, wishes)
+    if _is_news(fact.actor, known):
+        await post.tell(telling_of(fact), fact, cause)
 
 
-async def on_order_reinstated(
-    fact: OrderReinstated, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes
-) -> None:
+async def on_order_reinstated(fact: OrderReinstated, cause: Envelope, projection: Projection, post: Post) -> None:
     """The exam won over a cancel, change or hold: the placer is told that it could not be done."""
     await _move_order(fact, cause, projection)
-    await _tell(fact, cause, ledger, wishes)
+    await post.tell(telling_of(fact), fact, cause)
 
 
-async def on_order_moved(
-    fact: OrderHeld | OrderReleased | OrderCompleted | OrderReopened, cause: Envelope, projection: Projection
-) -> None:
-    """An order is on hold or released, complete or open again: what the placer is not told by a message."""
+async def on_order_paused(fact: OrderHeld | OrderReleased, cause: Envelope, projection: Projection, post: Post) -> None:
+    """An order is on hold or released. The placer is told where it did not do so itself."""
+    known = await _move_order(fact, cause, projection)
+    if _is_news(fact.actor, known):
+        await post.tell(telling_of(fact), fact, cause)
+
+
+async def on_order_moved(fact: OrderCompleted | OrderReopened, cause: Envelope, projection: Projection) -> None:
+    """An order is complete or open again: what the placer is not told by a message."""
     await _move_order(fact, cause, projection)
 
 
 async def on_exam_moved(
-    fact: ExamStarted | ExamCompleted | ExamDiscontinued | ExamPutBack,
-    cause: Envelope,
-    ledger: Ledger,
-    wishes: Wishes,
+    fact: ExamStarted | ExamCompleted | ExamDiscontinued | ExamPutBack, cause: Envelope, post: Post
 ) -> None:
     """The exam started, ended, or did not start after all: the placer of its order is told, where there is one."""
     if fact.order_id is not None:
-        await _tell(fact, cause, ledger, wishes)
+        await post.tell(telling_of(fact), fact, cause)
 
 
 async def on_study(
@@ -108,10 +114,10 @@ async def on_study_relinked(fact: StudyRelinked, cause: Envelope, projection: Pr
         await projection.save_study(records.study_relinked(known, fact, cause))
 
 
-async def on_report(fact: Report, cause: Envelope, projection: Projection, ledger: Ledger, wishes: Wishes) -> None:
+async def on_report(fact: Report, cause: Envelope, projection: Projection, post: Post) -> None:
     """A version of a report is there: every destination that wants results gets every version."""
     await projection.save_report(records.report_of(fact, cause))
-    await _tell(fact, cause, ledger, wishes)
+    await post.tell(telling_of(fact), fact, cause)
 
 
 async def conclude(
@@ -158,9 +164,9 @@ async def _move_order(fact: records.OrderMoved, cause: Envelope, projection: Pro
     return known
 
 
-async def _tell(fact: Told, cause: Envelope, ledger: Ledger, wishes: Wishes) -> None:
-    for destination in wishes[telling_of(fact).kind]:
-        await ledger.add(domain.write(fact, cause, destination, datetime.now(UTC)))
+def _is_news(actor: str | None, order: OrderRecord | None) -> bool:
+    """Whether its placer does not know what a person here did to an order."""
+    return actor is not None and order is not None and order.details.source == Source.HL7
 
 
 async def _step(before: Delivery, after: Delivery, reason: str, ledger: Ledger) -> None:

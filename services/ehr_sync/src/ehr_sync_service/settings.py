@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ehr_sync_service.domain.delivery import Policy
+from ehr_sync_service.domain.telling import Receiver
 
 
 class Settings(ServiceSettings):
@@ -18,7 +19,7 @@ class Settings(ServiceSettings):
 
     http_port: int = 8097
     hl7_destinations: str = ""
-    """Whom to deliver to: `name=host:port[/results+status]`, separated by commas."""
+    """Whom to deliver to: `name=host:port[/kind+kind][@version]`, separated by commas."""
     sending_application: str = Field(default="FILMJACKET", min_length=1, max_length=20)
     """MSH-3 of what is sent; MSH-4 is the site."""
     connections: int = Field(default=4, ge=1, le=64)
@@ -52,10 +53,12 @@ class Settings(ServiceSettings):
         return Destinations.parse(self.hl7_destinations)
 
     @property
-    def wishes(self) -> Mapping[DeliveryKind, tuple[str, ...]]:
-        """The names of the destinations that want each kind."""
+    def wishes(self) -> Mapping[DeliveryKind, tuple[Receiver, ...]]:
+        """The destinations that want each kind."""
         wanting = self.destinations.wanting
-        return {kind: tuple(entry.name for entry in wanting(kind.value)) for kind in DeliveryKind}
+        return {
+            kind: tuple(Receiver(entry.name, entry.version) for entry in wanting(kind.value)) for kind in DeliveryKind
+        }
 
     @property
     def keep(self) -> timedelta:

@@ -16,7 +16,7 @@ from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.listener import Listener
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]  # processes start several times
-TABLES = ("patients", "patient_names", "orders", "studies", "reports")
+TABLES = ("patients", "patient_names", "orders", "studies", "reports", "plans")
 
 
 async def rows(dsn: str) -> dict[str, list[Any]]:
@@ -52,7 +52,9 @@ async def test_a_rebuild_makes_the_same_tables_and_tells_nobody_what_the_ledger_
     told = list[tuple[Fact, Envelope]]()
     async with ehr.up(), newcomer.up(), Feed(kafka, topic_prefix) as facts:
         for exam in exams:
-            await facts.publish(exam.registered(), exam.placed(), exam.started(), exam.received(), exam.matched())
+            await facts.publish(
+                exam.registered(), exam.placed(), exam.scheduled(), exam.started(), exam.received(), exam.matched()
+            )
             await facts.publish(exam.performed(), exam.available(), exam.preliminary())
             final = exam.finalized()
             told += [(final, envelope) for envelope in await facts.publish(final)]
@@ -79,7 +81,7 @@ async def test_a_rebuild_makes_the_same_tables_and_tells_nobody_what_the_ledger_
 async def _is_complete(dsn: str, exams: int) -> bool:
     found = await rows(dsn)
     return (
-        [len(found[table]) for table in TABLES] == [exams, 3 * exams, exams, exams, exams]
+        [len(found[table]) for table in TABLES] == [exams, 3 * exams, exams, exams, exams, exams]
         and all("available" in row for row in found["studies"])
         and all("completed" in row for row in found["orders"])
     )

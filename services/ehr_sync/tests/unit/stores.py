@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ehr_sync_service.domain.delivery import Delivery, State
+from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, ReportRecord, StudyRecord
 from fj_events import Fact
 
@@ -17,6 +18,13 @@ class MemoryProjection:
         self.orders: dict[UUID, OrderRecord] = {}
         self.studies: dict[str, StudyRecord] = {}
         self.reports: dict[UUID, ReportRecord] = {}
+        self.plans: dict[str, PlanRecord] = {}
+
+    async def plan(self, exam_key: str) -> PlanRecord | None:
+        return self.plans.get(exam_key)
+
+    async def save_plan(self, plan: PlanRecord) -> None:
+        self.plans[plan.exam_key] = plan
 
     async def order(self, order_id: UUID) -> OrderRecord | None:
         return self.orders.get(order_id)

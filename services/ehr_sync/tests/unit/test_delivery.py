@@ -8,7 +8,7 @@ import pytest
 from ehr_sync_service.domain import delivery as domain
 from ehr_sync_service.domain.delivery import Delivery, Failure, Fault, Policy, State
 from ehr_sync_service.domain.errors import AlreadyPending, Superseded
-from ehr_sync_service.domain.telling import TELLINGS, telling_of
+from ehr_sync_service.domain.telling import TELLINGS, Receiver, telling_of
 from fj_events import DeliveryAbandoned, DeliveryDelayed, DeliveryDelivered, Envelope, Refused
 
 from services.ehr_sync.tests.builders import Exam
@@ -39,7 +39,8 @@ def a_delivery(version: int = 2, destination: str = "ehr") -> Delivery:
         site="MAIN",
         sequence=version,
     )
-    return domain.write(EXAM.finalized(version), cause, destination, NOON)
+    fact = EXAM.finalized(version)
+    return domain.write(telling_of(fact), fact, cause, Receiver(destination), NOON)
 
 
 def test_the_ids_of_a_delivery_follow_from_its_fact_and_destination() -> None:
@@ -133,7 +134,11 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "ExamDiscontinued": ("SC", "DC"),
         "ExamPutBack": ("SC", "SC"),
         "OrderCancelled": ("OC", "CA"),
+        "OrderHeld": ("SC", "HD"),
+        "OrderReleased": ("SC", "SC"),
         "OrderReinstated": ("UC", "IP"),
+        "PatientUpdated": ("A08", ""),
+        "PatientMerged": ("A40", ""),
         "ReportPreliminary": ("RE", "P"),
         "ReportFinalized": ("RE", "F"),
         "ReportAmended": ("RE", "C"),

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 import pytest
-from ehr_sync_service import handlers
+from ehr_sync_service import handlers, plans
 from ehr_sync_service.domain.delivery import Policy, State
 from ehr_sync_service.domain.records import OrderStatus, ReportStatus, StudyStatus
+from ehr_sync_service.domain.telling import Receiver
+from ehr_sync_service.post import Post
 from fj_events import (
     DeliveryKind,
     Envelope,
@@ -43,7 +45,14 @@ from services.ehr_sync.tests.unit.stores import MemoryLedger, MemoryProjection
 
 EXAM = Exam("U1", order_id=UUID(int=7), report_id=UUID(int=8))
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-WISHES = {DeliveryKind.RESULTS: ("ehr", "registry"), DeliveryKind.STATUS: ("ehr",)}
+EHR, REGISTRY, PACS = Receiver("ehr"), Receiver("registry"), Receiver("pacs", "2.3.1")
+WISHES = {
+    DeliveryKind.RESULTS: (EHR, REGISTRY),
+    DeliveryKind.STATUS: (EHR,),
+    DeliveryKind.PROCEDURES: (PACS,),
+    DeliveryKind.APPOINTMENTS: (PACS,),
+    DeliveryKind.PATIENTS: (PACS,),
+}
 POLICY = Policy(
     backoff_first=timedelta(seconds=1), backoff_max=timedelta(minutes=1), age_max=timedelta(hours=72), refusals_max=3
 )
@@ -74,32 +83,42 @@ class World:
     def __init__(self) -> None:
         self.projection = MemoryProjection()
         self.ledger = MemoryLedger()
+        self.post = Post(self.ledger, WISHES)
 
     async def take(self, facts: Iterable[tuple[Fact, Envelope]]) -> None:
         for fact, cause in facts:
             await self._take(fact, cause)
 
     async def _take(self, fact: Fact, cause: Envelope) -> None:
-        projection, ledger = self.projection, self.ledger
+        projection, post = self.projection, self.post
         match fact:
             case PatientRegistered():
-                await handlers.on_patient(fact, cause, projection)
-            case OrderPlaced() | OrderChanged():
-                await handlers.on_order(fact, cause, projection)
-            case OrderCancelled():
-                await handlers.on_order_cancelled(fact, cause, projection, ledger, WISHES)
-            case OrderReinstated():
-                await handlers.on_order_reinstated(fact, cause, projection, ledger, WISHES)
-            case OrderCompleted() | OrderHeld() | OrderReleased() | OrderReopened():
-                await handlers.on_order_moved(fact, cause, projection)
+                await handlers.on_patient(fact, cause, projection, post)
             case ExamStarted() | ExamCompleted() | ExamDiscontinued():
-                await handlers.on_exam_moved(fact, cause, ledger, WISHES)
+                await handlers.on_exam_moved(fact, cause, post)
+                await plans.on_performed(fact, cause, projection, post)
             case StudyReceived() | StudyAvailable():
                 await handlers.on_study(fact, cause, projection)
             case StudyMatched():
                 await handlers.on_study_matched(fact, cause, projection)
             case ReportPreliminary() | ReportFinalized() | ReportAmended():
-                await handlers.on_report(fact, cause, projection, ledger, WISHES)
+                await handlers.on_report(fact, cause, projection, post)
+            case _:
+                await self._take_order(fact, cause)
+
+    async def _take_order(self, fact: Fact, cause: Envelope) -> None:
+        projection, post = self.projection, self.post
+        match fact:
+            case OrderPlaced() | OrderChanged():
+                await handlers.on_order(fact, cause, projection)
+            case OrderCancelled():
+                await handlers.on_order_cancelled(fact, cause, projection, post)
+            case OrderReinstated():
+                await handlers.on_order_reinstated(fact, cause, projection, post)
+            case OrderHeld() | OrderReleased():
+                await handlers.on_order_paused(fact, cause, projection, post)
+            case OrderCompleted() | OrderReopened():
+                await handlers.on_order_moved(fact, cause, projection)
 
     def state(self) -> tuple[object, ...]:
         """All that is known and to be told, but not when it was written."""
@@ -124,7 +143,7 @@ async def test_a_withdrawn_report_and_a_study_that_is_nobodys_are_no_longer_the_
     await world.take(itertools.chain(*streams()))
     *_, (withdrawn, cause) = envelopes([EXAM.preliminary(), EXAM.finalized(), EXAM.amended(), EXAM.retracted()])
     assert isinstance(withdrawn, ReportRetracted)
-    await handlers.on_report(withdrawn, cause, world.projection, world.ledger, WISHES)
+    await handlers.on_report(withdrawn, cause, world.projection, world.post)
     *_, (relinked, cause) = envelopes([EXAM.received(), EXAM.matched(), EXAM.available(), EXAM.relinked(None)])
     assert isinstance(relinked, StudyRelinked)
     await handlers.on_study_relinked(relinked, cause, world.projection)

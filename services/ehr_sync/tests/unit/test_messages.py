@@ -10,7 +10,7 @@ from ehr_sync_service.domain import delivery as domain
 from ehr_sync_service.domain import records
 from ehr_sync_service.domain.errors import Unfit
 from ehr_sync_service.domain.subject import Subject
-from ehr_sync_service.domain.telling import Told
+from ehr_sync_service.domain.telling import Receiver, Told, telling_of
 from fj_events import Envelope, Fact, Identifier, PatientPhi
 from fj_hl7 import Message
 from fj_hl7.conformance import problems
@@ -41,7 +41,7 @@ def a_subject(exam: Exam = EXAM, **changes: Any) -> Subject:
 
 def build(fact: Told, subject: Subject) -> Message:
     messages = Hl7Messages(Sites({"MAIN": BERLIN}), "FILMJACKET", lambda: NOON)
-    raw = messages.build(domain.write(fact, cause(fact), "ehr", NOON), subject)
+    raw = messages.build(domain.write(telling_of(fact), fact, cause(fact), Receiver("ehr"), NOON), subject)
     assert problems(raw) == []
     return Message.parse(raw)
 

@@ -10,13 +10,14 @@ from fj_hl7.message import Sender
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """MSH. `at` is MSH-7, with a zone."""
+    """MSH. `at` is MSH-7, with a zone. `version` is MSH-12: 2.5.1 or 2.3.1."""
 
     sending: Sender
     receiving: Sender
     at: datetime
     control_id: str = field(default_factory=new_control_id)
     processing_id: str = "P"
+    version: str = "2.5.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +45,25 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A Scheduled Procedure Step (IHE RAD-4): `step_id` is OBR-20 or IPC-4, `protocol` OBR-4.4 to 4.6 or IPC-6."""
+
+    step_id: str
+    modality: str
+    station_ae_title: str
+    station_name: str = ""
+    starts_at: datetime
+    minutes: int
+    description: str = ""
+    protocol: tuple[CWE, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """ORC and OBR. `priority` of table 0485 (S, A, R), `wanted` is TQ1-7, `modality` OBR-24, `history` OBR-13.
 
-    `accession_number` goes to OBR-18 and `requested_procedure_id` to OBR-19 as IHE RAD-4 has them.
+    `accession_number` goes to OBR-18 and `requested_procedure_id` to OBR-19 as IHE RAD-4 has them. `steps` are what is
+    planned for it.
     """
 
     placer: EI | None = None
@@ -62,6 +78,7 @@ class Order:
     reason: str = ""
     history: str = ""
     study_instance_uid: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +91,20 @@ class Status:
     control: str = "SC"
     status: str = ""
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appointment:
+    """SCH. `trigger` is the event (S12 …), `number` SCH-2, `event` SCH-6 in words, `status` SCH-25 of table 0278.
+
+    `by` is SCH-16 and SCH-20: who keeps it.
+    """
+
+    trigger: str
+    number: EI
+    event: str
+    status: str
+    by: XCN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

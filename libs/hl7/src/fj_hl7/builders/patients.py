@@ -4,6 +4,7 @@ from typing import Final
 
 from fj_hl7.builders.content import Header, Patient, Visit
 from fj_hl7.builders.writer import message, pid, pv1, segment
+from fj_hl7.datatypes import CX
 from fj_hl7.dtm import write_dtm
 
 # Events whose message has the structure of another one (table 0354).
@@ -15,3 +16,9 @@ def patient_message(header: Header, trigger: str, patient: Patient, visit: Visit
     evn = segment("EVN", {2: write_dtm(header.at)})
     kind = ("ADT", trigger, _STRUCTURES.get(trigger, f"ADT_{trigger}"))
     return message(header, kind, [evn, pid(patient), pv1(visit)])
+
+
+def merge_message(header: Header, survivor: Patient, gone: CX) -> bytes:
+    """ADT^A40: what is known under `gone` (MRG-1) is the survivor's (PID-3) from now on."""
+    lines = [segment("EVN", {2: write_dtm(header.at)}), pid(survivor), segment("MRG", {1: gone.write()})]
+    return message(header, ("ADT", "A40", "ADT_A39"), lines)

@@ -17,8 +17,9 @@ _Observation = tuple[str, CWE, str, str]  # OBX-2, 3, 4 and the text of 5
 
 
 def report_message(header: Header, patient: Patient, visit: Visit, order: Order, report: Report) -> bytes:
-    """ORU^R01: the Study Instance UIDs, then the text and the impression, one OBX a line, numbered in OBX-4."""
-    observations: list[_Observation] = [("ST", STUDY, "", uid) for uid in report.study_instance_uids]
+    """ORU^R01: the Study Instance UIDs, then the text and the impression, one OBX a line, each numbered in OBX-4."""
+    studies = enumerate(report.study_instance_uids, start=1)
+    observations: list[_Observation] = [("ST", STUDY, str(number), uid) for number, uid in studies]
     observations += _lines(REPORT, report.text) + _lines(IMPRESSION, report.impression)
     extra = {
         7: time(report.observed),

@@ -9,7 +9,6 @@ from fj_hl7.datatypes import CWE, XCN, XPN, join
 from fj_hl7.delimiters import USUAL, escape
 from fj_hl7.dtm import write_dtm
 
-VERSION: Final = "2.5.1"
 _CHARACTER_SET: Final = "UNICODE UTF-8"
 _UNNAMED: Final = XPN("", type_code="U")  # PID-5 is required; table 0200: unspecified
 
@@ -47,7 +46,7 @@ def message(header: Header, kind: tuple[str, str, str], lines: Iterable[str]) ->
             8: join(kind),
             9: escape(header.control_id),
             10: header.processing_id,
-            11: VERSION,
+            11: header.version,
             17: _CHARACTER_SET,
         },
     )
@@ -84,8 +83,8 @@ def pv1(visit: Visit) -> str:
     )
 
 
-def orc(order: Order, control: str, status: str = "", at: datetime | None = None) -> str:
-    """`control` of table 0119, `status` of table 0038, `at` is ORC-9."""
+def orc(order: Order, control: str, status: str = "", at: datetime | None = None, timing: str = "") -> str:
+    """`control` of table 0119, `status` of table 0038, `at` is ORC-9, `timing` ORC-7 (not in version 2.5.1)."""
     return segment(
         "ORC",
         {
@@ -93,6 +92,7 @@ def orc(order: Order, control: str, status: str = "", at: datetime | None = None
             2: one(order.placer),
             3: one(order.filler),
             5: status,
+            7: timing,
             9: time(at),
             12: one(order.ordered_by),
         },
@@ -100,7 +100,7 @@ def orc(order: Order, control: str, status: str = "", at: datetime | None = None
 
 
 def obr(order: Order, number: int = 1, extra: Mapping[int, str] | None = None) -> str:
-    """`number` is the set id; `extra` has the fields that only a result fills."""
+    """`number` is the set id; `extra` has the fields that not every message fills."""
     fields = {
         1: str(number),
         2: one(order.placer),
@@ -114,6 +114,13 @@ def obr(order: Order, number: int = 1, extra: Mapping[int, str] | None = None) -
         31: CWE("", order.reason).write(),
     }
     return segment("OBR", {**fields, **(extra or {})})
+
+
+def zds(order: Order) -> list[str]:
+    """The Study Instance UID as IHE RAD-4 carries it."""
+    if not order.study_instance_uid:
+        return []
+    return [segment("ZDS", {1: join((escape(order.study_instance_uid), "", "Application", "DICOM"))})]
 
 
 def ndl(person: XCN | None) -> str:

@@ -1,33 +1,52 @@
-"""Messages to the EHR in HL7 v2.5.1: ORM^O01 for the life of an order, ORU^R01 for its results."""
+"""The messages of deliveries: orders and their life, results, plans, appointments, patients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from fj_events import (
-    Identifier,
+    DeliveryKind,
+    PatientMerged,
     PatientPhi,
-    Priority,
+    PatientUpdated,
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
     ReportRetracted,
-    Staff,
 )
-from fj_hl7 import CWE, CX, EI, HD, XAD, XCN, XPN, Sender
-from fj_hl7.builders import Header, Order, Patient, Report, Status, Visit, order_status, report_message
+from fj_hl7 import EI, XCN, Sender
+from fj_hl7.builders import (
+    Appointment,
+    Header,
+    Patient,
+    Report,
+    Status,
+    Visit,
+    appointment_message,
+    merge_message,
+    order_status,
+    patient_message,
+    procedure_message,
+    report_message,
+)
 from fj_runtime import Site, Sites
 
+from ehr_sync_service.adapters import parts
 from ehr_sync_service.domain.delivery import Delivery
 from ehr_sync_service.domain.errors import Unfit
+from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.subject import Subject
 
-_REPORT = CWE("18748-4", "Diagnostic imaging study", "LN")
-_PRIORITIES = {Priority.STAT: "S", Priority.ASAP: "A", Priority.URGENT: "A", Priority.ROUTINE: "R"}
 _WRONG: Final = "W"
 """Posted as wrong (table 0085)."""
 _WITHDRAWN: Final = "This report is withdrawn: the images that it is about are those of another order."
+_EVENTS: Final[Mapping[str, str]] = {
+    "S12": "booked",
+    "S13": "moved",
+    "S14": "changed",
+    "S15": "cancelled",
+    "S26": "the patient did not come",
+}
 
 
 class Hl7Messages:
@@ -41,32 +60,42 @@ class Hl7Messages:
     def build(self, delivery: Delivery, subject: Subject) -> bytes:
         """The message. Raises Unfit where the patient is not known."""
         site = self._site(delivery.fact.site)
-        whom = subject.whom
-        if whom is None:
-            raise Unfit("the patient is not known")
-        header = Header(
+        header = self._header(delivery, site)
+        if delivery.telling.kind is DeliveryKind.PATIENTS:
+            return _patients(header, delivery, site)
+        patient = _whom(subject.whom, site)
+        visit = parts.visit(subject, site)
+        order = parts.order(delivery, subject, site)
+        match delivery.telling.kind:
+            case DeliveryKind.RESULTS:
+                return report_message(header, patient, visit, order, _report(delivery, site))
+            case DeliveryKind.PROCEDURES:
+                planned = parts.planned(order, _plan(delivery), site)
+                return procedure_message(header, patient, visit, planned, _status(delivery, site))
+            case DeliveryKind.APPOINTMENTS:
+                planned = parts.planned(order, _plan(delivery), site)
+                return appointment_message(header, patient, visit, planned, self._appointment(delivery))
+            case _:
+                return order_status(header, patient, visit, order, _status(delivery, site))
+
+    def _appointment(self, delivery: Delivery) -> Appointment:
+        telling = delivery.telling
+        return Appointment(
+            trigger=telling.control,
+            number=EI(_plan(delivery).requested_procedure_id),
+            event=_EVENTS[telling.control],
+            status=telling.status,
+            by=XCN("", self._application),
+        )
+
+    def _header(self, delivery: Delivery, site: Site) -> Header:
+        return Header(
             sending=Sender(self._application, site.name),
             receiving=Sender(delivery.destination, ""),
-            at=_local(self._now(), site),
+            at=parts.local(self._now(), site),
             control_id=delivery.control_id,
+            version=delivery.version,
         )
-        patient, visit = _patient(whom, site), _visit(subject, site)
-        fact = delivery.fact
-        telling = delivery.telling
-        if not isinstance(fact, ReportPreliminary | ReportFinalized | ReportAmended | ReportRetracted):
-            status = Status(control=telling.control, status=telling.status, at=_local(_moment(delivery), site))
-            return order_status(header, patient, visit, _order(delivery, subject, site), status)
-        withdrawn = isinstance(fact, ReportRetracted)
-        report = Report(
-            status=delivery.telling.status,
-            observation_status=_WRONG if withdrawn else "",
-            text=_WITHDRAWN if withdrawn else fact.content.text or "",
-            impression=fact.content.impression or "",
-            at=_local(fact.signed_at or delivery.happened_at, site),
-            interpreter=_staff(fact.author),
-            study_instance_uids=fact.study_instance_uids,
-        )
-        return report_message(header, patient, visit, _order(delivery, subject, site), report)
 
     def _site(self, name: str) -> Site:
         try:
@@ -75,100 +104,54 @@ class Hl7Messages:
             return self._sites.main
 
 
+def _whom(whom: PatientPhi | None, site: Site) -> Patient:
+    if whom is None or whom.id is None:
+        raise Unfit("the patient is not known")
+    return parts.patient(whom, site)
+
+
+def _plan(delivery: Delivery) -> PlanRecord:
+    if delivery.plan is None:
+        raise Unfit("the plan is not known")
+    return delivery.plan
+
+
+def _patients(header: Header, delivery: Delivery, site: Site) -> bytes:
+    fact = delivery.fact
+    if isinstance(fact, PatientMerged):
+        gone = parts.merged(fact.patient, site)
+        if gone is None:
+            raise Unfit("the merged number is not known")
+        return merge_message(header, _whom(fact.survivor, site), gone)
+    if not isinstance(fact, PatientUpdated):
+        raise Unfit(f"{fact.fact_type} is not about a patient")
+    trigger = delivery.message_type.removeprefix("ADT^")
+    return patient_message(header, trigger, _whom(fact.patient, site), Visit())
+
+
+def _report(delivery: Delivery, site: Site) -> Report:
+    fact = delivery.fact
+    if not isinstance(fact, ReportPreliminary | ReportFinalized | ReportAmended | ReportRetracted):
+        raise Unfit(f"{fact.fact_type} is no result")
+    withdrawn = isinstance(fact, ReportRetracted)
+    return Report(
+        status=delivery.telling.status,
+        observation_status=_WRONG if withdrawn else "",
+        text=_WITHDRAWN if withdrawn else fact.content.text or "",
+        impression=fact.content.impression or "",
+        at=parts.local(fact.signed_at or delivery.happened_at, site),
+        interpreter=parts.staff(fact.author),
+        study_instance_uids=fact.study_instance_uids,
+    )
+
+
+def _status(delivery: Delivery, site: Site) -> Status:
+    telling = delivery.telling
+    return Status(control=telling.control, status=telling.status, at=parts.local(_moment(delivery), site))
+
+
 def _moment(delivery: Delivery) -> datetime:
     """When it happened: as the device claims, else as the fact does."""
     fact = delivery.fact
     claimed = getattr(fact, "started_at", None) or getattr(fact, "ended_at", None)
     return claimed if isinstance(claimed, datetime) else delivery.happened_at
-
-
-def _local(at: datetime, site: Site) -> datetime:
-    return at.astimezone(ZoneInfo(site.time_zone))
-
-
-def _order(delivery: Delivery, subject: Subject, site: Site) -> Order:
-    fact = delivery.fact
-    if subject.order is None:
-        accession: Identifier | None = getattr(fact, "accession_number", None)
-        study = subject.study
-        return Order(
-            filler=_number(accession, site),
-            accession_number=accession.value if accession else "",
-            procedure=CWE("", study.description) if study and study.description else _REPORT,
-            modality=study.modalities[0] if study and study.modalities else "",
-        )
-    details = subject.order.details
-    return Order(
-        placer=_number(details.placer_order_number, site),
-        filler=_number(details.filler_order_number or details.accession_number, site),
-        accession_number=details.accession_number.value,
-        requested_procedure_id=details.requested_procedure_id,
-        procedure=CWE(details.procedure.code, details.procedure.text or "", details.procedure.system or ""),
-        modality=details.modality or "",
-        priority=_PRIORITIES.get(details.priority, ""),
-        ordered_by=_staff(details.ordering_provider),
-        reason=details.clinical.reason or "",
-        study_instance_uid=details.study_instance_uid,
-    )
-
-
-def _patient(whom: PatientPhi, site: Site) -> Patient:
-    address = whom.address
-    numbers = [number for number in (whom.id, *whom.other_ids) if number]
-    return Patient(
-        identifiers=tuple(CX(number.value, _authority(number.issuer, site), "MR") for number in numbers),
-        names=tuple(_names(whom)),
-        birth_date=whom.birth_date,
-        sex=whom.sex or "",
-        address=XAD(
-            street=address.line or "",
-            city=address.city or "",
-            state=address.state or "",
-            postal_code=address.postal_code or "",
-            country=address.country or "",
-        )
-        if address
-        else None,
-        phone=whom.phone or "",
-    )
-
-
-def _names(whom: PatientPhi) -> list[XPN]:
-    names = [
-        XPN(
-            whom.family_name or "",
-            whom.given_name or "",
-            whom.middle_name or "",
-            whom.suffix or "",
-            whom.prefix or "",
-            type_code="L",
-            representation="A" if whom.ideographic_name or whom.phonetic_name else "",
-        )
-    ]
-    for group, representation in ((whom.ideographic_name, "I"), (whom.phonetic_name, "P")):
-        if group:
-            family, _, given = group.partition("^")
-            names.append(XPN(family, given, type_code="L", representation=representation))
-    return names
-
-
-def _visit(subject: Subject, site: Site) -> Visit:
-    number = subject.order.details.clinical.visit_number if subject.order else None
-    return Visit(visit_number=CX(number.value, _authority(number.issuer, site), "VN") if number else None)
-
-
-def _staff(person: Staff | None) -> XCN | None:
-    return XCN(person.id or "", person.family_name or "", person.given_name or "") if person else None
-
-
-def _number(number: Identifier | None, site: Site) -> EI | None:
-    return EI(number.value, _authority(number.issuer, site)) if number else None
-
-
-def _authority(issuer: str, site: Site) -> HD:
-    """The assigning authority. The site's own name stands for "none was named", and none is sent then."""
-    if issuer == site.name:
-        return HD()
-    if "." in issuer and issuer.replace(".", "").isdigit():
-        return HD("", issuer, "ISO")
-    return HD(issuer)

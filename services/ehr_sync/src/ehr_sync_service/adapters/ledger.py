@@ -9,22 +9,26 @@ from uuid import UUID
 
 import asyncpg
 from fj_bus import Tx
-from fj_events import Fact, from_body, to_body
+from fj_events import DeliveryKind, Fact, from_body, to_body
 
 from ehr_sync_service.domain.delivery import Delivery, Fault, State
+from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, StudyRecord
 from ehr_sync_service.domain.subject import Errand, Subject
+from ehr_sync_service.domain.telling import Telling
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 _COLUMNS: Final = """d.delivery_id, d.destination, d.queue, d.fact_type, d.fact, d.happened_at, d.control_id,
-    d.written_at, d.next_attempt_at, d.state, d.attempts, d.refusals, d.last_fault, d.last_error, d.actor, d.message"""
+    d.kind, d.control, d.status, d.version, d.plan, d.written_at, d.next_attempt_at, d.state, d.attempts, d.refusals,
+    d.last_fault, d.last_error, d.actor, d.message"""
 _ADD: Final = """
 INSERT INTO deliveries (delivery_id, destination, kind, queue, exam_key, order_id, report_id, report_version, fact_type,
     fact, happened_at, control_id, state, written_at, next_attempt_at, attempts, refusals, last_fault, last_error,
-    actor)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    actor, control, status, version, plan)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    $21, $22, $23, $24)
 ON CONFLICT (delivery_id) DO NOTHING"""
 _SAVE: Final = """
 UPDATE deliveries SET state = $2, written_at = $3, next_attempt_at = $4, attempts = $5, refusals = $6, last_fault = $7,
@@ -97,6 +101,10 @@ class PostgresLedger:
             delivery.last_fault,
             delivery.last_error,
             delivery.actor,
+            delivery.telling.control,
+            delivery.telling.status,
+            delivery.version,
+            delivery.plan.model_dump_json(exclude_none=True) if delivery.plan else None,
         )
 
     async def take(self, delivery_id: UUID) -> Delivery | None:
@@ -206,6 +214,9 @@ def _delivery(row: asyncpg.Record) -> Delivery:
         destination=row["destination"],
         queue=row["queue"],
         fact=fact,
+        telling=Telling(DeliveryKind(row["kind"]), row["control"], row["status"]),
+        version=row["version"],
+        plan=PlanRecord.model_validate_json(row["plan"]) if row["plan"] else None,
         happened_at=row["happened_at"],
         control_id=row["control_id"],
         written_at=row["written_at"],

@@ -9,9 +9,10 @@ from fj_bus import Tx
 from fj_events import Identifier, PatientPhi
 from fj_survivors import TABLE as SURVIVOR
 
-from ehr_sync_service.domain.records import OrderRecord, PatientRecord, ReportRecord, StudyRecord
+from ehr_sync_service.domain.plan import PlanRecord
+from ehr_sync_service.domain.records import OrderRecord, PatientRecord, Record, ReportRecord, StudyRecord
 
-TABLES: Final = ("patient_names", "patient_addresses", "patients", "orders", "studies", "reports", SURVIVOR)
+TABLES: Final = ("patient_names", "patient_addresses", "patients", "orders", "studies", "reports", "plans", SURVIVOR)
 """What a rebuild makes anew."""
 _KEPT: Final = {"recorded_at": "least({1}.{0}, excluded.{0})"}
 """What a later fact does not overwrite."""
@@ -34,6 +35,13 @@ class PostgresProjection:
         query = "SELECT body FROM studies WHERE study_instance_uid = $1"
         body = await self._connection.fetchval(query, study_instance_uid)
         return StudyRecord.model_validate_json(body) if body else None
+
+    async def plan(self, exam_key: str) -> PlanRecord | None:
+        body = await self._connection.fetchval("SELECT body FROM plans WHERE exam_key = $1", exam_key)
+        return PlanRecord.model_validate_json(body) if body else None
+
+    async def save_plan(self, plan: PlanRecord) -> None:
+        await self._upsert("plans", {"exam_key": plan.exam_key, "updated_at": plan.updated_at, "body": _json(plan)})
 
     async def save_patient(self, patient: PatientRecord) -> None:
         phi = patient.patient
@@ -130,7 +138,7 @@ def digits(phone: str) -> str:
     return "".join(character for character in phone if character.isascii() and character.isdigit())
 
 
-def _json(record: PatientRecord | OrderRecord | StudyRecord | ReportRecord) -> str:
+def _json(record: Record) -> str:
     return record.model_dump_json(exclude_none=True)
 
 

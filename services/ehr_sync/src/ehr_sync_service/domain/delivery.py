@@ -16,7 +16,8 @@ from uuid import UUID, uuid5
 from fj_events import DeliveryAbandoned, DeliveryDelayed, DeliveryDelivered, DeliveryKind, Envelope, Fact
 
 from ehr_sync_service.domain.errors import AlreadyPending, Superseded
-from ehr_sync_service.domain.telling import Telling, Told, telling_of
+from ehr_sync_service.domain.plan import PlanRecord
+from ehr_sync_service.domain.telling import Receiver, Telling, Told
 
 _NAMESPACE: Final = UUID("0f1d7c52-6a0b-5c35-8c5e-3c1f52a7f0aa")
 
@@ -59,6 +60,11 @@ class Delivery:
     destination: str
     queue: str
     fact: Told
+    telling: Telling
+    version: str
+    """The HL7 version that the destination gets."""
+    plan: PlanRecord | None = None
+    """What a procedure or an appointment is about."""
     happened_at: datetime
     """When the fact happened (ce_time)."""
     control_id: str
@@ -76,12 +82,12 @@ class Delivery:
     """As it was first sent; absent before the first attempt."""
 
     @property
-    def telling(self) -> Telling:
-        return telling_of(self.fact)
+    def message_type(self) -> str:
+        return self.telling.message_type(self.version)
 
     @property
     def order_id(self) -> UUID | None:
-        return self.fact.order_id
+        return order_id_of(self.fact)
 
     @property
     def exam_key(self) -> str:
@@ -111,21 +117,27 @@ class Policy:
         return min(self.backoff_first * doublings, self.backoff_max) * (1 - self.chance() / 2)
 
 
+def order_id_of(fact: Told) -> UUID | None:
+    """The order that a fact is about, where it is about one."""
+    order_id: UUID | None = getattr(fact, "order_id", None)
+    return order_id
+
+
 def exam_key_of(fact: Told) -> str:
-    """The exam that a fact is about; facts of an order have its id as the exam's key."""
-    key: str = getattr(fact, "exam_key", None) or str(fact.order_id)
-    return key
+    """The exam that a fact is about: of an order its id. Facts of patients are about none, and have their own key."""
+    return getattr(fact, "exam_key", None) or fact.key
 
 
-def write(fact: Told, cause: Envelope, destination: str, now: datetime) -> Delivery:
+def write(telling: Telling, fact: Told, cause: Envelope, receiver: Receiver, now: datetime) -> Delivery:
     """The delivery of a fact to a destination. Its ids follow from both: written twice, it is the same."""
-    telling = telling_of(fact)
-    delivery_id = uuid5(_NAMESPACE, f"{destination}/{telling.kind}/{cause.id}")
+    delivery_id = uuid5(_NAMESPACE, f"{receiver.name}/{telling.kind}/{cause.id}")
     return Delivery(
         delivery_id=delivery_id,
-        destination=destination,
-        queue=str(fact.order_id or exam_key_of(fact)),
+        destination=receiver.name,
+        queue=str(order_id_of(fact) or exam_key_of(fact)),
         fact=fact,
+        telling=telling,
+        version=receiver.version,
         happened_at=cause.time,
         # 80 bits in 16 characters: MSH-10 has at most 20 (v2.5.1 ch. 2.15.9.10).
         control_id="FJ" + base64.b32encode(delivery_id.bytes[:10]).decode(),
@@ -175,7 +187,9 @@ def resent(delivery: Delivery, newest_delivered: int | None, actor: str, now: da
 
 
 def said(before: Delivery, after: Delivery, reason: str) -> Fact | None:
-    """The fact that a step of a delivery makes; none where it only waits on."""
+    """The fact that a step of a delivery makes; none where it only waits on, or where it is about no exam."""
+    if after.telling.kind is DeliveryKind.PATIENTS:
+        return None
     if after.state is State.DELIVERED:
         return DeliveryDelivered(**_common(after))
     if after.state is State.ABANDONED:
@@ -187,7 +201,6 @@ def said(before: Delivery, after: Delivery, reason: str) -> Fact | None:
 
 def _common(delivery: Delivery) -> dict[str, object]:
     report_id, version = delivery.report or (None, None)
-    telling = delivery.telling
     return {
         "site": delivery.fact.site,
         "actor": delivery.actor,
@@ -195,9 +208,9 @@ def _common(delivery: Delivery) -> dict[str, object]:
         "exam_key": delivery.exam_key,
         "order_id": delivery.order_id,
         "destination": delivery.destination,
-        "kind": DeliveryKind(telling.kind),
-        "status": telling.status,
-        "message_type": telling.message_type,
+        "kind": delivery.telling.kind,
+        "status": delivery.telling.status,
+        "message_type": delivery.message_type,
         "control_id": delivery.control_id,
         "report_id": report_id,
         "report_version": version,

@@ -1,4 +1,7 @@
-"""Which facts the EHR is told, and as what (HL7 v2.5.1 tables 0119, 0038, 0123; IHE RAD-3, RAD-128)."""
+"""Which facts others are told, and as what (HL7 v2.5.1 tables 0119, 0038, 0123; IHE RAD-3, RAD-12, RAD-128).
+
+What is told of a plan depends on the plan before it: see `domain/plan.py`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +10,21 @@ from typing import Final
 
 from fj_events import (
     DeliveryKind,
+    ExamCancelled,
     ExamCompleted,
     ExamDiscontinued,
+    ExamMissed,
     ExamPutBack,
+    ExamRescheduled,
+    ExamScheduled,
     ExamStarted,
     Fact,
     OrderCancelled,
+    OrderHeld,
     OrderReinstated,
+    OrderReleased,
+    PatientMerged,
+    PatientUpdated,
     Refused,
     ReportAmended,
     ReportFinalized,
@@ -22,12 +33,20 @@ from fj_events import (
 )
 
 Told = (
-    ExamStarted
+    ExamScheduled
+    | ExamRescheduled
+    | ExamCancelled
+    | ExamMissed
+    | ExamStarted
     | ExamCompleted
     | ExamDiscontinued
     | ExamPutBack
     | OrderReinstated
     | OrderCancelled
+    | OrderHeld
+    | OrderReleased
+    | PatientUpdated
+    | PatientMerged
     | ReportPreliminary
     | ReportFinalized
     | ReportAmended
@@ -35,26 +54,55 @@ Told = (
 )
 """The facts that make a message."""
 
-ORU: Final = "ORU^R01"
-ORM: Final = "ORM^O01"
+OLD: Final = "2.3.1"
+"""The version in which IHE first had its transactions: other message types for some of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A destination that wants something. `version` is the HL7 version that it gets."""
+
+    name: str
+    version: str = "2.5.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a fact is in a message. `control` is ORC-1, `status` ORC-5 of a status message or OBR-25 of a result."""
+    """What a fact is in a message.
+
+    `control` is ORC-1, or the trigger event of SIU and ADT; `status` is ORC-5 of an order, OBR-25 of a result,
+    SCH-25 of an appointment.
+    """
 
     kind: DeliveryKind
-    message_type: str
     control: str
-    status: str
+    status: str = ""
+
+    def message_type(self, version: str) -> str:
+        """MSH-9, by the version that a destination gets."""
+        match self.kind:
+            case DeliveryKind.RESULTS:
+                return "ORU^R01"
+            case DeliveryKind.PROCEDURES if version != OLD:
+                return "OMI^O23"
+            case DeliveryKind.APPOINTMENTS:
+                return f"SIU^{self.control}"
+            case DeliveryKind.PATIENTS:
+                return f"ADT^{_TRIGGERS.get((self.control, version), self.control)}"
+            case _:
+                return "ORM^O01"
+
+
+_TRIGGERS: Final[Mapping[tuple[str, str], str]] = MappingProxyType({("A08", "2.5.1"): "A31"})
+"""Demographics are A08 in RAD-12 of 2.3.1, and A31 in ITI-30 of 2.5.1, where A08 is about a visit."""
 
 
 def _status(control: str, status: str) -> Telling:
-    return Telling(DeliveryKind.STATUS, ORM, control, status)
+    return Telling(DeliveryKind.STATUS, control, status)
 
 
 def _result(status: str) -> Telling:
-    return Telling(DeliveryKind.RESULTS, ORU, "RE", status)
+    return Telling(DeliveryKind.RESULTS, "RE", status)
 
 
 TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
@@ -64,7 +112,11 @@ TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
         ExamDiscontinued: _status("SC", "DC"),
         ExamPutBack: _status("SC", "SC"),
         OrderCancelled: _status("OC", "CA"),
+        OrderHeld: _status("SC", "HD"),
+        OrderReleased: _status("SC", "SC"),
         OrderReinstated: _status("UC", "IP"),
+        PatientUpdated: Telling(DeliveryKind.PATIENTS, "A08"),
+        PatientMerged: Telling(DeliveryKind.PATIENTS, "A40"),
         ReportPreliminary: _result("P"),
         ReportFinalized: _result("F"),
         ReportAmended: _result("C"),
@@ -78,7 +130,7 @@ _UNABLE: Final[Mapping[Refused, Telling]] = MappingProxyType(
 
 
 def telling_of(fact: Told) -> Telling:
-    """What the EHR is told by this fact."""
+    """What placers, and those who want results or patients, are told by this fact."""
     if isinstance(fact, OrderReinstated):
         return _UNABLE.get(fact.refused, TELLINGS[OrderReinstated])
     return TELLINGS[type(fact)]

@@ -50,7 +50,7 @@ class DeliveryView(BaseModel):
             delivery_id=delivery.delivery_id,
             destination=delivery.destination,
             kind=telling.kind,
-            message_type=telling.message_type,
+            message_type=delivery.message_type,
             status=telling.status,
             control_id=delivery.control_id,
             exam_key=delivery.exam_key,

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from fj_bus import Consumer, Tx
 from fj_events import (
     Envelope,
+    ExamCancelled,
     ExamCompleted,
     ExamDiscontinued,
+    ExamMissed,
     ExamPutBack,
+    ExamRescheduled,
+    ExamScheduled,
     ExamStarted,
     OrderCancelled,
     OrderChanged,
@@ -17,7 +21,9 @@ from fj_events import (
     OrderReinstated,
     OrderReleased,
     OrderReopened,
+    PatientMerged,
     PatientRegistered,
+    PatientUnmerged,
     PatientUpdated,
     ReportAmended,
     ReportFinalized,
@@ -31,37 +37,41 @@ from fj_events import (
 )
 from fj_survivors import follow
 
-from ehr_sync_service import handlers
+from ehr_sync_service import handlers, plans
+from ehr_sync_service.domain.plan import Performed
 from ehr_sync_service.domain.records import Report
-from ehr_sync_service.handlers import Wishes
 from ehr_sync_service.ports import Ledger, Projection
+from ehr_sync_service.post import Post, Wishes
 
 
 def subscribe(
     consumer: Consumer, projection: Callable[[Tx], Projection], ledger: Callable[[Tx], Ledger], wishes: Wishes
 ) -> None:
     """Bind every fact. `wishes`: which destinations want which kind of message."""
+
+    def post(tx: Tx) -> Post:
+        return Post(ledger(tx), wishes)
+
     _subscribe_to_records(consumer, projection)
-    follow(consumer)
+    _subscribe_to_patients(consumer, projection, post)
+    _subscribe_to_exams(consumer, projection, post)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
-        await handlers.on_order_cancelled(fact, _cause(tx), projection(tx), ledger(tx), wishes)
+        await handlers.on_order_cancelled(fact, _cause(tx), projection(tx), post(tx))
 
     @consumer.on(OrderReinstated)
     async def _(fact: OrderReinstated, tx: Tx) -> None:
-        await handlers.on_order_reinstated(fact, _cause(tx), projection(tx), ledger(tx), wishes)
+        await handlers.on_order_reinstated(fact, _cause(tx), projection(tx), post(tx))
 
-    async def exam_moved(fact: ExamStarted | ExamCompleted | ExamDiscontinued | ExamPutBack, tx: Tx) -> None:
-        await handlers.on_exam_moved(fact, _cause(tx), ledger(tx), wishes)
+    async def order_paused(fact: OrderHeld | OrderReleased, tx: Tx) -> None:
+        await handlers.on_order_paused(fact, _cause(tx), projection(tx), post(tx))
 
-    consumer.on(ExamStarted)(exam_moved)
-    consumer.on(ExamCompleted)(exam_moved)
-    consumer.on(ExamDiscontinued)(exam_moved)
-    consumer.on(ExamPutBack)(exam_moved)
+    consumer.on(OrderHeld)(order_paused)
+    consumer.on(OrderReleased)(order_paused)
 
     async def report(fact: Report, tx: Tx) -> None:
-        await handlers.on_report(fact, _cause(tx), projection(tx), ledger(tx), wishes)
+        await handlers.on_report(fact, _cause(tx), projection(tx), post(tx))
 
     consumer.on(ReportPreliminary)(report)
     consumer.on(ReportFinalized)(report)
@@ -69,14 +79,53 @@ def subscribe(
     consumer.on(ReportRetracted)(report)
 
 
-def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Projection]) -> None:
-    """The facts that are only kept to be read."""
-
+def _subscribe_to_patients(
+    consumer: Consumer, projection: Callable[[Tx], Projection], post: Callable[[Tx], Post]
+) -> None:
     async def patient(fact: PatientRegistered | PatientUpdated, tx: Tx) -> None:
-        await handlers.on_patient(fact, _cause(tx), projection(tx))
+        await handlers.on_patient(fact, _cause(tx), projection(tx), post(tx))
 
     consumer.on(PatientRegistered)(patient)
     consumer.on(PatientUpdated)(patient)
+
+    async def followed(fact: PatientMerged | PatientUnmerged, tx: Tx) -> None:
+        if isinstance(fact, PatientMerged):
+            await handlers.on_patient_merged(fact, _cause(tx), post(tx))
+
+    follow(consumer, followed)
+
+
+def _subscribe_to_exams(consumer: Consumer, projection: Callable[[Tx], Projection], post: Callable[[Tx], Post]) -> None:
+    async def planned(fact: ExamScheduled | ExamRescheduled, tx: Tx) -> None:
+        await plans.on_planned(fact, _cause(tx), projection(tx), post(tx))
+
+    consumer.on(ExamScheduled)(planned)
+    consumer.on(ExamRescheduled)(planned)
+
+    async def performed(fact: Performed, tx: Tx) -> None:
+        await handlers.on_exam_moved(fact, _cause(tx), post(tx))
+        await plans.on_performed(fact, _cause(tx), projection(tx), post(tx))
+
+    consumer.on(ExamStarted)(performed)
+    consumer.on(ExamCompleted)(performed)
+    consumer.on(ExamDiscontinued)(performed)
+
+    @consumer.on(ExamPutBack)
+    async def _(fact: ExamPutBack, tx: Tx) -> None:
+        await handlers.on_exam_moved(fact, _cause(tx), post(tx))
+        await plans.on_planned(fact, _cause(tx), projection(tx), post(tx))
+
+    @consumer.on(ExamCancelled)
+    async def _(fact: ExamCancelled, tx: Tx) -> None:
+        await plans.on_plan_cancelled(fact, _cause(tx), projection(tx), post(tx))
+
+    @consumer.on(ExamMissed)
+    async def _(fact: ExamMissed, tx: Tx) -> None:
+        await plans.on_missed(fact, _cause(tx), projection(tx), post(tx))
+
+
+def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Projection]) -> None:
+    """The facts that are only kept to be read."""
 
     async def order(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
         await handlers.on_order(fact, _cause(tx), projection(tx))
@@ -84,11 +133,9 @@ def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Project
     consumer.on(OrderPlaced)(order)
     consumer.on(OrderChanged)(order)
 
-    async def order_moved(fact: OrderHeld | OrderReleased | OrderCompleted | OrderReopened, tx: Tx) -> None:
+    async def order_moved(fact: OrderCompleted | OrderReopened, tx: Tx) -> None:
         await handlers.on_order_moved(fact, _cause(tx), projection(tx))
 
-    consumer.on(OrderHeld)(order_moved)
-    consumer.on(OrderReleased)(order_moved)
     consumer.on(OrderCompleted)(order_moved)
     consumer.on(OrderReopened)(order_moved)
 
