@@ -6,7 +6,7 @@ from typing import Final
 import typer
 from fj_local.errors import StackError
 
-from filmjacket.commands import clean_data, demo, dlq, down, exam, import_, logs, status, storage, tail, up
+from filmjacket.commands import clean_data, demo, dlq, down, exam, hl7, import_, logs, status, storage, tail, up
 from filmjacket.terminal import errors
 
 app: Final = typer.Typer(
@@ -26,6 +26,7 @@ app.command("import")(import_.import_)
 app.command("tail")(tail.tail)
 app.command("demo")(demo.demo)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(hl7.app, name="hl7")
 app.add_typer(storage.app, name="storage")
 
 

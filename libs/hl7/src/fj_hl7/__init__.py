@@ -6,7 +6,7 @@ from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refuse
 from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
-from fj_hl7.door import Door, Handler, Intake, Unit
+from fj_hl7.door import Door, Handler, Intake, Outcome, Unit
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
 from fj_hl7.errors import (
     AckCode,
@@ -66,6 +66,7 @@ __all__ = [
     "MllpError",
     "MllpServer",
     "NoAnswer",
+    "Outcome",
     "Place",
     "Precision",
     "Profile",

@@ -51,8 +51,11 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Outcome:
+    """What became of a frame."""
+
     raw: bytes
+    """The application's reply."""
     code: AckCode
     kind: str
     first: Message | None
@@ -61,7 +64,7 @@ class _Answer:
     kept: bool = True
     """Whether the message is in the ledger, taken or refused."""
 
-    def all(self) -> tuple[bytes, ...]:
+    def answers(self) -> tuple[bytes, ...]:
         """What goes out: in enhanced mode what the sender wants of accept acknowledgement and reply."""
         mode = Mode(self.first) if self.first is not None else None
         if self.first is None or mode is None or not mode.enhanced:
@@ -116,20 +119,22 @@ class Door(Generic[U]):
     async def __call__(self, raw: bytes, peer: str) -> tuple[bytes, ...]:
         """The answers to one frame from the address `peer`. Raises nothing but cancellation."""
         started = time.perf_counter()
-        answer = await self._answer(raw, peer)
+        answer = await self.take(raw, peer)
         if answer.code is not AckCode.AA:
             _log.warning("hl7 message refused", door=self.name, peer=peer, kind=answer.kind, code=answer.code)
         metrics.MESSAGES.labels(self.name, answer.kind, answer.code).inc()
         metrics.ANSWER_SECONDS.labels(self.name).observe(time.perf_counter() - started)
-        return answer.all()
+        return answer.answers()
 
-    async def _answer(self, raw: bytes, peer: str) -> _Answer:
+    async def take(self, raw: bytes, peer: str) -> Outcome:
+        """Take or refuse what came in one frame. Raises nothing but cancellation."""
         try:
             messages = self._read(raw, peer)
         except BadMessage as error:
             refused = nack_unreadable(raw, str(error))
             kept = await self._keep(Receipt.unreadable(raw, refused))
-            return _Answer(refused, AckCode.AR, "unreadable", None, kept=kept)
+            wrong = Hl7Error(str(error), ErrorCode.SEGMENT_SEQUENCE_ERROR)
+            return Outcome(refused, AckCode.AR, "unreadable", None, (wrong,), kept)
         first = messages[0]
         try:
             return await self._accept(first, messages, raw)
@@ -141,19 +146,19 @@ class Door(Generic[U]):
             reply = ()
         answer = ack(first, code, *errors, reply=reply)
         kept = await self._keep(Receipt.of(first, raw, answer))
-        return _Answer(answer, code, self._label(first), first, errors, kept)
+        return Outcome(answer, code, self._label(first), first, errors, kept)
 
-    async def _accept(self, first: Message, messages: list[Message], raw: bytes) -> _Answer:
+    async def _accept(self, first: Message, messages: list[Message], raw: bytes) -> Outcome:
         handlers = [self._handler(message) for message in messages]
         answer = ack(first, AckCode.AA)
         entry = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer)))
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
-            return _Answer(entry.stored, AckCode.AA, self._label(first), first)
+            return Outcome(entry.stored, AckCode.AA, self._label(first), first)
         if entry.reused:
             metrics.REUSED_IDS.labels(self.name).inc()
         self._count_irregular(messages)
-        return _Answer(answer, AckCode.AA, self._label(first), first)
+        return Outcome(answer, AckCode.AA, self._label(first), first)
 
     async def _take_all(self, frames: Sequence[_Frame[U]]) -> list[Entry]:
         """All frames in one transaction, or none of them."""

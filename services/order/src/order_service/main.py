@@ -3,20 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
+from fj_doors import Subject, explain_command
 from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from order_service.adapters.early import EarlySweep
 from order_service.adapters.postgres import PostgresOrderBook, PostgresOrders
+from order_service.entrypoints.explain import understood
 from order_service.entrypoints.fhir import service_requests
 from order_service.entrypoints.hl7 import Translator
 from order_service.entrypoints.http import orders_router
 from order_service.entrypoints.kafka import subscribe
-from order_service.entrypoints.mllp import orders_door
+from order_service.entrypoints.mllp import KINDS, orders_door
 from order_service.settings import Settings
 
 SERVICE: Final = "order"
@@ -36,18 +39,24 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         yield consumer
 
 
+def _translator(settings: Settings) -> Translator:
+    return Translator(Sites.load(settings.sites), UUID(settings.patient_namespace.get_secret_value()))
+
+
+def _explained(settings: Settings) -> Subject:
+    return Subject("orders", KINDS, partial(understood, _translator(settings)))
+
+
 async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
-    sites = Sites.load(settings.sites)
-    namespace = UUID(settings.patient_namespace.get_secret_value())
+    translator = _translator(settings)
+    sites, namespace = translator.sites, translator.namespace
     async with consuming(settings) as consumer:
         bus = consumer.bus
         keep = timedelta(days=settings.mllp_retention_days)
         ledger = Ledger(keep=keep)
         sweep = EarlySweep(bus.pool, timedelta(hours=settings.early_wait_hours), keep)
-        door = orders_door(
-            Translator(sites, namespace), bus.unit, PostgresOrders, Intake(ledger, settings.load_profiles())
-        )
+        door = orders_door(translator, bus.unit, PostgresOrders, Intake(ledger, settings.load_profiles()))
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
@@ -69,4 +78,4 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
 
 def main() -> None:
     """The program `order-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming) | explain_command(_explained))

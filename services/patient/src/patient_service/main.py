@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
+from fj_doors import Subject, explain_command
 from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
@@ -14,9 +16,10 @@ from patient_service.adapters.crossing import PostgresCrossReferences
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
 from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
+from patient_service.entrypoints.explain import understood
 from patient_service.entrypoints.http import merges_router, patients_router
 from patient_service.entrypoints.kafka import subscribe
-from patient_service.entrypoints.mllp import Stores, patients_door
+from patient_service.entrypoints.mllp import KINDS, Stores, patients_door
 from patient_service.entrypoints.persons import links_router
 from patient_service.entrypoints.pix import pix_router
 from patient_service.settings import Settings
@@ -35,6 +38,11 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         consumer = Consumer(bus, SERVICE)
         subscribe(consumer, PostgresPatients, PostgresMerges)
         yield consumer
+
+
+def _explained(settings: Settings) -> Subject:
+    namespace = UUID(settings.patient_namespace.get_secret_value())
+    return Subject("patients", KINDS, partial(understood, Sites.load(settings.sites), namespace))
 
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
@@ -66,4 +74,4 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
 
 def main() -> None:
     """The program `patient-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming) | explain_command(_explained))

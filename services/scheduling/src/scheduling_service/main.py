@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_dicom import Peers, Scp, ScpSettings
+from fj_doors import Subject, explain_command
 from fj_hl7 import Intake, Ledger, MllpServer
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
@@ -24,10 +26,11 @@ from scheduling_service.adapters.worklist import PostgresWorklist
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.entrypoints.appointments import appointments_router
+from scheduling_service.entrypoints.explain import understood
 from scheduling_service.entrypoints.free_slots import free_slots_router
 from scheduling_service.entrypoints.http import scheduling_router
 from scheduling_service.entrypoints.kafka import subscribe
-from scheduling_service.entrypoints.mllp import appointments_door
+from scheduling_service.entrypoints.mllp import KINDS, appointments_door
 from scheduling_service.entrypoints.mpps import performed_service
 from scheduling_service.entrypoints.office import Office
 from scheduling_service.entrypoints.performed import Translator
@@ -79,6 +82,10 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
             consumer, with_.schedule, Planner(with_.catalogue, lambda: datetime.now(UTC)), with_.lists, with_.desk
         )
         yield consumer
+
+
+def _explained(settings: Settings) -> Subject:
+    return Subject("appointments", tuple(KINDS), partial(understood, Sites.load(settings.sites)))
 
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
@@ -138,4 +145,4 @@ def _scp(settings: Settings) -> ScpSettings:
 
 def main() -> None:
     """The program `scheduling-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming) | explain_command(_explained))

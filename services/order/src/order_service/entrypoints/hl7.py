@@ -1,6 +1,6 @@
 """ORM^O01, OMG^O19 and OMI^O23 in our own terms (HL7 v2.5.1 ch. 4.4; IHE RAD-2, RAD-4)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -35,12 +35,17 @@ class Translator:
 
     def wishes(self, message: Message) -> list[Said]:
         """Every order of a message. Raises Refusal, which points at what does not fit."""
+        return paired(list(self.each(message)))
+
+    def each(self, message: Message) -> Iterator[Said]:
+        """The groups of a message, one by one, a replacement not yet with what it replaces."""
         site = site_of(message, self.sites)
         patient = _patient(PID.read(message["PID"], message.profile), site)
         groups = message.groups("ORC")
         if not groups:
             raise missing("ORC")
-        return _paired([self._wish(message, group, patient, site) for group in groups])
+        for group in groups:
+            yield self._wish(message, group, patient, site)
 
     def _wish(self, message: Message, group: Group, patient: PatientPhi, site: Site) -> Said:
         reading = OrderReading(message, group, site)
@@ -93,7 +98,7 @@ def _replaces(said: Said) -> bool:
     return known is not None and known.act is Act.REPLACE
 
 
-def _paired(everything: Sequence[Said]) -> list[Said]:
+def paired(everything: Sequence[Said]) -> list[Said]:
     """The wishes, each RP or RU with the RO that follows it. Raises Refusal where one is without the other."""
     paired: list[Said] = []
     for said in everything:

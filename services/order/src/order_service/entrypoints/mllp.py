@@ -39,8 +39,7 @@ def orders_door(
 
 
 def _places(said: Said) -> bool:
-    control = CONTROLS.get(said.wish.control)
-    return control is not None and control.places
+    return CONTROLS[said.wish.control].places
 
 
 async def _not_placed(everything: Sequence[Said], orders: Orders) -> list[Said]:
@@ -51,23 +50,20 @@ async def _not_placed(everything: Sequence[Said], orders: Orders) -> list[Said]:
 
 async def _grant(said: Said, orders: Orders) -> None:
     wish = said.wish
-    control = CONTROLS.get(wish.control)
-    if control is None:
-        text = f"order control {wish.control} is not one of {', '.join(CONTROLS)}"
-        raise _refusal(said, text, ErrorCode.TABLE_VALUE_NOT_FOUND, 1)
+    unable = CONTROLS[wish.control].unable
     try:
         outcome = await commands.grant(wish, orders)
     except NoSuchOrder as error:
-        raise _refusal(said, str(error), ErrorCode.UNKNOWN_KEY_IDENTIFIER, 2, control.unable) from None
+        raise _refusal(said, str(error), ErrorCode.UNKNOWN_KEY_IDENTIFIER, 2, unable) from None
     except NumberTaken as error:
-        raise _refusal(said, str(error), ErrorCode.DUPLICATE_KEY_IDENTIFIER, 2, control.unable) from None
+        raise _refusal(said, str(error), ErrorCode.DUPLICATE_KEY_IDENTIFIER, 2, unable) from None
     except OrderError as error:
-        raise _refusal(said, str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, 1, control.unable) from None
+        raise _refusal(said, str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, 1, unable) from None
     WISHES.labels(outcome).inc()
 
 
-def _refusal(said: Said, text: str, code: ErrorCode, field: int, unable: str | None = None) -> Refusal:
+def _refusal(said: Said, text: str, code: ErrorCode, field: int, unable: str) -> Refusal:
     """The refusal of one order; `unable`: how the reply says so of this order (ORC-1 beside the order's numbers)."""
     orc = said.orc
-    reply = (("ORC", unable, orc.raw(2), orc.raw(3)),) if unable else ()
+    reply = (("ORC", unable, orc.raw(2), orc.raw(3)),)
     return Refusal(AckCode.AE, Hl7Error(text, code, "ORC", orc.sequence, field), reply=reply)

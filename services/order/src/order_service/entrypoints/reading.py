@@ -79,12 +79,17 @@ class OrderReading:
         return _identifier(found, issuer) if found is not None else None
 
     def control(self) -> str:
-        """ORC-1 in the words of table 0119. Raises Refusal where it is empty."""
+        """ORC-1 in the words of table 0119. Raises Refusal where it is empty, or not taken here."""
         said = self.text(Item.ORDER_CONTROL).upper()
         if not said:
             raise missing("ORC", self._group["ORC"].sequence, 1)
-        codes = self._profile.codes.order_control
-        return self._profile.control(said, self.text(Item.ORDER_STATUS).upper()) if codes else said
+        if self._profile.codes.order_control:
+            said = self._profile.control(said, self.text(Item.ORDER_STATUS).upper())
+        if said not in CONTROLS and said != REPLACEMENT:
+            text = f"order control {said} is not one of {', '.join(CONTROLS)}"
+            sequence = self._group["ORC"].sequence
+            raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.TABLE_VALUE_NOT_FOUND, "ORC", sequence, 1))
+        return said
 
     def accession(self) -> tuple[Identifier | None, Identifier | None]:
         """The accession number, and the filler number; what is too long for SH is only the latter."""

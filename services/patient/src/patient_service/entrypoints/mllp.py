@@ -24,6 +24,8 @@ MERGES: Final = ("ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39", "ADT^A40
 """Merges of patients in the words of every version, a number moved to another patient, and a number changed."""
 LINKS: Final = ("ADT^A24", "ADT^A37")
 MOVES: Final = ("ADT^A44", "ADT^A45")
+REPLACES: Final = "ADT^A51"
+KINDS: Final = (*TELLS, *MERGES, *LINKS, *MOVES, REPLACES)
 
 _Take = Callable[[Reader, Tx], Awaitable[None]]
 
@@ -72,7 +74,7 @@ def patients_door(
         **dict.fromkeys(MERGES, each(merge)),
         **dict.fromkeys(MOVES, each(move)),
         **dict.fromkeys(LINKS, each(link)),
-        "ADT^A51": each(change),
+        REPLACES: each(change),
     }
     return Door("patients", kinds, unit, intake)
 

@@ -1,0 +1,32 @@
+"""What the door understands of an ADT message, name by name."""
+
+from collections.abc import Iterator, Mapping
+from uuid import UUID
+
+from fj_hl7 import Message
+from fj_runtime import Sites
+
+from patient_service.domain.patient import News
+from patient_service.entrypoints.adt import Reader
+from patient_service.entrypoints.mllp import LINKS, MERGES, MOVES, REPLACES
+
+
+def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapping[str, object]]:
+    """Each patient, or pair of patients, of the message. Raises Refusal."""
+    adt = Reader.of(message, sites, namespace)
+    if message.kind in {*MERGES, *MOVES}:
+        yield from ({**_names(news.survivor), "prior": news.prior.details.id, "at": news.at} for news in adt.merges())
+    elif message.kind in LINKS:
+        yield from (
+            {**_names(news.one), "other": news.other.details.id, "linked": news.linked, "at": news.at}
+            for news in adt.links()
+        )
+    elif message.kind == REPLACES:
+        yield {**_names(adt.news()), "replaced": adt.replaced_numbers()}
+    else:
+        yield {**_names(adt.news()), "at": adt.at}
+
+
+def _names(news: News) -> dict[str, object]:
+    said = {name: value for name, value in news.details if name != "id" and value}
+    return {"site": news.site, "patient_id": news.details.id, **said}
