@@ -18,6 +18,8 @@ from fj_events.exam import (
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
+    ExamWaitlisted,
+    ExamWaitlistLeft,
     PerformedSeries,
     ScheduledStep,
 )
@@ -121,6 +123,8 @@ __all__ = [
     "ExamRescheduled",
     "ExamScheduled",
     "ExamStarted",
+    "ExamWaitlistLeft",
+    "ExamWaitlisted",
     "Fact",
     "Identifier",
     "InstancesStored",

@@ -153,6 +153,30 @@ class ExamMissed(_Appointed, type="exam.missed.v1", topic="exam-events", key="ex
     reason: str
 
 
+class ExamWaitlisted(_Appointed, type="exam.waitlisted.v1", topic="exam-events", key="exam_key"):
+    """The exam waits for a slot to become free (FHIR R4 appointmentstatus waitlist).
+
+    An appointment, the start or the cancellation of the exam end that without a further fact.
+    """
+
+    priority: Priority
+    since: AwareDatetime
+    after: AwareDatetime | None = None
+    before: AwareDatetime | None = None
+    """In which time the appointment is wanted; absent: any."""
+    station_ae_title: str | None = None
+    """Absent: any station that can do it."""
+    take_up: bool
+    """A slot is booked for it as soon as one is free; else a person does that."""
+    reason: str
+
+
+class ExamWaitlistLeft(_Appointed, type="exam.waitlist_left.v1", topic="exam-events", key="exam_key"):
+    """A person took the exam off the waiting list; it has no appointment."""
+
+    reason: str
+
+
 class ExamBookingRefused(_Appointed, type="exam.booking_refused.v1", topic="exam-events", key="exam_key"):
     """An appointment that was asked for by message could not be booked; nothing else has changed."""
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from fj_events import ExamArrived, ExamMissed, Fact
+from fj_events import ExamArrived, ExamMissed, ExamWaitlistLeft, Fact
 
-from scheduling_service.domain.appointment import Wish, arrive, book, give_up, is_booked, miss
+from scheduling_service.domain.appointment import Wish, arrive, book, give_up, miss, span_of, wait, wait_no_longer
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.errors import NoSuchExam, NoSuchStation, NotFree, NotPossible
 from scheduling_service.domain.exam import Exam
-from scheduling_service.domain.facts import rescheduled
+from scheduling_service.domain.facts import rescheduled, waitlisted
 from scheduling_service.domain.slots import Block
+from scheduling_service.domain.step import StepState
+from scheduling_service.domain.waiting import Waiting
 from scheduling_service.ports import Schedule
 
 
@@ -35,7 +37,7 @@ async def book_exam(key: str, wish: Wish, schedule: Schedule, desk: Desk, *, aga
     after = book(exam, wish, desk.catalogue, desk.zone_of(exam.site))
     if after.steps == exam.steps:
         return exam
-    if is_booked(exam) != again:
+    if exam.is_booked != again:
         raise NotPossible("moved: it has no appointment" if again else "booked: it has an appointment", exam.state)
     return await keep_booked(exam, after, schedule)
 
@@ -47,14 +49,39 @@ async def keep_booked(before: Exam, after: Exam, schedule: Schedule) -> Exam:
     return _said(after, *plan_facts(before, after), schedule=schedule)
 
 
-async def give_up_appointment(key: str, because: str, schedule: Schedule) -> Exam:
-    """The appointment is cancelled, the exam is not. Raises NoSuchExam, NotPossible."""
+async def keep_planned(before: Exam, after: Exam, schedule: Schedule, *facts: Fact) -> Exam:
+    """Keep an exam whose plan or turn has changed, and tell the others: these facts, then that it waits."""
+    await schedule.save(after)
+    waits = waitlisted(before, after, after.ordered) if after.ordered else ()
+    return _said(after, *facts, *waits, schedule=schedule)
+
+
+async def give_up_appointment(key: str, because: str, waiting: Waiting | None, schedule: Schedule) -> Exam:
+    """The appointment is cancelled, the exam is not: it waits for another one, unless nobody wants that.
+
+    It is not given the time again that it has just lost. Raises NoSuchExam, NotPossible.
+    """
     exam = await exam_in_hand(key, schedule)
-    if not is_booked(exam):
+    if not exam.is_booked:
         raise NotPossible("given up: it has no appointment", exam.state)
     after = give_up(exam, because)
-    await schedule.save(after)
-    return _said(after, *plan_facts(exam, after), schedule=schedule)
+    if waiting is not None:
+        lost = span_of(exam.steps[-1].plan).end
+        after = wait(after, waiting.model_copy(update={"after": waiting.after or lost}))
+    return await keep_planned(exam, after, schedule, *plan_facts(exam, after))
+
+
+async def put_on_waiting_list(key: str, waiting: Waiting, schedule: Schedule) -> Exam:
+    """Somebody wants an appointment that there is not. Raises NoSuchExam, NotPossible."""
+    exam = await exam_in_hand(key, schedule)
+    return await keep_planned(exam, wait(exam, waiting), schedule)
+
+
+async def take_off_waiting_list(key: str, reason: str, schedule: Schedule) -> Exam:
+    """Nobody wants an appointment for it any more. Raises NoSuchExam, NotPossible."""
+    exam = await exam_in_hand(key, schedule)
+    left = (ExamWaitlistLeft(**about, reason=reason) for about in _appointed(exam))
+    return await keep_planned(exam, wait_no_longer(exam), schedule, *left)
 
 
 async def exam_arrived(key: str, at: datetime, schedule: Schedule) -> Exam:
@@ -64,17 +91,29 @@ async def exam_arrived(key: str, at: datetime, schedule: Schedule) -> Exam:
     return _said(exam, *(ExamArrived(**about, arrived_at=at) for about in _appointed(exam)), schedule=schedule)
 
 
-async def exam_missed(key: str, reason: str, schedule: Schedule) -> Exam:
-    """The patient did not come. Raises NoSuchExam, NotPossible."""
-    exam = miss(await exam_in_hand(key, schedule))
-    await schedule.save(exam)
-    return _said(exam, *missed_facts(exam, reason), schedule=schedule)
+async def exam_missed(key: str, reason: str, waiting: Waiting | None, schedule: Schedule) -> Exam:
+    """The patient did not come; the exam waits for another appointment, unless nobody wants that.
+
+    Raises NoSuchExam, NotPossible.
+    """
+    exam = await exam_in_hand(key, schedule)
+    missed = miss(exam)
+    after = missed if waiting is None else wait(missed, waiting)
+    return await keep_planned(exam, after, schedule, *missed_facts(after, reason))
 
 
-async def block_station(block: Block, schedule: Schedule, desk: Desk) -> None:
-    """Keep a station from being booked for a while. Raises NoSuchStation, NotFree."""
+async def block_station(block: Block, schedule: Schedule, desk: Desk, *, displace: bool) -> None:
+    """Keep a station from being booked for a while. With `displace`, whoever is booked for that time waits for another.
+
+    Raises NoSuchStation, NotFree.
+    """
     if desk.catalogue.station(block.station_ae_title, block.site) is None:
         raise NoSuchStation
+    because = f"{block.station_ae_title} is not to be had: {block.reason}"
+    for exam in await schedule.booked_at(block) if displace else ():
+        if exam.state is StepState.SCHEDULED:
+            after = wait(give_up(exam, because), Waiting(since=desk.clock(), reason=because))
+            await keep_planned(exam, after, schedule, *plan_facts(exam, after))
     if not await schedule.block(block):
         raise NotFree("taken")
 

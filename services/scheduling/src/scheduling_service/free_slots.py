@@ -6,13 +6,14 @@ from datetime import UTC, timedelta
 from itertools import islice
 from typing import Final, TypeAlias
 
-from scheduling_service.appointments import Desk, exam_in_hand, keep_booked
-from scheduling_service.domain.appointment import Wish, book, is_booked
+from scheduling_service.appointments import Desk, exam_in_hand, keep_booked, keep_planned
+from scheduling_service.domain.appointment import Wish, book, wait
 from scheduling_service.domain.catalogue import Station, StepTemplate
-from scheduling_service.domain.errors import NoSlot, NoSuchExam, NoSuchProcedure, NoSuchStation, NotPossible
+from scheduling_service.domain.errors import NoSuchExam, NoSuchProcedure, NoSuchStation, NotPossible
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.planning import templates
 from scheduling_service.domain.slots import Search, Slot, Span, free_spans, open_spans, slots
+from scheduling_service.domain.waiting import Waiting
 from scheduling_service.ports import ExamBook, Rooms, Schedule
 
 HORIZON: Final = timedelta(days=28)
@@ -39,21 +40,39 @@ async def slots_of_exam(key: str, search: Search, book_: ExamBook, rooms: Rooms,
 
 
 async def book_next(key: str, search: Search, because: str, schedule: Schedule, desk: Desk) -> Exam:
-    """Make the appointment of an exam at the next free slot for all its steps.
+    """Make the appointment of an exam at the next free slot for all its steps; without one, it waits for one.
 
-    Its rooms are held while it is looked for: whoever wants one of them at this instant waits, and finds the next one.
-    Raises NoSuchExam, NotPossible, NoSuchStation, NoSlot.
+    Raises NoSuchExam, NotPossible, NoSuchStation.
     """
     exam = await exam_in_hand(key, schedule)
+    if exam.is_booked:
+        raise NotPossible("booked: it has an appointment", exam.state)
     if exam.ordered is None or not exam.is_waiting:
         raise NotPossible("booked", exam.state)
-    if is_booked(exam):
-        raise NotPossible("booked: it has an appointment", exam.state)
+    booked = await booked_next(exam, search, because, schedule, desk)
+    if booked is not None:
+        return booked
+    waiting = Waiting(
+        since=desk.clock(),
+        reason="no slot was free",
+        after=search.after,
+        before=search.before,
+        station_ae_title=search.station_ae_title,
+    )
+    return await keep_planned(exam, wait(exam, waiting), schedule)
+
+
+async def booked_next(exam: Exam, search: Search, because: str, schedule: Schedule, desk: Desk) -> Exam | None:
+    """An exam with its appointment at the next free slot, kept and told; None where there is none.
+
+    Its rooms are held while it is looked for: whoever wants one of them at this instant waits, and finds the next one.
+    Raises NoSuchStation.
+    """
     found = await _search(
         templates(exam, desk.catalogue), replace(search, site=exam.site), schedule.hold_stations, desk
     )
     if not found:
-        raise NoSlot
+        return None
     slot = found[0]
     stations = tuple(place.station.ae_title for place in slot)
     wish = Wish(starts_at=slot[0].span.start, stations=stations, because=because)

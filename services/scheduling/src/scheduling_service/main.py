@@ -22,6 +22,7 @@ from scheduling_service.adapters.catalogue import load_catalogue
 from scheduling_service.adapters.instance_lists import StoredInstanceLists
 from scheduling_service.adapters.occupied import PostgresRooms
 from scheduling_service.adapters.postgres import PostgresSchedule
+from scheduling_service.adapters.waiting import PostgresWaitingList
 from scheduling_service.adapters.worklist import PostgresWorklist
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.catalogue import Catalogue
@@ -34,14 +35,18 @@ from scheduling_service.entrypoints.mllp import KINDS, appointments_door
 from scheduling_service.entrypoints.mpps import performed_service
 from scheduling_service.entrypoints.office import Office
 from scheduling_service.entrypoints.performed import Translator
+from scheduling_service.entrypoints.waiting import waiting_router
 from scheduling_service.entrypoints.worklist import worklist_service
 from scheduling_service.handlers import Planner
 from scheduling_service.settings import Settings
+from scheduling_service.waiting import TakingUp
 
 SERVICE: Final = "scheduling"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "scheduling_service")
 _RETENTION_SECONDS: Final = 3600.0
+_FREED_SECONDS: Final = 2.0
+_WAITING_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
                 Scp("worklist", _scp(settings), services, Peers.load(settings.peers)),
                 *_appointments(settings, bus, with_),
             ),
-            "consumer": (consumer,),
+            "consumer": (consumer, *_taking_up(settings, bus, with_)),
             "relay": (Relay(bus),),
         }
         office = Office(bus.unit, with_.schedule, PostgresExamBook(bus.pool), PostgresRooms(bus.pool), with_.desk)
@@ -112,6 +117,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             scheduling_router(PostgresExamBook(bus.pool), with_.catalogue, bus.unit, with_.schedule, with_.lists),
             appointments_router(office),
             free_slots_router(office),
+            waiting_router(office, PostgresWaitingList(bus.pool)),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
@@ -129,6 +135,18 @@ def _appointments(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part
         MllpServer("appointments", settings.mllp_host, settings.mllp_port, door),
         Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
         Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, days)),
+    )
+
+
+def _taking_up(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part, ...]:
+    """Slots for those who wait."""
+    if not settings.take_up:
+        return ()
+    notice = timedelta(minutes=settings.notice_minutes)
+    taking_up = TakingUp(PostgresWaitingList(bus.pool), bus.unit, with_.schedule, with_.desk, notice)
+    return (
+        Periodic("freed slots", _FREED_SECONDS, taking_up.where_freed, seconds_max=600),
+        Periodic("waiting list", _WAITING_SECONDS, taking_up.everywhere, seconds_max=600),
     )
 
 

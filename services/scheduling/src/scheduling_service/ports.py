@@ -13,6 +13,7 @@ from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import Step
 from scheduling_service.domain.study import Study
+from scheduling_service.domain.waiting import Freed
 from scheduling_service.domain.worklist import Item, Query
 
 
@@ -56,6 +57,9 @@ class Schedule(Protocol):
 
     async def book(self, exam: Exam) -> bool:
         """Keep an exam with its appointments. False, and nothing kept, when a slot is taken, be it at this instant."""
+
+    async def booked_at(self, station: Block) -> list[Exam]:
+        """The exams that have an appointment in the time, and at the station, of a block to be."""
 
     async def hold_stations(self, site: str, ae_titles: Collection[str], within: Span) -> Mapping[str, list[Span]]:
         """When these stations are booked or blocked; nobody else gives their times away until the end."""
@@ -111,6 +115,19 @@ class Rooms(Protocol):
 
     async def blocks(self, site: str | None, ae_title: str | None, within: Span) -> list[Block]:
         """When stations are blocked, by start."""
+
+
+class WaitingList(Protocol):
+    """The exams that wait for a slot, read outside of any transaction."""
+
+    async def find(self, site: str | None, limit: int) -> list[Exam]:
+        """The most urgent first, then who has waited longest."""
+
+    async def freed(self) -> list[Freed]:
+        """Where times became free since that was last looked at."""
+
+    async def looked_at(self, freed: Sequence[Freed]) -> None:
+        """Forget these."""
 
 
 class InstanceLists(Protocol):

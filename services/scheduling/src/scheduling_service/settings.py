@@ -28,6 +28,10 @@ class Settings(DoorSettings):
     """At once, in this process."""
     worklist_max: int = Field(default=20_000, ge=1)
     """Steps that one worklist query may match; a query that more match is refused (A700H)."""
+    take_up: bool = True
+    """Who waits for a slot is given one as soon as it is free; else only by a person."""
+    notice_minutes: int = Field(default=120, ge=0)
+    """How long before it a patient has to know of an appointment that the waiting list gives them."""
     catalogue: Path | None = None
     """YAML file of procedures and stations; absent: the one that comes with the service."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")

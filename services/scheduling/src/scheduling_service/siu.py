@@ -7,7 +7,7 @@ from uuid import UUID
 from fj_events import ExamBookingRefused, OrderChanged, OrderPlaced
 
 from scheduling_service.appointments import Desk, missed_facts, plan_facts
-from scheduling_service.domain.appointment import Wish, book, give_up, is_booked, miss
+from scheduling_service.domain.appointment import Wish, book, give_up, miss
 from scheduling_service.domain.errors import NotFree, SchedulingError
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.news import News, Told, names_of
@@ -69,7 +69,7 @@ async def _apply(news: News, exam: Exam, schedule: Schedule, desk: Desk) -> None
 
 
 async def _give_up(exam: Exam, schedule: Schedule) -> None:
-    if not is_booked(exam):
+    if not exam.is_booked:
         return
     after = give_up(exam, f"{BECAUSE} gave the appointment up")
     await schedule.save(after)

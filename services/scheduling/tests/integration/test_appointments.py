@@ -116,7 +116,7 @@ async def test_who_is_here_is_seen_as_arrived_and_who_is_missed_not_at_all(
     assert (await desk.books(other, NOON + timedelta(days=2))).status_code == 200
     assert (await desk.books(away, NOON + timedelta(days=3))).json()["state"] == "SCHEDULED"
     assert len(await modality.sees(away)) == 1
-    assert await said(log, away, 4) == ["scheduled", "rescheduled", "missed", "rescheduled"]
+    assert await said(log, away, 5) == ["scheduled", "rescheduled", "missed", "waitlisted", "rescheduled"]
     await modality.begins(in_progress(here))
     assert await said(log, here, 3) == ["scheduled", "arrived", "started"]
 
@@ -128,7 +128,7 @@ async def test_a_missed_exam_that_is_performed_after_all_has_started(
     await planned(feed, modality, order)
     await desk.does("miss", order)
     await modality.begins(in_progress(order))
-    assert await said(log, order, 3) == ["scheduled", "missed", "started"]
+    assert await said(log, order, 4) == ["scheduled", "missed", "waitlisted", "started"]
     assert (await desk.books(order, NOON)).status_code == 409
 
 

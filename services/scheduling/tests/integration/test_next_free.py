@@ -127,16 +127,16 @@ async def test_several_steps_on_several_machines_with_a_pause_between(
     assert places(booked) == [("NM1", "2026-09-02T04:50:00Z"), ("PT1", "2026-09-02T06:00:00Z")]
 
 
-async def test_nothing_free_in_the_time_that_was_asked_for_is_told_and_nothing_is_booked(
+async def test_nothing_free_in_the_time_that_was_asked_for_is_told_and_the_exam_waits(
     feed: Feed, modality: Modality, desk: Desk
 ) -> None:
     order = an_order(procedure={"code": "UPTAKE", "system": "L"})
     await planned(feed, modality, order)
     evening = datetime.fromisoformat("2026-09-04T13:00:00+02:00")
     window = {"after": evening.isoformat(), "before": (evening + timedelta(hours=6)).isoformat()}
-    refused = await desk.does("book-next", order, **window)
-    assert (refused.status_code, refused.json()["detail"]) == (409, "no station is free for it in that time")
-    assert refused.headers["content-type"] == "application/problem+json"
+    answer = await desk.does("book-next", order, **window)
+    assert (answer.status_code, [step["booked"] for step in answer.json()["steps"]]) == (202, [False, False])
+    assert answer.json()["waiting_since"] is not None
     assert await desk.offered(order, evening, before=window["before"]) == []
     assert await desk.offered(order, evening, before=(evening - timedelta(hours=1)).isoformat()) == []
     assert await desk.offered(order, evening, station="CT1") == 404
@@ -152,7 +152,7 @@ async def test_others_are_told_what_a_new_plan_means_for_the_appointment(
     assert (await desk.does("give-up", order, reason="machine broken")).status_code == 409
     assert (await desk.does("book-next", order, after=at.isoformat())).status_code == 200
     assert (await desk.does("move", order, starts_at=(at + timedelta(hours=1)).isoformat())).status_code == 200
-    given_up = await desk.does("give-up", order, reason="machine broken")
+    given_up = await desk.does("give-up", order, reason="machine broken", wait=False)
     assert [step["booked"] for step in given_up.json()["steps"]] == [False]
     records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=4)
     assert [record.body.get("appointment") for record in records] == [None, "booked", "moved", "given_up"]

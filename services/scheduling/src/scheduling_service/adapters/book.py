@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fj_runtime.database import Pool
 
 # With who the patient is after a merge; without one, as the order says.
-_SHOWN: Final = EXAMS.replace(
+SHOWN: Final = EXAMS.replace(
     "\n  FROM exam e",
     """,
        (SELECT coalesce(nullif(p.patient, '{}'), survivor_details(w))::text
@@ -22,7 +22,7 @@ _SHOWN: Final = EXAMS.replace(
          WHERE w <> e.patient_id) AS survivor
   FROM exam e""",
 )
-_FIND: Final = f"""{_SHOWN}
+_FIND: Final = f"""{SHOWN}
  WHERE ($1::text IS NULL OR e.site = $1) AND ($2::text IS NULL OR e.state = $2)
    AND ($3::uuid IS NULL OR e.order_id = $3 OR e.linked_to = $3)
    AND ($4::text IS NULL OR e.accession_number = $4)
@@ -48,8 +48,8 @@ class PostgresExamBook:
         self._pool = pool
 
     async def read(self, key: str) -> Exam | None:
-        row = await self._pool.fetchrow(f"{_SHOWN} WHERE e.exam_key = $1", key)
-        return None if row is None else _shown(row)
+        row = await self._pool.fetchrow(f"{SHOWN} WHERE e.exam_key = $1", key)
+        return None if row is None else shown(row)
 
     async def find(self, wanted: Wanted, limit: int) -> list[Exam]:
         rows = await self._pool.fetch(
@@ -61,7 +61,7 @@ class PostgresExamBook:
             wanted.study_instance_uid,
             limit,
         )
-        return [_shown(row) for row in rows]
+        return [shown(row) for row in rows]
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         rows = await self._pool.fetch(
@@ -77,7 +77,8 @@ class PostgresExamBook:
         return [(row["exam_key"], step_of(row["state"], row["plan"], booked=row["booked"])) for row in rows]
 
 
-def _shown(row: Record) -> Exam:
+def shown(row: Record) -> Exam:
+    """A row of SHOWN."""
     exam = exam_of(row)
     if row["survivor"] is None or exam.ordered is None:
         return exam

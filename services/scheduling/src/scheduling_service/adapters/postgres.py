@@ -1,17 +1,20 @@
 """Exams in PostgreSQL, inside the transaction of a fact or a command."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, time
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from asyncpg import Range
 from fj_bus import Tx
 from fj_events import Fact, PatientPhi, Uid
 
-from scheduling_service.adapters import awaited
+from scheduling_service.adapters import awaited, patients
+from scheduling_service.adapters import performed as performed_steps
 from scheduling_service.adapters.locks import LOCK, hashed
 from scheduling_service.adapters.occupied import free_again, hold, keep_free, occupy
+from scheduling_service.adapters.performed import names_of
 from scheduling_service.adapters.records import EXAMS, exam_columns, exam_of, worklist_rows
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.news import News
@@ -43,6 +46,11 @@ _OPEN_OF: Final = """
 SELECT exam_key FROM exam
  WHERE exam_key IN (SELECT exam_key FROM worklist WHERE patient_id = $1) ORDER BY exam_key FOR UPDATE
 """
+_BOOKED_AT: Final = """
+SELECT exam_key FROM exam
+ WHERE exam_key IN (SELECT exam_key FROM occupied WHERE site = $1 AND station_ae_title = $2 AND period && $3)
+ ORDER BY exam_key FOR UPDATE
+"""
 _OPEN_UNDER: Final = """
 SELECT exam_key FROM exam
  WHERE patient_id = $1 AND EXISTS (SELECT FROM step WHERE step.exam_key = exam.exam_key AND step.state = 'SCHEDULED')
@@ -54,25 +62,17 @@ SELECT exam_key FROM exam
  ORDER BY exam_key FOR UPDATE
 """
 _READ: Final = f"{EXAMS} WHERE e.exam_key = ANY($1) ORDER BY e.exam_key"
-_SURROUNDINGS: Final = """
-WITH mine AS (SELECT study_instance_uid, study FROM study WHERE order_id = $1)
-SELECT 'study' AS kind, study::text AS text, NULL AS created_at, study_instance_uid AS uid FROM mine
-UNION ALL
-SELECT 'performed', performed::text, created_at, sop_instance_uid FROM performed_step
- WHERE NOT is_ordered
-   AND (study_uids && ($2 || ARRAY(SELECT study_instance_uid FROM mine)) OR accession_numbers && $3 OR step_ids && $4)
- ORDER BY kind, created_at, uid
-"""
 # All that an exam is, in one statement: its row, steps, links to performed steps, and what it has on the worklist.
 _SAVE: Final = """
 WITH kept AS (
     INSERT INTO exam (exam_key, site, order_id, study_instance_uid, ordered_study_uid, accession_number, patient_id,
-                      state, linked_to, ordered, recorded_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $19)
+                      state, linked_to, ordered, waits_since, waits_urgency, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $18, $19, $21)
     ON CONFLICT (exam_key) DO UPDATE
        SET study_instance_uid = excluded.study_instance_uid, ordered_study_uid = excluded.ordered_study_uid,
            accession_number = excluded.accession_number, patient_id = excluded.patient_id, state = excluded.state,
-           linked_to = excluded.linked_to, ordered = excluded.ordered, changed_at = now()
+           linked_to = excluded.linked_to, ordered = excluded.ordered, waits_since = excluded.waits_since,
+           waits_urgency = excluded.waits_urgency, changed_at = now()
 ), steps_gone AS (
     DELETE FROM step WHERE exam_key = $1 AND number >= cardinality($11::text[])
 ), steps AS (
@@ -86,11 +86,11 @@ WITH kept AS (
 ), linked AS (
     INSERT INTO exam_performed (exam_key, sop_instance_uid) SELECT $1, unnest($17::text[]) ON CONFLICT DO NOTHING
 ), given_back AS (
-    DELETE FROM occupied WHERE exam_key = $1 AND number <> ALL($20::smallint[])
+    DELETE FROM occupied WHERE exam_key = $1 AND number <> ALL($22::smallint[])
 ), ordered AS (
     UPDATE performed_step SET is_ordered = true WHERE sop_instance_uid = ANY($17::text[]) AND $10::jsonb IS NOT NULL
 )
-DELETE FROM worklist WHERE exam_key = $1 AND number >= $18
+DELETE FROM worklist WHERE exam_key = $1 AND number >= $20
 """
 _FILL_WORKLIST: Final = """
 INSERT INTO worklist (exam_key, number, site, urgency, starts_local, station_ae_title, modality, step_id, patient_id,
@@ -104,35 +104,6 @@ ON CONFLICT (exam_key, number) DO UPDATE
        patient_names = excluded.patient_names, accession_number = excluded.accession_number,
        requested_procedure_id = excluded.requested_procedure_id, study_instance_uid = excluded.study_instance_uid,
        item = excluded.item
-"""
-_ADD_PERFORMED: Final = """
-INSERT INTO performed_step (sop_instance_uid, study_uids, accession_numbers, step_ids, performed)
-VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
-"""
-_PERFORMED: Final = "SELECT performed::text FROM performed_step WHERE sop_instance_uid = $1 FOR NO KEY UPDATE"
-_SAVE_PERFORMED: Final = "UPDATE performed_step SET performed = $2, changed_at = now() WHERE sop_instance_uid = $1"
-_SAVE_STUDY: Final = """
-INSERT INTO study (study_instance_uid, order_id, study) VALUES ($1, $2, $3)
-ON CONFLICT (study_instance_uid) DO UPDATE SET order_id = excluded.order_id, study = excluded.study
-"""
-# Holds the patient until the end, so that a new name meets every exam that was planned under the old one.
-_HOLD: Final = """
-INSERT INTO patient (patient_id, patient) SELECT id, '{}' FROM unnest($1::uuid[]) AS id ORDER BY id
-ON CONFLICT (patient_id) DO UPDATE SET patient_id = excluded.patient_id
-"""
-_WHOSE: Final = """
-SELECT survivor_of($1, coalesce((SELECT recorded_at FROM exam WHERE exam_key = $2), $3))
-"""
-_NAMED_AS: Final = """
-SELECT named_as($1, coalesce((SELECT recorded_at FROM exam WHERE exam_key = $2), $3)) AS id
-"""
-_PATIENT: Final = """
-SELECT CASE WHEN patient = '{}' THEN coalesce(survivor_details(patient_id), patient) ELSE patient END::text
-  FROM patient WHERE patient_id = $1
-"""
-_SAVE_PATIENT: Final = """
-INSERT INTO patient (patient_id, patient) VALUES ($1, $2)
-ON CONFLICT (patient_id) DO UPDATE SET patient = excluded.patient
 """
 _OPEN_STEPS: Final = """
 SELECT station_ae_title, count(*) AS steps FROM worklist
@@ -155,7 +126,7 @@ class PostgresSchedule:
         return next(iter(await self._exams(_EXAM, key)), None)
 
     async def exams_like(self, performed: PerformedStep) -> list[Exam]:
-        return await self._exams(_LIKE, *_names_of(performed))
+        return await self._exams(_LIKE, *names_of(performed))
 
     async def open_exams_of(self, patient_id: UUID) -> list[Exam]:
         return await self._exams(_OPEN_OF, patient_id)
@@ -169,22 +140,10 @@ class PostgresSchedule:
     async def surroundings(self, exam: Exam) -> Surroundings:
         if exam.ordered is None:
             return Surroundings([], [])
-        details = exam.ordered.details
-        ids = await self._tx.connection.fetch(_NAMED_AS, details.patient_id, exam.key, self._said_at)
-        found = Surroundings([], [], frozenset(row["id"] for row in ids))
-        rows = await self._tx.connection.fetch(
-            _SURROUNDINGS,
-            exam.ordered.order_id,
-            [details.study_instance_uid],
-            [details.accession_number.value],
-            [step.step_id for step in exam.steps],
-        )
-        for row in rows:
-            if row["kind"] == "study":
-                found.studies.append(_study(row["text"]))
-            else:
-                found.loose_ends.append(_performed(row["text"]))
-        return found
+        connection, patient_id = self._tx.connection, exam.ordered.details.patient_id
+        ids = await patients.named_as(connection, patient_id, exam.key, self._said_at)
+        step_ids = [step.step_id for step in exam.steps]
+        return Surroundings(*await performed_steps.surroundings(connection, exam.ordered, step_ids), ids)
 
     async def save(self, exam: Exam) -> None:
         waiting = await self._waiting(exam)
@@ -209,6 +168,10 @@ class PostgresSchedule:
         await self.save(exam)
         return True
 
+    async def booked_at(self, station: Block) -> list[Exam]:
+        period = Range(station.span.start, station.span.end)
+        return await self._exams(_BOOKED_AT, station.site, station.station_ae_title, period)
+
     async def hold_stations(self, site: str, ae_titles: Collection[str], within: Span) -> Mapping[str, list[Span]]:
         return await hold(self._tx.connection, site, ae_titles, within)
 
@@ -219,36 +182,25 @@ class PostgresSchedule:
         return await free_again(self._tx.connection, block_id)
 
     async def performed(self, sop_instance_uid: Uid) -> PerformedStep | None:
-        text = await self._tx.connection.fetchval(_PERFORMED, sop_instance_uid)
-        return None if text is None else _performed(text)
+        return await performed_steps.read(self._tx.connection, sop_instance_uid)
 
     async def add_performed(self, performed: PerformedStep) -> bool:
-        status = await self._tx.connection.execute(
-            _ADD_PERFORMED, performed.sop_instance_uid, *_names_of(performed), _json(performed)
-        )
-        return bool(status == "INSERT 0 1")
+        return await performed_steps.add(self._tx.connection, performed)
 
     async def save_performed(self, performed: PerformedStep) -> None:
-        await self._tx.connection.execute(_SAVE_PERFORMED, performed.sop_instance_uid, _json(performed))
+        await performed_steps.save(self._tx.connection, performed)
 
     async def study(self, study_instance_uid: Uid) -> Study:
-        text = await self._tx.connection.fetchval(
-            "SELECT study::text FROM study WHERE study_instance_uid = $1 FOR UPDATE", study_instance_uid
-        )
-        return Study(study_instance_uid=study_instance_uid) if text is None else _study(text)
+        return await performed_steps.read_study(self._tx.connection, study_instance_uid)
 
     async def save_study(self, study: Study) -> None:
-        text = study.model_dump_json(exclude_none=True)
-        await self._tx.connection.execute(_SAVE_STUDY, study.study_instance_uid, study.order_id, text)
+        await performed_steps.save_study(self._tx.connection, study)
 
     async def hold_patients(self, *patient_ids: UUID) -> None:
-        await self._tx.connection.execute(_HOLD, sorted(set(patient_ids)))
+        await patients.hold(self._tx.connection, *patient_ids)
 
     async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
-        # With those whose exams will show it: they are held in one order everywhere.
-        ids = await self._tx.connection.fetch("SELECT ids_of($1) AS id", patient_id)
-        await self.hold_patients(patient_id, *(row["id"] for row in ids))
-        await self._tx.connection.execute(_SAVE_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
+        await patients.save(self._tx.connection, patient_id, patient)
 
     async def open_steps(self, site: str, ae_titles: Collection[str], day: datetime) -> Mapping[str, int]:
         midnight = datetime.combine(day.astimezone(self._zone_of(site)), time.min)
@@ -266,43 +218,11 @@ class PostgresSchedule:
         """What the exam has on the worklist."""
         if exam.ordered is None or not any(step.state in ON_WORKLIST for step in exam.steps):
             return []
-        survivor_id = await self._survivor_of(exam.key, exam.ordered.details.patient_id)
-        text = await self._tx.connection.fetchval(_PATIENT, survivor_id)
-        current = PatientPhi.model_validate_json(text, extra="ignore")
+        whose = exam.ordered.details.patient_id
+        survivor_id, current = await patients.whose(self._tx.connection, whose, exam.key, self._said_at)
         return items(exam, current, self._zone_of(exam.site), survivor_id)
-
-    async def _survivor_of(self, exam_key: str, patient_id: UUID) -> UUID:
-        """Whose an exam is, held until the end together with whom its order names; a merge may be quicker than that."""
-        asked = (_WHOSE, patient_id, exam_key, self._said_at)
-        found: UUID = await self._tx.connection.fetchval(*asked)
-        await self.hold_patients(patient_id, found)
-        survivor_id: UUID = await self._tx.connection.fetchval(*asked)
-        if survivor_id != found:
-            await self.hold_patients(survivor_id)
-        return survivor_id
 
     @property
     def _said_at(self) -> datetime:
         """When the fact at hand became one."""
         return self._tx.cause.time if self._tx.cause else datetime.now(UTC)
-
-
-def _names_of(performed: PerformedStep) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    references = performed.references
-    return (
-        [uid for each in references for uid in each.study_uids],
-        [each.accession_number for each in references if each.accession_number],
-        [each.step_id for each in references if each.step_id],
-    )
-
-
-def _json(performed: PerformedStep) -> str:
-    return performed.model_dump_json(exclude_none=True)
-
-
-def _performed(text: str) -> PerformedStep:
-    return PerformedStep.model_validate_json(text, extra="ignore")
-
-
-def _study(text: str) -> Study:
-    return Study.model_validate_json(text, extra="ignore")

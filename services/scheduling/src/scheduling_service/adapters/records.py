@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from scheduling_service.domain.exam import Exam, Ordered
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.step import Step, StepState
+from scheduling_service.domain.waiting import Waiting
 from scheduling_service.domain.worklist import Item, folded, name_groups
 
 EXAMS = """
@@ -33,6 +34,7 @@ class Planned(BaseModel):
     procedure: CodedConcept
     planned_because: str
     held: bool = False
+    waiting: Waiting | None = None
 
     @classmethod
     def of(cls, ordered: Ordered) -> "Planned":
@@ -42,6 +44,7 @@ class Planned(BaseModel):
             procedure=ordered.procedure,
             planned_because=ordered.planned_because,
             held=ordered.held,
+            waiting=ordered.waiting,
         )
 
 
@@ -64,7 +67,7 @@ def exam_of(row: Record) -> Exam:
 
 
 def exam_columns(exam: Exam) -> tuple[object, ...]:
-    """The row of an exam, its steps as columns, and the UIDs of what was performed for it."""
+    """The row of an exam, its steps as columns, the UIDs of what was performed for it, its turn on the waiting list."""
     ordered = exam.ordered
     details = ordered.details if ordered else None
     plans = [step.plan for step in exam.steps]
@@ -86,6 +89,8 @@ def exam_columns(exam: Exam) -> tuple[object, ...]:
         [plan.starts_at for plan in plans],
         [plan.model_dump_json(exclude_none=True) for plan in plans],
         [each.sop_instance_uid for each in exam.performed],
+        exam.waits.since if exam.waits else None,
+        details.priority.rank if details and exam.waits else None,
     )
 
 
@@ -127,4 +132,5 @@ def _ordered(order_id: UUID, text: str) -> Ordered:
         procedure=planned.procedure,
         planned_because=planned.planned_because,
         held=planned.held,
+        waiting=planned.waiting,
     )

@@ -9,10 +9,11 @@ from fj_events import ScheduledStep
 
 from scheduling_service.domain.catalogue import Catalogue, Station
 from scheduling_service.domain.errors import NoSuchStation, NotFree, NotPossible
-from scheduling_service.domain.exam import Exam
+from scheduling_service.domain.exam import WAITS, Exam
 from scheduling_service.domain.planning import from_start, templates
 from scheduling_service.domain.slots import Span, is_open
 from scheduling_service.domain.step import Act, Step, moved
+from scheduling_service.domain.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ def book(exam: Exam, wish: Wish, catalogue: Catalogue, zone: ZoneInfo) -> Exam:
         station = catalogue.station(step.plan.station_ae_title, exam.site)
         if station is not None and not is_open(station, zone, span_of(step.plan)):
             raise NotFree("closed")
-    return replace(exam, steps=booked, ordered=replace(exam.ordered, planned_because=wish.because))
+    return replace(exam, steps=booked, ordered=replace(exam.ordered, planned_because=wish.because, waiting=None))
 
 
 def give_up(exam: Exam, because: str) -> Exam:
@@ -69,9 +70,23 @@ def span_of(plan: ScheduledStep) -> Span:
     return Span(plan.starts_at, plan.starts_at + timedelta(minutes=plan.duration_minutes))
 
 
-def is_booked(exam: Exam) -> bool:
-    """Whether there is an appointment."""
-    return any(step.keeps_its_slot for step in exam.steps)
+def wait(exam: Exam, waiting: Waiting) -> Exam:
+    """The exam on the waiting list, a held one from its release on; who waits already keeps their place.
+
+    Raises NotPossible for who has an appointment or is here, and after the start.
+    """
+    if exam.ordered is None or exam.is_booked or exam.state not in WAITS:
+        raise NotPossible("put on the waiting list", exam.state)
+    since = exam.waits.since if exam.waits else waiting.since
+    waiting = waiting.model_copy(update={"since": since})
+    return replace(exam, ordered=replace(exam.ordered, waiting=waiting))
+
+
+def wait_no_longer(exam: Exam) -> Exam:
+    """The exam off the waiting list. Raises NotPossible for one that is not on it."""
+    if exam.ordered is None or exam.waits is None:
+        raise NotPossible("taken off the waiting list: it does not wait", exam.state)
+    return replace(exam, ordered=replace(exam.ordered, waiting=None))
 
 
 def _each(exam: Exam, act: Act, done: str) -> Exam:

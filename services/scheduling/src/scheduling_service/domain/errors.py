@@ -26,13 +26,6 @@ class NotFree(SchedulingError):
         super().__init__(f"the station is {why} at that time")
 
 
-class NoSlot(SchedulingError):
-    """In the time that was asked for there is no slot for all steps of the exam."""
-
-    def __init__(self) -> None:
-        super().__init__("no station is free for it in that time")
-
-
 class NoSuchStation(SchedulingError):
     """The site has no such station for any step of the exam."""
 

@@ -14,7 +14,10 @@ from scheduling_service.domain.errors import NotPossible
 from scheduling_service.domain.performed import PerformedStatus, PerformedStep, Reference, after
 from scheduling_service.domain.step import WAITING, Act, Step, StepState, moved
 from scheduling_service.domain.study import Study
+from scheduling_service.domain.waiting import Waiting
 
+WAITS: Final = (StepState.SCHEDULED, StepState.MISSED)
+"""The states in which an exam may be on the waiting list."""
 _UNFINISHED: Final = WAITING | {StepState.STARTED}
 _BEFORE: Final = (StepState.SCHEDULED, StepState.ARRIVED, StepState.MISSED)
 _OVER: Final = (StepState.COMPLETED, StepState.DISCONTINUED, StepState.CANCELLED)
@@ -32,6 +35,8 @@ class Ordered:
     """Who or what chose time and station."""
     held: bool = False
     """The order is on hold: nothing of it stands on the worklist until it is released."""
+    waiting: Waiting | None = None
+    """Somebody wants an appointment for it; see `Exam.waits`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,18 @@ class Exam:
     def is_held(self) -> bool:
         """Whether nobody may begin it: its order is on hold, and no modality has overruled that."""
         return self.ordered is not None and self.ordered.held and self.is_waiting
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether there is an appointment."""
+        return any(step.keeps_its_slot for step in self.steps)
+
+    @property
+    def waits(self) -> Waiting | None:
+        """What it waits for, on the waiting list; who is here, or has an appointment, does not wait."""
+        if self.ordered is None or self.is_held or self.is_booked or self.state not in WAITS:
+            return None
+        return self.ordered.waiting
 
     @property
     def counted(self) -> tuple[PerformedStep, ...]:

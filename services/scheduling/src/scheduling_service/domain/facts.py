@@ -16,6 +16,7 @@ from fj_events import (
     ExamRescheduled,
     ExamScheduled,
     ExamStarted,
+    ExamWaitlisted,
     Fact,
     ObjectRef,
     PerformedSeries,
@@ -105,6 +106,20 @@ def rescheduled(before: Exam, after: Exam, ordered: Ordered) -> ExamRescheduled:
     return ExamRescheduled(**_planned(after, ordered), appointment=_appointment(before, after))
 
 
+def waitlisted(before: Exam | None, after: Exam, ordered: Ordered) -> Iterator[ExamWaitlisted]:
+    """Whether the exam waits for a slot that it did not wait for."""
+    waiting = after.waits
+    if waiting is not None and (before is None or before.waits != waiting):
+        yield ExamWaitlisted(
+            exam_key=after.key,
+            site=after.site,
+            order_id=ordered.order_id,
+            step_ids=tuple(step.step_id for step in after.steps),
+            priority=ordered.details.priority,
+            **dict(waiting),
+        )
+
+
 def is_long(fact: Ended) -> bool:
     """Whether the fact lists more than an event should carry."""
     return len(fact.model_dump_json(exclude_none=True)) > LONG
@@ -129,6 +144,7 @@ def _planning(move: Move, ordered: Ordered) -> Iterator[Fact]:
         yield _put_back(move, ordered)
     elif move.now in WAITING and _plan_of(move.before) != _plan_of(move.after):
         yield rescheduled(move.before, move.after, ordered)
+    yield from waitlisted(move.before, move.after, ordered)
     if move.now is StepState.CANCELLED and move.was is not StepState.CANCELLED:
         yield ExamCancelled(
             exam_key=move.after.key,

@@ -11,7 +11,7 @@ from uuid import UUID
 from fj_events import CodedConcept, OrderDetails, ScheduledStep
 
 from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
-from scheduling_service.domain.exam import Exam, Ordered, hold
+from scheduling_service.domain.exam import Exam, Ordered
 from scheduling_service.domain.step import Step
 
 SH: Final = 16
@@ -72,7 +72,14 @@ def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: C
     again = plan(ordered.order_id, exam.site, details, replace(circumstances, now=start))
     if details.asked_for == ordered.details.asked_for:
         again = _at_its_appointment(exam, again)
-    return hold(again, held=ordered.held)
+    return _with_what_persons_said(again, ordered)
+
+
+def _with_what_persons_said(again: Exam, ordered: Ordered) -> Exam:
+    """A new plan is still on hold, and on the waiting list, where the one before was."""
+    if again.ordered is None:
+        return again
+    return replace(again, ordered=replace(again.ordered, held=ordered.held, waiting=ordered.waiting))
 
 
 def _at_its_appointment(exam: Exam, again: Exam) -> Exam:

@@ -1,12 +1,12 @@
 """`/api/scheduling`: appointments, and times for which a station cannot be booked."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, status
 from fj_runtime import Actor, Problem
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, model_validator
 
 from scheduling_service import appointments
 from scheduling_service.domain.appointment import Wish
@@ -15,8 +15,8 @@ from scheduling_service.domain.slots import Block, Span
 from scheduling_service.entrypoints.free_slots import alternatives
 from scheduling_service.entrypoints.http import ExamView
 from scheduling_service.entrypoints.office import Office, problem, told
+from scheduling_service.entrypoints.waiting import AnotherTime, Text
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
 _MISSED = "the patient did not come"
 
 
@@ -30,19 +30,21 @@ class Appointment(BaseModel):
     """One for each step, as a free slot names them; in place of the one for all."""
 
 
-class Missed(BaseModel):
+class Missed(AnotherTime):
     """Why nobody came."""
 
     reason: Text = _MISSED
+    take_up: bool = False
+    """Who did not come is asked before they are booked again."""
 
 
-class GivenUp(BaseModel):
+class GivenUp(AnotherTime):
     """Why there is no appointment any more."""
 
     reason: Text
 
 
-class NewBlock(BaseModel):
+class _BlockedTime(BaseModel):
     """A time for which a station cannot be booked: service, teaching, held for emergencies."""
 
     site: str = "MAIN"
@@ -58,7 +60,14 @@ class NewBlock(BaseModel):
         return self
 
 
-class BlockView(NewBlock):
+class NewBlock(_BlockedTime):
+    """A block to be made."""
+
+    displace: bool = False
+    """Who is booked for that time waits for another one; without it they keep theirs, and there is no block."""
+
+
+class BlockView(_BlockedTime):
     """A block, and who made it."""
 
     block_id: UUID
@@ -120,7 +129,8 @@ def _appointments(router: APIRouter, office: Office) -> None:
     @router.post("/exams/{exam_key}/give-up", summary="Cancel the appointment of an exam; the exam stays planned")
     async def give_up(exam_key: str, why: GivenUp, actor: Actor) -> ExamView:
         async with told(), office.unit(actor) as tx:
-            exam = await appointments.give_up_appointment(exam_key, why.reason, office.schedule(tx))
+            waiting = why.waiting(why.reason, office.desk.clock())
+            exam = await appointments.give_up_appointment(exam_key, why.reason, waiting, office.schedule(tx))
         return ExamView.of(exam)
 
 
@@ -133,8 +143,10 @@ def _visits(router: APIRouter, office: Office) -> None:
 
     @router.post("/exams/{exam_key}/miss", summary="The patient did not come")
     async def miss(exam_key: str, actor: Actor, why: Missed | None = None) -> ExamView:
+        missed = why or Missed()
+        waiting = missed.waiting(missed.reason, office.desk.clock())
         async with told(), office.unit(actor) as tx:
-            exam = await appointments.exam_missed(exam_key, why.reason if why else _MISSED, office.schedule(tx))
+            exam = await appointments.exam_missed(exam_key, missed.reason, waiting, office.schedule(tx))
         return ExamView.of(exam)
 
 
@@ -150,7 +162,7 @@ def _blocks(router: APIRouter, office: Office) -> None:
             actor=actor,
         )
         async with told(), office.unit(actor) as tx:
-            await appointments.block_station(block, office.schedule(tx), office.desk)
+            await appointments.block_station(block, office.schedule(tx), office.desk, displace=wanted.displace)
         return BlockView.of_block(block)
 
     @router.delete("/blocks/{block_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Let it be booked again")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response, status
 from fj_runtime import Actor
 from pydantic import AwareDatetime, BaseModel
 
@@ -39,7 +39,7 @@ class Slots(BaseModel):
 
 
 class NextFree(BaseModel):
-    """In which time, and where, somebody wants the next free slot."""
+    """In which time, and where, somebody wants the next free slot; where there is none, the exam waits for it."""
 
     after: AwareDatetime | None = None
     """Absent: now."""
@@ -81,7 +81,8 @@ def free_slots_router(office: Office) -> APIRouter:
         return Slots(slots=[SlotView.of(slot) for slot in found])
 
     @router.post("/exams/{exam_key}/book-next", summary="Make the appointment of an exam at the next free slot")
-    async def book_next(exam_key: str, actor: Actor, wanted: NextFree | None = None) -> ExamView:
+    async def book_next(exam_key: str, actor: Actor, response: Response, wanted: NextFree | None = None) -> ExamView:
+        """202 where there is none: the exam waits."""
         wish = wanted or NextFree()
         search = Search(
             station_ae_title=wish.station_ae_title, after=wish.after or office.desk.clock(), before=wish.before
@@ -89,6 +90,8 @@ def free_slots_router(office: Office) -> APIRouter:
         async with told(), office.unit(actor) as tx:
             because = f"next free slot, taken by {actor}"
             exam = await free_slots.book_next(exam_key, search, because, office.schedule(tx), office.desk)
+        if not exam.is_booked:
+            response.status_code = status.HTTP_202_ACCEPTED
         return ExamView.of(exam)
 
     return router

@@ -92,6 +92,8 @@ class ExamView(BaseModel):
     priority: Priority | None
     patient: PatientPhi | None
     planned_because: str | None
+    waiting_since: datetime | None
+    """On the waiting list."""
     steps: list[StepView]
     performed: list[PerformedView]
 
@@ -110,6 +112,7 @@ class ExamView(BaseModel):
             priority=details.priority if details else None,
             patient=details.patient if details else next((each.patient for each in exam.performed), None),
             planned_because=ordered.planned_because if ordered else None,
+            waiting_since=exam.waits.since if exam.waits else None,
             steps=[StepView.of(exam.key, step) for step in exam.steps],
             performed=[PerformedView.of(exam, step) for step in exam.performed],
         )
