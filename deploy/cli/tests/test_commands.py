@@ -87,6 +87,13 @@ def test_no_dead_letters_and_an_empty_topic_are_no_error(filmjacket: Run, whole_
 
 @pytest.mark.servers
 @pytest.mark.timeout(400)
+def test_without_rules_no_study_is_ever_due(filmjacket: Run, whole_stack: Stack) -> None:
+    done = filmjacket("storage", "due", "--on", "2999-01-01", FJ_HOME=str(whole_stack.home.path))
+    assert (done.returncode, done.stdout) == (0, "2999-01-01: 0 studies due\n"), done.stderr
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(400)
 def test_the_index_of_an_archive_is_made_anew_between_a_stop_and_a_start(filmjacket: Run, whole_stack: Stack) -> None:
     before = whole_stack.home.running("storage")
     done = filmjacket("storage", "rebuild", FJ_HOME=str(whole_stack.home.path))

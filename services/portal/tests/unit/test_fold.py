@@ -141,6 +141,15 @@ def test_an_exam_counts_the_instances_that_are_shown() -> None:
     assert folded(available, rejected, reinstated).studies["2.25.1111"].number_of_instances == 120
 
 
+def test_an_exam_says_whether_its_study_is_kept() -> None:
+    names = ("available", "held", "retired", "recalled", "removed", "received")
+    facts = [example(FOLDER / f"study.{name}.v1" / "0001.json") for name in names]
+    seen = [folded(*facts[:end]).studies["2.25.1111"] for end in range(1, len(facts) + 1)]
+    said = [None, "on hold", "retired, removed after 2036-05-04", None, "removed", None]
+    assert [one.keeping for one in seen] == said
+    assert [one.number_of_instances for one in seen[:5]] == [1, 1, 0, 120, 0]
+
+
 def test_an_older_version_never_replaces_a_newer_one() -> None:
     report = folded(final(3), final(2)).report
     assert report is not None

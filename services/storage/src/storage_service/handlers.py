@@ -21,6 +21,7 @@ from fj_events import (
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
+    RecallCause,
     SeriesSummary,
     StudyAvailable,
     StudyMatched,
@@ -34,6 +35,7 @@ from storage_service.domain.assembly import Complete, Patience, Waiting, assess
 from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
 from storage_service.domain.matching import Match, match
 from storage_service.domain.rejection import notes_of
+from storage_service.domain.retirement import recalled
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 from storage_service.ports.studies import Studies
 
@@ -62,11 +64,16 @@ class Work:
 
 async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> Mapping[str, Arrival]:
     """Images came: index them, see where they belong and whether their studies are complete now."""
-    arrivals = await work.studies.add_instances(facts, work.now)
+    facts = await work.studies.still_kept(facts)
+    arrivals = await work.studies.add_instances(facts, work.now) if facts else {}
     for uid, fact in {fact.study_instance_uid: fact for fact in reversed(facts)}.items():
         if arrivals[uid].first:
             work.studies.emit(_received(fact))
     await settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
+    for uid in (uid for uid, arrival in arrivals.items() if arrival.returned):
+        if found := await work.studies.recall(uid, work.now):
+            retirement, shown = found
+            work.studies.emit(recalled(retirement, RecallCause.IMAGES, "images of it came", shown))
     if notes := notes_of(facts):
         await work.studies.expect_notes(notes)
     for conflicted in conflicts_of(facts, arrivals):

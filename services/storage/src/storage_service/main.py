@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
 from typing import Final
 from uuid import UUID
@@ -22,11 +22,15 @@ from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
+from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.files import StoredFiles
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
 from storage_service.adapters.integrity import PostgresArchive, reader
+from storage_service.adapters.keeping_book import PostgresKeepingBook
+from storage_service.adapters.keepings import PostgresKeepings
+from storage_service.adapters.lifecycle import load_lifecycle
 from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
 from storage_service.adapters.lists import StoredLists
 from storage_service.adapters.metadata import MadeMetadata
@@ -43,7 +47,7 @@ from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
-from storage_service.entrypoints.clock import describing, noting, scrub, sweep
+from storage_service.entrypoints.clock import describing, noting, retention, scrub, sweep
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
@@ -54,9 +58,11 @@ from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
 from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.kafka import Aids, subscribe
+from storage_service.entrypoints.keeping import keeping_router, retention_router
 from storage_service.entrypoints.linking import linking_router
 from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
+from storage_service.expiring import COUNTED, Deleting, Expiring
 from storage_service.handlers import Work
 from storage_service.rebuilding import rebuild
 from storage_service.rejecting import Rejecting
@@ -172,12 +178,18 @@ def _clock(settings: Settings, kept: _Kept) -> list[Part]:
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),
         *couriers("sending", sending.send_next),
+        *retention(
+            _expiring(settings, kept.consumer),
+            Deleting(PostgresDoomed(bus.pool), delete_from(store)),
+            settings.lifecycle_seconds,
+        ),
         *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
     ]
 
 
 def _app(settings: Settings, kept: _Kept) -> FastAPI:
     files = StoredFiles(kept.packs, kept.headers, kept.pixels)
+    keepings = PostgresKeepingBook(kept.consumer.bus.pool)
     showing = Showing(kept.index, Renderer(kept.headers, kept.pixels))
     return api(
         SERVICE,
@@ -185,6 +197,8 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
         _linking(settings, kept),
         integrity_router(kept.archive),
         rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
+        keeping_router(kept.book, keepings, kept.consumer.bus.unit, _keepings),
+        retention_router(keepings, _expiring(settings, kept.consumer)),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
         retrieval_router(Retrieval(kept.index, kept.packs, kept.pixels, files, kept.metadata)),
@@ -203,6 +217,16 @@ def _linking(settings: Settings, kept: _Kept) -> APIRouter:
 
     bus = kept.consumer.bus
     return linking_router(bus.unit, begin, PostgresLinkBook(bus.pool), kept.book)
+
+
+def _expiring(settings: Settings, consumer: Consumer) -> Expiring:
+    bus, rules = consumer.bus, load_lifecycle(settings.lifecycle)
+    delay = timedelta(seconds=settings.deletion_delay)
+    return Expiring(rules, PostgresKeepingBook(bus.pool), bus.unit, _keepings, delay)
+
+
+def _keepings(tx: Tx) -> PostgresKeepings:
+    return PostgresKeepings(tx.connection, tx.emit, S3Settings.model_validate({}).bucket)
 
 
 def _rejections(tx: Tx) -> PostgresRejections:
@@ -250,11 +274,28 @@ async def rebuild_from_packs(settings: Settings) -> int:
     return 1 if made.left_out else 0
 
 
+async def forecast(settings: Settings, on: date | None) -> int:
+    """Print what the rules of FJ_LIFECYCLE would retire, by default today; nothing is done."""
+    at = datetime.now(UTC) if on is None else datetime.combine(on, time(), UTC)
+    async with consuming(settings) as consumer:
+        found = await _expiring(settings, consumer).forecast(at, COUNTED)
+    for due in found.studies:
+        print(f"{due.since} {due.study_instance_uid} {due.rule}: {due.reason}")  # noqa: T201 - what was asked for
+    more = "" if found.complete else " at least"
+    print(f"{found.on}:{more} {found.number_of_studies} studies due")  # noqa: T201 - what was asked for
+    return 0
+
+
 def main() -> None:
     """The program `storage-service`."""
     text = f"make {', '.join(PROJECTIONS)} anew from the packs alone; the service's consumers must be stopped"
     commands: dict[str, Subcommand[Settings]] = {
         **bus_commands(consuming, PROJECTIONS),
+        "due": (
+            "print which studies the rules of FJ_LIFECYCLE would retire; nothing is done",
+            lambda settings, arguments: forecast(settings, arguments.on),
+            lambda parser: parser.add_argument("--on", type=date.fromisoformat, help="a day, by default today"),
+        ),
         "rebuild-from-packs": (text, lambda settings, _: rebuild_from_packs(settings), lambda _: None),
     }
     command(SERVICE, Settings, run, ROLES, MIGRATIONS, commands)

@@ -40,6 +40,12 @@ class Settings(ServiceSettings):
     """Days for which a destination of the routing rules is tried."""
     routes: Path | None = Field(default=None, validation_alias="FJ_ROUTES")
     """YAML file of rules: which studies are sent on, and where."""
+    lifecycle: Path | None = Field(default=None, validation_alias="FJ_LIFECYCLE")
+    """YAML file of rules: how long studies are kept; without it, for ever."""
+    lifecycle_seconds: float = Field(default=3600, gt=0)
+    """How often studies are looked for that are due by it."""
+    deletion_delay: float = Field(default=3600, ge=0)
+    """Seconds after which objects are deleted that nothing names any more: who reads in them may finish."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
     """YAML file of known AE titles."""
     quiet_time: float = Field(default=60, gt=0)

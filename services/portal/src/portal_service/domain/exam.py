@@ -51,6 +51,8 @@ class StudySeen(_Seen):
     number_of_series: int = 0
     number_of_instances: int = 0
     completeness: str | None = None
+    keeping: str | None = None
+    """That it is on hold, retired or removed; absent where nobody said so."""
     match: str | None = None
     accession_number: Identifier | None = None
     patient_id: UUID | None = None

@@ -24,15 +24,21 @@ from fj_events import (
     OrderPlaced,
     OrderReinstated,
     PriorityRaised,
+    RecallCause,
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
     ReportRetracted,
     StudyAvailable,
+    StudyHeld,
+    StudyHoldLifted,
     StudyMatched,
+    StudyRecalled,
     StudyReceived,
     StudyReinstated,
     StudyRejected,
+    StudyRemoved,
+    StudyRetired,
     StudyUnmatched,
     StudyUpdated,
 )
@@ -121,7 +127,7 @@ def _named(fact: StudyReceived | StudyAvailable | StudyUpdated) -> dict[str, Any
 
 def _received(exam: Exam, fact: StudyReceived) -> Exam:
     uid = fact.study_instance_uid
-    return _study(exam, uid, Milestone.IN_PROGRESS, received_at=fact.received_at, **_named(fact))
+    return _study(exam, uid, Milestone.IN_PROGRESS, received_at=fact.received_at, keeping=None, **_named(fact))
 
 
 def _available(exam: Exam, fact: StudyAvailable) -> Exam:
@@ -150,6 +156,31 @@ def _updated(exam: Exam, fact: StudyUpdated) -> Exam:
 def _shown(exam: Exam, fact: StudyRejected | StudyReinstated) -> Exam:
     """Instances are those that are shown; how far the exam has come stays."""
     return _study(exam, fact.study_instance_uid, number_of_instances=fact.number_of_instances)
+
+
+def _held(exam: Exam, fact: StudyHeld) -> Exam:
+    return _study(exam, fact.study_instance_uid, keeping="on hold")
+
+
+def _lifted(exam: Exam, fact: StudyHoldLifted) -> Exam:
+    return _study(exam, fact.study_instance_uid, keeping="on hold" if fact.still_held else None)
+
+
+def _retired(exam: Exam, fact: StudyRetired) -> Exam:
+    """It is not shown any more; how far the exam has come stays."""
+    day = f"retired, removed after {fact.removal_at:%Y-%m-%d}"
+    return _study(exam, fact.study_instance_uid, keeping=day, number_of_instances=0)
+
+
+def _recalled(exam: Exam, fact: StudyRecalled) -> Exam:
+    held = "on hold" if fact.cause == RecallCause.HOLD else None
+    return _study(exam, fact.study_instance_uid, keeping=held, number_of_instances=fact.number_of_instances)
+
+
+def _removed(exam: Exam, fact: StudyRemoved) -> Exam:
+    return _study(
+        exam, fact.study_instance_uid, keeping="removed", available=False, number_of_series=0, number_of_instances=0
+    )
 
 
 def _matched(exam: Exam, fact: StudyMatched | StudyUnmatched) -> Exam:
@@ -215,6 +246,11 @@ FOLDS: Final[Mapping[type[Fact], Fold]] = MappingProxyType(
         StudyUpdated: _updated,
         StudyRejected: _shown,
         StudyReinstated: _shown,
+        StudyHeld: _held,
+        StudyHoldLifted: _lifted,
+        StudyRetired: _retired,
+        StudyRecalled: _recalled,
+        StudyRemoved: _removed,
         StudyMatched: _matched,
         StudyUnmatched: _matched,
         PriorityRaised: _raised,

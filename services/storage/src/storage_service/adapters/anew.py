@@ -19,6 +19,7 @@ from fj_packs.tar import walk
 
 from storage_service.adapters import rejections
 from storage_service.adapters.folding import add_instances
+from storage_service.adapters.moves import still_kept
 from storage_service.adapters.sql import Pool
 from storage_service.domain.errors import Away, Unreadable
 from storage_service.domain.rejection import notes_of
@@ -88,8 +89,10 @@ class PostgresEmptyIndex:
 
     async def add(self, fact: InstancesStored) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await add_instances(connection, [fact], datetime.now(UTC))
-            await rejections.expect(connection, notes_of([fact]))
+            kept = await still_kept(connection, [fact])
+            if kept:
+                await add_instances(connection, kept, datetime.now(UTC))
+            await rejections.expect(connection, notes_of(kept))
 
 
 def _verified(info: ObjectInfo, sha256: str) -> ObjectRef:

@@ -69,9 +69,11 @@ RETURNING study_instance_uid, series_instance_uid, series_key, number_of_instanc
 """
 _PACK: Final = """
 WITH given AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS p (bucket, key, size, sha256)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
+        AS p (bucket, key, size, sha256, study_instance_uid)
 ), made AS (
-    INSERT INTO pack (bucket, key, size, sha256) SELECT * FROM given ORDER BY 1, 2 ON CONFLICT DO NOTHING
+    INSERT INTO pack (bucket, key, size, sha256, study_instance_uid)
+    SELECT * FROM given ORDER BY 1, 2 ON CONFLICT DO NOTHING
     RETURNING bucket, key, pack_key
 )
 SELECT * FROM made UNION ALL SELECT bucket, key, pack_key FROM pack JOIN given USING (bucket, key)
@@ -168,9 +170,16 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
             late=row["available_at"] is not None,
             added=added[uid],
             conflicts=tuple(conflicts[uid]),
+            returned=_returned(row, facts),
         )
         for uid, row in routes.items()
     }
+
+
+def _returned(route: Row, facts: Iterable[InstancesStored]) -> bool:
+    """Whether any of them was received after the study was retired: a rebuild recalls nothing."""
+    uid, retired_at = route["study_instance_uid"], route["retired_at"]
+    return retired_at is not None and any(f.study_instance_uid == uid and f.received_at > retired_at for f in facts)
 
 
 def _date(route: Row, facts: Iterable[InstancesStored]) -> date:
@@ -202,8 +211,10 @@ async def _put_series(db: Database, facts: Sequence[InstancesStored]) -> dict[Se
 async def _put_instances(
     db: Database, facts: Sequence[InstancesStored], series: Mapping[SeriesUid, Row]
 ) -> dict[int, Row]:
-    packs = {(fact.pack.bucket, fact.pack.key): (fact.pack.size, fact.pack.sha256) for fact in facts}
-    known = await db.fetch(_PACK, *columns([(*names, *values) for names, values in packs.items()], 4))
+    packs = {
+        (fact.pack.bucket, fact.pack.key): (fact.pack.size, fact.pack.sha256, fact.study_instance_uid) for fact in facts
+    }
+    known = await db.fetch(_PACK, *columns([(*names, *values) for names, values in packs.items()], 5))
     pack_keys = {(row["bucket"], row["key"]): row["pack_key"] for row in known}
     rows = [
         (series[_series_of(fact)]["series_key"], pack_keys[fact.pack.bucket, fact.pack.key], *instance_values(stored))

@@ -31,12 +31,13 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import folding, rejections, sends, survivors
+from storage_service.adapters import folding, keepings, moves, rejections, sends, survivors
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
-from storage_service.domain.rejection import Note
+from storage_service.domain.rejection import Note, Shown
+from storage_service.domain.retirement import Retirement
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 
 _completed: Final = Counter("storage_studies_completed", "Studies that became complete", ["completeness"])
@@ -172,6 +173,12 @@ class PostgresStudies:
 
     async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
         return await folding.add_instances(self._db, facts, heard_at)
+
+    async def still_kept(self, facts: Sequence[InstancesStored]) -> list[InstancesStored]:
+        return await moves.still_kept(self._db, facts)
+
+    async def recall(self, study_instance_uid: str, now: datetime) -> tuple[Retirement, Shown] | None:
+        return await keepings.recall_returned(self._db, study_instance_uid, now)
 
     async def get(self, study_instance_uids: Collection[str]) -> list[Study]:
         uids = list(study_instance_uids)

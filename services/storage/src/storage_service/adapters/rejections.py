@@ -16,8 +16,11 @@ INSERT INTO rejected (study_instance_uid, series_instance_uid, sop_instance_uid,
 SELECT n.*, $4, $5, $6, $7 FROM unnest($1::text[], $2::text[], $3::text[]) AS n ON CONFLICT DO NOTHING
 RETURNING study_instance_uid
 """
+# What hides a retired study goes when that is recalled, by `retiring.recall`.
 _WITHDRAW: Final = """
 WITH gone AS (DELETE FROM rejected WHERE study_instance_uid = $1 AND ($2::text IS NULL OR rejection_id = $2)
+                 AND rejection_id NOT IN (SELECT retirement_id::text FROM retirement
+                                           WHERE study_instance_uid = $1 AND recalled_at IS NULL AND removed_at IS NULL)
               RETURNING rejection_id)
 SELECT DISTINCT rejection_id FROM gone ORDER BY 1
 """
@@ -62,23 +65,10 @@ class PostgresRejections:
         self._emit = emit
 
     async def add(self, rejection: Rejection) -> list[Shown]:
-        uids = sorted({named.study_instance_uid for named in rejection.named})
-        before = await self._shown(uids)
-        said = (rejection.rejection_id, rejection.code, rejection.reason, rejection.actor)
-        added = {row["study_instance_uid"] for row in await self._db.fetch(_ADD, *_places(rejection.named), *said)}
-        await self._recount(added)
-        return [shown for shown in await self._since(before) if shown.study_instance_uid in added]
+        return await hide(self._db, rejection)
 
     async def withdraw(self, study_instance_uid: str, rejection_id: str | None) -> tuple[Shown, tuple[str, ...]]:
-        before = await self._shown([study_instance_uid])
-        withdrawn = tuple(
-            row["rejection_id"] for row in await self._db.fetch(_WITHDRAW, study_instance_uid, rejection_id)
-        )
-        if withdrawn:
-            await self._recount([study_instance_uid])
-            await sends.mark(self._db, [study_instance_uid])
-        (shown,) = await self._since(before)
-        return shown, withdrawn
+        return await show(self._db, study_instance_uid, rejection_id)
 
     async def read(self, note: Note, outcome: str) -> bool:
         place = note.place
@@ -87,22 +77,6 @@ class PostgresRejections:
 
     def emit(self, fact: Fact) -> None:
         self._emit(fact)
-
-    async def _recount(self, uids: Iterable[str]) -> None:
-        changed = list(uids)
-        await hiding.count_shown(self._db, changed)
-        await self._db.execute(_DESCRIBE_ANEW, changed)
-
-    async def _shown(self, uids: list[str]) -> list[Shown]:
-        await lock_studies(self._db, uids)
-        rows = await self._db.fetch(_SHOWN, uids)
-        return [Shown(row["study_instance_uid"], row["site"], row["shown"], row["shown"]) for row in rows]
-
-    async def _since(self, before: list[Shown]) -> list[Shown]:
-        now = await self._shown([shown.study_instance_uid for shown in before])
-        return [
-            Shown(new.study_instance_uid, new.site, old.after, new.after) for old, new in zip(before, now, strict=True)
-        ]
 
 
 class PostgresNotes:
@@ -129,6 +103,44 @@ class PostgresNotes:
             )
             for row in await self._pool.fetch(_OF_STUDY, study_instance_uid)
         ]
+
+
+async def hide(db: Database, rejection: Rejection) -> list[Shown]:
+    """See `storage_service.ports.rejections.Rejections.add`."""
+    uids = sorted({named.study_instance_uid for named in rejection.named})
+    before = await _shown(db, uids)
+    said = (rejection.rejection_id, rejection.code, rejection.reason, rejection.actor)
+    added = {row["study_instance_uid"] for row in await db.fetch(_ADD, *_places(rejection.named), *said)}
+    await _recount(db, added)
+    return [shown for shown in await _since(db, before) if shown.study_instance_uid in added]
+
+
+async def show(db: Database, study_instance_uid: str, rejection_id: str | None) -> tuple[Shown, tuple[str, ...]]:
+    """See `storage_service.ports.rejections.Rejections.withdraw`."""
+    before = await _shown(db, [study_instance_uid])
+    withdrawn = tuple(row["rejection_id"] for row in await db.fetch(_WITHDRAW, study_instance_uid, rejection_id))
+    if withdrawn:
+        await _recount(db, [study_instance_uid])
+        await sends.mark(db, [study_instance_uid])
+    (shown,) = await _since(db, before)
+    return shown, withdrawn
+
+
+async def _recount(db: Database, uids: Iterable[str]) -> None:
+    changed = list(uids)
+    await hiding.count_shown(db, changed)
+    await db.execute(_DESCRIBE_ANEW, changed)
+
+
+async def _shown(db: Database, uids: list[str]) -> list[Shown]:
+    await lock_studies(db, uids)
+    rows = await db.fetch(_SHOWN, uids)
+    return [Shown(row["study_instance_uid"], row["site"], row["shown"], row["shown"]) for row in rows]
+
+
+async def _since(db: Database, before: list[Shown]) -> list[Shown]:
+    now = await _shown(db, [shown.study_instance_uid for shown in before])
+    return [Shown(new.study_instance_uid, new.site, old.after, new.after) for old, new in zip(before, now, strict=True)]
 
 
 async def expect(db: Database, notes: Iterable[Note]) -> None:

@@ -99,6 +99,8 @@ class Arrival:
     """The study was available already."""
     added: int
     conflicts: tuple[Conflict, ...] = ()
+    returned: bool = False
+    """The study was retired before these images were received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from fj_bus import Tx
 from fj_runtime import Periodic
 
 from storage_service import handlers
+from storage_service.expiring import Deleting, Expiring
 from storage_service.handlers import Work
 from storage_service.ports.studies import Hearing, StudyBook
 
@@ -19,8 +20,9 @@ ROUNDS: Final = 20
 DESCRIBE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 0.5
 SCRUB_SECONDS: Final = 5.0
-PACK_SECONDS: Final = 86_400.0
-"""A pack is read at a set pace: a large one takes its time."""
+REMOVAL_SECONDS: Final = 2.0
+DAY_SECONDS: Final = 86_400.0
+"""A pack is read at a set pace: a large one takes its time. So does a look at all studies."""
 
 
 def sweep(
@@ -73,4 +75,18 @@ def scrub(verify_next: Callable[[], Awaitable[bool]]) -> Periodic:
         while await verify_next():
             pass
 
-    return Periodic("integrity", SCRUB_SECONDS, act, seconds_max=PACK_SECONDS)
+    return Periodic("integrity", SCRUB_SECONDS, act, seconds_max=DAY_SECONDS)
+
+
+def retention(expiring: Expiring, deleting: Deleting, seconds: float) -> list[Periodic]:
+    """Parts that retire what is due, remove what was retired long enough ago, and delete its objects."""
+
+    async def act() -> None:
+        await expiring.remove()
+        while await deleting.next():
+            pass
+
+    return [
+        Periodic("retention", seconds, expiring.look, seconds_max=DAY_SECONDS),
+        Periodic("removal", REMOVAL_SECONDS, act, seconds_max=DAY_SECONDS),
+    ]

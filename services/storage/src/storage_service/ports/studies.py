@@ -27,7 +27,8 @@ from fj_events import (
 
 from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
 from storage_service.domain.matching import OrderKeys, StudyKeys
-from storage_service.domain.rejection import Note
+from storage_service.domain.rejection import Note, Shown
+from storage_service.domain.retirement import Retirement
 from storage_service.domain.study import Arrival, Overview, PerformedEnd, Study
 
 
@@ -39,6 +40,12 @@ class Studies(Protocol):
 
     async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> Mapping[str, Arrival]:
         """Fold instances into the index; by study. Those that are here already change nothing."""
+
+    async def still_kept(self, facts: Sequence[InstancesStored]) -> list[InstancesStored]:
+        """The facts without those whose instances were removed since: a rebuild reads them again."""
+
+    async def recall(self, study_instance_uid: str, now: datetime) -> tuple[Retirement, Shown] | None:
+        """Show a retired study again, as images of it came; None where it is not retired."""
 
     async def get(self, study_instance_uids: Collection[str]) -> list[Study]:
         """The studies of which an image is here, in order of their UIDs."""
