@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import pytest
 from fj_hl7 import CannotConnect, MllpClient, NoAnswer, Refused
-from fj_hl7.builders import order_message, patient_message
+from fj_hl7.builders import Header, order_message, patient_message
 from fj_simulators import Clinic, Exam, Performed, WorklistEntry
 from fj_simulators.exam import a_header, a_visit
 from fj_testing import eventually
@@ -41,7 +41,11 @@ class Play:
 
     async def registers(self, exam: Exam, trigger: str = "A04") -> None:
         """ADT: who the patient is."""
-        await self.tells_patients(patient_message(a_header(), trigger, exam.patient, a_visit()))
+        await self.tells_patients(self.patient(exam, trigger))
+
+    def patient(self, exam: Exam, trigger: str, *, minutes_ago: int = 0) -> bytes:
+        """The bytes of an ADT that is written now, or was written a while ago."""
+        return patient_message(_header(minutes_ago), trigger, exam.patient, a_visit())
 
     async def changes_number(
         self, prior: Exam, survivor: Exam, trigger: str = "A40", at: datetime | None = None
@@ -64,9 +68,7 @@ class Play:
 
     def order(self, exam: Exam, control: str = "NW", *, minutes_ago: int = 0) -> bytes:
         """The bytes of an ORM^O01 that is written now, or was written a while ago."""
-        header = a_header()
-        header = replace(header, at=header.at - timedelta(minutes=minutes_ago))
-        return order_message(header, control, exam.patient, a_visit(), exam.order)
+        return order_message(_header(minutes_ago), control, exam.patient, a_visit(), exam.order)
 
     async def tells_orders(self, raw: bytes) -> None:
         """Any message to the door for orders."""
@@ -198,6 +200,11 @@ class Play:
     async def _delivers(self, send: Callable[[], Awaitable[object]]) -> None:
         for _ in range(2 if self.twice else 1):
             await _trying(send)
+
+
+def _header(minutes_ago: int) -> Header:
+    header = a_header()
+    return replace(header, at=header.at - timedelta(minutes=minutes_ago))
 
 
 async def _trying(act: Callable[[], Awaitable[T]]) -> T:
