@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from fj_events.base import Fact, Part
-from fj_events.terms import Identifier, ObjectRef, Uid
+from fj_events.terms import CodedConcept, Identifier, ObjectRef, Uid
 from fj_events.vocabulary import PatientPhi, Source
 
 
@@ -20,6 +20,8 @@ class StudyAttributes(Part):
     description: str | None = None
     referring_physician: str | None = None
     """Person name as in the data set, `family^given`."""
+    procedure_codes: tuple[CodedConcept, ...] | None = None
+    """Procedure Code Sequence (0008,1032)."""
 
 
 class SeriesAttributes(Part):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from fj_dicom import BadDataSet, TagScanner, day, integer, item, name, read_attributes, text, whole_number
-from fj_events import Identifier, PatientPhi, SeriesAttributes, Sex, StudyAttributes
+from fj_events import CodedConcept, Identifier, PatientPhi, SeriesAttributes, Sex, StudyAttributes
 from pydicom import Dataset
 
 from fj_packs.pack import Defaults, Identity, Member, Place, SeriesHead, is_uid
@@ -24,6 +24,8 @@ COLUMNS: Final = 0x00280011
 
 HEAD_MAX: Final = 4 * 1024 * 1024
 """So much of a data set is decoded for its attributes, bytes."""
+CODES_MAX: Final = 16
+"""Of one sequence; further ones are not told."""
 TEXT_MAX: Final = 1024
 """Longer text is cut: the longest that the standard allows in these attributes is 324 characters (PN)."""
 
@@ -48,6 +50,7 @@ _HEAD_KEYWORDS: Final = (
     "StudyDate",
     "StudyTime",
     "StudyDescription",
+    "ProcedureCodeSequence",
     "ReferringPhysicianName",
     "AccessionNumber",
     "IssuerOfAccessionNumberSequence",
@@ -153,7 +156,17 @@ def _study(dataset: Dataset) -> StudyAttributes:
         study_time=_text(dataset, "StudyTime"),
         description=_text(dataset, "StudyDescription"),
         referring_physician=_cut(str(physician.alphabetic)) if physician else None,
+        procedure_codes=tuple(_codes(dataset, "ProcedureCodeSequence")) or None,
     )
+
+
+def _codes(dataset: Dataset, keyword: str) -> Iterator[CodedConcept]:
+    """PS3.3 section 8: the value stands in one of three attributes."""
+    for coded in list(dataset.get(keyword) or ())[:CODES_MAX]:
+        values = (_text(coded, name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue"))
+        if code := next(filter(None, values), None):
+            scheme, meaning = _text(coded, "CodingSchemeDesignator"), _text(coded, "CodeMeaning")
+            yield CodedConcept(code=code, text=meaning, system=scheme)
 
 
 def _series(dataset: Dataset, defaults: Defaults) -> SeriesAttributes:

@@ -96,7 +96,7 @@ class Committing:
         """Read each data set back and compare it with the hash of its receipt."""
         results: dict[Stored, Reason] = {}
         digest, left, skip = hashlib.sha256(), 0, 0
-        async for stored, piece in pieces(self.packs, list(hashes)):
+        async for stored, piece, _ in pieces(self.packs, list(hashes)):
             if piece is None:
                 results[stored], left = Reason.PROCESSING_FAILURE, 0
                 continue

@@ -21,6 +21,8 @@ from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
+from storage_service.adapters.coerced import CoercedPacks
+from storage_service.adapters.coerced_index import CoercedIndex
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.files import StoredFiles
@@ -73,7 +75,7 @@ from storage_service.verifying import Verifying
 SERVICE: Final = "storage"
 ROLES: Final = ("listener", "consumer", "clock", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_survivors", "storage_service")
-PROJECTIONS: Final = ("study", "series", "instance", "pack")
+PROJECTIONS: Final = ("study", "series", "instance", "pack", "told")
 """The index. What was said of a study (received, matched, available) is state, not a projection: it stays."""
 
 
@@ -113,10 +115,11 @@ class _Kept:
 
     consumer: Consumer
     peers: Peers
-    index: PostgresIndex
+    index: CoercedIndex
     searches: PostgresSearches
     book: PostgresStudyBook
     packs: StoredPacks
+    coerced: CoercedPacks
     headers: Headers
     pixels: StoredPixels
     metadata: MadeMetadata
@@ -130,18 +133,19 @@ class _Kept:
     def of(cls, settings: Settings, consumer: Consumer) -> "_Kept":
         pool, unit = consumer.bus.pool, consumer.bus.unit
         index, packs = PostgresIndex(pool), StoredPacks(reads_of(settings))
-        headers = Headers(packs)
+        headers, coerced = Headers(packs), CoercedPacks(packs)
         return cls(
             consumer=consumer,
             peers=Peers.load(settings.peers),
-            index=index,
+            index=CoercedIndex(index, index, pool),
             searches=PostgresSearches(pool),
             book=PostgresStudyBook(pool),
             packs=packs,
+            coerced=coerced,
             headers=headers,
             pixels=StoredPixels(packs, headers),
             metadata=MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket)),
-            retrievals=PackRetrievals(packs, Transcoder()),
+            retrievals=PackRetrievals(coerced, Transcoder()),
             requests=PostgresCommitments(pool, unit),
             sends=PostgresSends(pool),
             notes=PostgresNotes(pool),
@@ -188,7 +192,7 @@ def _clock(settings: Settings, kept: _Kept) -> list[Part]:
 
 
 def _app(settings: Settings, kept: _Kept) -> FastAPI:
-    files = StoredFiles(kept.packs, kept.headers, kept.pixels)
+    files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
     keepings = PostgresKeepingBook(kept.consumer.bus.pool)
     showing = Showing(kept.index, Renderer(kept.headers, kept.pixels))
     return api(
@@ -201,7 +205,7 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
         retention_router(keepings, _expiring(settings, kept.consumer)),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
-        retrieval_router(Retrieval(kept.index, kept.packs, kept.pixels, files, kept.metadata)),
+        retrieval_router(Retrieval(kept.index, kept.coerced, kept.pixels, files, kept.metadata)),
         rendered_router(showing),
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),

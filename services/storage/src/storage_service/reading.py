@@ -9,24 +9,21 @@ from storage_service.domain.errors import Away, RetrievalError
 from storage_service.domain.retrieval import Stored, in_storage_order
 from storage_service.ports.objects import Packs
 
-Piece: TypeAlias = tuple[Stored, bytes | None]
-"""Bytes of a file, in order; None where it cannot be read, or no further."""
+Piece: TypeAlias = tuple[Stored, bytes | None, int]
+"""Bytes of a file, in order, None where it cannot be read, or no further; and how many are left."""
 
 
 async def pieces(packs: Packs, instances: Sequence[Stored]) -> AsyncGenerator[Piece, None]:
     """The files of instances in storage order. Raises Away where the object store does not answer."""
     rest = deque(in_storage_order(instances))
     while rest:
-        left = rest[0].length
         try:
             async with aclosing(packs.stream(list(rest))) as stream:
-                async for stored, _, piece in stream:
-                    yield stored, piece
-                    left -= len(piece)
+                async for stored, left, piece in stream:
+                    yield stored, piece, left
                     if left <= 0:
                         rest.popleft()
-                        left = rest[0].length if rest else 0
         except Away:
             raise
         except RetrievalError:
-            yield rest.popleft(), None
+            yield rest.popleft(), None, 0

@@ -6,7 +6,7 @@ from datetime import date
 
 import httpx
 import pytest
-from fj_events import SeriesAttributes
+from fj_events import CodedConcept, SeriesAttributes, StudyAttributes
 from fj_testing import Feed, eventually
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
@@ -238,3 +238,24 @@ async def test_dcmtk_asks(dimse_port: int, feed: Feed, packer: Packer, http: htt
         done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20, check=False)
         assert done.returncode == 0, done.stderr
     assert exam.study_uid in done.stdout + done.stderr
+
+
+async def test_a_study_is_found_by_the_code_of_its_procedure(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient, workstation: Workstation
+) -> None:
+    exam, other = Exam(), Exam()
+    for one, code in ((exam, "C1"), (other, "C2")):
+        codes = (CodedConcept(code=code, text="Chest", system="L"), CodedConcept(code="C3", system="L"))
+        study = StudyAttributes(study_date=one.study_date, procedure_codes=codes)
+        await feed.publish(await packer.ship(one, one.images(1), study=study))
+    await indexed(feed, packer, http, exam, other)
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "C1", "L", None
+    query = a_query("STUDY", "StudyInstanceUID", ProcedureCodeSequence=Items([item]))
+    (found,) = (await workstation.finds(query)).identifiers
+    assert found.StudyInstanceUID == exam.study_uid
+    assert [(each.CodeValue, each.CodeMeaning) for each in found.ProcedureCodeSequence] == [("C1", "Chest"), ("C3", "")]
+    item.CodingSchemeDesignator = "DCM"
+    assert (await workstation.finds(query)).identifiers == []
+    item.CodeValue, item.CodingSchemeDesignator = "C*", None
+    assert (await workstation.finds(query)).final.Status == 0xA900

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fj_events import SeriesAttributes
+from fj_events import CodedConcept, SeriesAttributes, StudyAttributes
 from fj_testing import Feed, eventually
 
 from services.storage.tests.builders import Exam, Packer
@@ -102,6 +102,31 @@ async def test_a_study_result_has_its_attributes_and_counts(
     assert whole["00080062"] == {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.2"]}
     assert whole["00201200"] == {"vr": "IS", "Value": [1]}
     assert whole["00201204"] == {"vr": "IS", "Value": [3]}
+
+
+async def test_a_study_is_found_by_the_codes_of_its_procedures(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam, other = Exam(), Exam()
+    codes = (CodedConcept(code="K1", text="Knee", system="L"), CodedConcept(code="K2", system="99X"))
+    for one, procedures in ((exam, codes), (other, codes[1:])):
+        study = StudyAttributes(study_date=one.study_date, procedure_codes=procedures)
+        await feed.publish(await packer.ship(one, one.images(1), study=study))
+    value, scheme = "ProcedureCodeSequence.CodeValue", "00081032.00080102"
+    await eventually(lambda: found(http, f"StudyInstanceUID={other.study_uid}"))
+    assert uids(await found(http, f"{value}=K2")) == {exam.study_uid, other.study_uid}
+    assert uids(await found(http, f"{value}=K1,K9&{scheme}=L")) == {exam.study_uid}
+    assert uids(await found(http, f"{value}=K1", "/series")) == {exam.study_uid}
+    assert await found(http, f"{value}=K2&{scheme}=L") == []
+    (told,) = await found(http, f"StudyInstanceUID={exam.study_uid}&includefield=00081032")
+    assert told["00081032"]["Value"] == [
+        {
+            "00080100": {"vr": "SH", "Value": ["K1"]},
+            "00080102": {"vr": "SH", "Value": ["L"]},
+            "00080104": {"vr": "LO", "Value": ["Knee"]},
+        },
+        {"00080100": {"vr": "SH", "Value": ["K2"]}, "00080102": {"vr": "SH", "Value": ["99X"]}},
+    ]
 
 
 async def test_series_and_instances_below_their_study_and_across(

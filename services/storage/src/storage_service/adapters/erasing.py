@@ -30,6 +30,8 @@ _SAID: Final = (
     "DELETE FROM routing WHERE study_instance_uid = $1",
     "DELETE FROM send WHERE study_instance_uid = $1",
     "DELETE FROM link_act WHERE study_instance_uid = $1",
+    "DELETE FROM told WHERE study_instance_uid = $1",
+    "DELETE FROM coercion WHERE study_instance_uid = $1",
     "DELETE FROM study_access WHERE study_instance_uid = $1",
     "DELETE FROM study_route WHERE study_instance_uid = $1",
 )

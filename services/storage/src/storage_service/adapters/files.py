@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Final
 
 from fj_dicom import UNCOMPRESSED, file_header
-from fj_objects import ByteRange
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
@@ -21,8 +20,8 @@ from storage_service.adapters.codecs import (
     native,
     photometric_decoded,
 )
+from storage_service.adapters.coerced import CoercedPacks
 from storage_service.adapters.headers import Headers
-from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.transcoding import READABLE, WRITABLE, Transcoder
 from storage_service.domain.errors import NotConverted
@@ -35,7 +34,7 @@ MOST: Final = 512 * 1024 * 1024
 class StoredFiles:
     """See `storage_service.ports.objects.Files`. As many are converted at once as there are processors."""
 
-    def __init__(self, packs: StoredPacks, headers: Headers, pixels: StoredPixels) -> None:
+    def __init__(self, packs: CoercedPacks, headers: Headers, pixels: StoredPixels) -> None:
         self._packs = packs
         self._headers = headers
         self._pixels = pixels
@@ -51,7 +50,7 @@ class StoredFiles:
         if own != wanted and (stored.length > MOST or not self.convertible(own, wanted)):
             return None
         async with self._limit:
-            data = await self._packs.read(stored, ByteRange(0, stored.length))
+            data = await self._packs.whole(stored)
             return data if own == wanted else await asyncio.to_thread(_converted, stored, data, wanted)
 
     async def frames(self, stored: Stored, numbers: Sequence[int], wanted: str) -> AsyncGenerator[bytes, None]:

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from fj_events import InstancesStored
 
-from storage_service.adapters import hiding, survivors
+from storage_service.adapters import current, hiding
 from storage_service.adapters.rows import (
     PATIENT_COLUMNS,
     instance_values,
@@ -29,6 +29,7 @@ _STUDY_FIELDS: Final = {
     "study_id": "text",
     "study_description": "text",
     "referring_physician_name": "text",
+    "procedure_codes": "jsonb",
     **PATIENT_COLUMNS,
 }
 _SERIES_FIELDS: Final = {
@@ -163,7 +164,8 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
     await _count(db, facts, series, counted, dates)
     await hiding.count_where_rejected(db, added)
     await _put_routes(db, facts, dates, {study: heard_at for study, count in added.items() if count})
-    await survivors.name_new(db, routes)
+    await current.tell(db, facts)
+    await current.see(db, routes)
     return {
         uid: Arrival(
             first=row["received_at"] is None,

@@ -13,9 +13,11 @@ from fj_objects import NoSuchObject, ObjectStore
 from prometheus_client import Counter
 from pydicom.uid import ExplicitVRBigEndian
 
+from storage_service.adapters.coercing_json import coerced_array
 from storage_service.adapters.dicom_json import to_json
 from storage_service.adapters.headers import Header, Headers, aside
 from storage_service.adapters.index import PostgresIndex
+from storage_service.domain.coercion import Coercion
 from storage_service.domain.errors import Gone, Unreadable
 from storage_service.domain.metadata import BASE, with_base
 from storage_service.domain.retrieval import Series, Stored
@@ -41,16 +43,22 @@ class MadeMetadata:
         self._kept_bytes = 0
 
     async def of_instance(self, stored: Stored) -> bytes:
-        return await self._make([stored])
+        return await self._coerced(await self._make([stored]), stored.coercion)
 
     async def of_series(self, series: Series) -> bytes:
+        return await self._coerced(await self._stored(series), series.coercion)
+
+    async def _coerced(self, array: bytes, coercion: Coercion | None) -> bytes:
+        return await asyncio.to_thread(coerced_array, array, coercion) if coercion else array
+
+    async def _stored(self, series: Series) -> bytes:
         if series.described is not None and (kept := await self._load(series.described)) is not None:
             return kept
         return await self._make(await self._index.instances_of(series))
 
     async def packed(self, found: Sequence[Series], base: str) -> bytes:
         """See `Metadata.packed`."""
-        key = "\n".join((base, *(series.described or "" for series in found)))
+        key = "\n".join((base, *(f"{series.described} {series.coercion and series.coercion.at}" for series in found)))
         if (kept := self._known(key)) is not None:
             return kept
         arrays = [with_base(await self.of_series(series), base)[1:-1] for series in found]

@@ -53,6 +53,9 @@ class StoredPacks:
     def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         return self.pieces(stored, ByteRange(offset, length))
 
+    async def length(self, stored: Stored) -> int:
+        return stored.length
+
     async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[bytes, None]:
         """One cut of the file, of any length, piece by piece."""
         with _named(stored):
@@ -79,10 +82,10 @@ class StoredPacks:
     ) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
         first = group[0]
         if reading is None:
-            place = 0
+            left = first.length
             async for piece in self.pieces(first, ByteRange(0, first.length)):
-                yield first, place, piece
-                place += len(piece)
+                left -= len(piece)
+                yield first, left, piece
             return
         data = await reading
         if len(group) == 1:

@@ -31,7 +31,7 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import folding, keepings, moves, rejections, sends, survivors
+from storage_service.adapters import current, folding, keepings, moves, rejections, sends
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
@@ -62,8 +62,9 @@ _KEPT: Final = {
 _SAVE: Final = f"""
 UPDATE study_route r SET {", ".join(f"{name} = n.{name}" for name in _KEPT)}
   FROM unnest($1::text[], {", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_KEPT.values(), 2))})
-       AS n (uid, {", ".join(_KEPT)})
+       AS n (uid, {", ".join(_KEPT)}) JOIN study_route old ON old.study_instance_uid = n.uid
  WHERE r.study_instance_uid = n.uid
+RETURNING n.uid, (old.order_id, old.matched_by) IS DISTINCT FROM (n.order_id, n.matched_by) AS moved
 """
 _STEPS: Final = """
 WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS a (uid, order_id))
@@ -105,12 +106,13 @@ SELECT study_instance_uid FROM study_route WHERE due_at <= $1 ORDER BY due_at LI
 """
 _PUT_ORDER: Final = """
 INSERT INTO known_order (order_id, patient_id, accession_number, accession_issuer, study_instance_uid, modality, day,
-                         placed_at, open)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true)
+                         placed_at, requested_procedure_id, procedure, patient, open)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, true)
 ON CONFLICT (order_id) DO UPDATE
    SET patient_id = excluded.patient_id, accession_number = excluded.accession_number,
        accession_issuer = excluded.accession_issuer, study_instance_uid = excluded.study_instance_uid,
-       modality = excluded.modality, day = excluded.day
+       modality = excluded.modality, day = excluded.day, requested_procedure_id = excluded.requested_procedure_id,
+       procedure = excluded.procedure, patient = excluded.patient
 """
 _WAITING_FOR_ORDER: Final = """
 SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id = $1
@@ -140,6 +142,7 @@ UPDATE study_route SET heard_at = greatest(heard_at, $3)
  WHERE received_at IS NOT NULL AND (study_instance_uid = $1 OR order_id = $2)
 RETURNING study_instance_uid
 """
+_OF_ORDER: Final = "SELECT study_instance_uid FROM study_route WHERE order_id = $1 AND received_at IS NOT NULL"
 _REPORT: Final = """
 INSERT INTO exception_entry (kind, study_instance_uid, subject, site, summary, event_id) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
@@ -187,7 +190,9 @@ class PostgresStudies:
 
     async def save(self, studies: Sequence[Study]) -> None:
         rows = [(study.study_instance_uid, *(getattr(study, name) for name in _KEPT)) for study in studies]
-        await self._db.execute(_SAVE, *columns(rows, 1 + len(_KEPT)))
+        saved = await self._db.fetch(_SAVE, *columns(rows, 1 + len(_KEPT)))
+        if moved := [row["uid"] for row in saved if row["moved"]]:
+            await current.see(self._db, moved)
 
     async def with_progress(self, studies: Sequence[Study]) -> list[Study]:
         asked = [(study.study_instance_uid, study.order_id) for study in studies]
@@ -237,7 +242,8 @@ class PostgresStudies:
 
     async def put_order(self, fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date) -> None:
         await lock_patients(self._db, [fact.patient_id])
-        await lock_studies(self._db, [fact.study_instance_uid])
+        own = [row["study_instance_uid"] for row in await self._db.fetch(_OF_ORDER, fact.order_id)]
+        await lock_studies(self._db, [fact.study_instance_uid, *own])
         await self._db.execute(
             _PUT_ORDER,
             fact.order_id,
@@ -248,7 +254,12 @@ class PostgresStudies:
             fact.modality,
             day,
             placed_at,
+            fact.requested_procedure_id,
+            fact.procedure.model_dump_json(exclude_none=True),
+            fact.patient.model_dump_json(exclude_none=True),
         )
+        if own:
+            await current.see(self._db, own)
 
     async def set_order_open(self, order_id: UUID, *, open_: bool) -> None:
         await self._db.execute("UPDATE known_order SET open = $2 WHERE order_id = $1", order_id, open_)
@@ -288,9 +299,11 @@ class PostgresStudies:
             fact.patient_id,
             aliases,
         )
+        if not fact.provisional:
+            await current.put_patient(self._db, fact.patient_id, fact.patient)
 
     async def patient_moved(self, fact: PatientMerged | PatientUnmerged) -> None:
-        await survivors.follow(self._db, {fact.patient_id, fact.survivor_id}, fact.patient_id)
+        await current.follow(self._db, {fact.patient_id, fact.survivor_id}, fact.patient_id)
 
     async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
         if study_instance_uids:

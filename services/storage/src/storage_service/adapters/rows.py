@@ -1,9 +1,10 @@
 """Facts about instances as rows of the index."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
-from fj_events import InstancesStored, PatientPhi, StoredInstance
+from fj_events import CodedConcept, InstancesStored, PatientPhi, StoredInstance
 
 K = TypeVar("K")
 Values: TypeAlias = tuple[object, ...]
@@ -35,6 +36,7 @@ def study_values(fact: InstancesStored) -> Values:
         study.study_id,
         study.description,
         study.referring_physician,
+        codes_value(study.procedure_codes or ()),
         *patient_values(patient),
     )
 
@@ -62,6 +64,11 @@ def patient_values(patient: PatientPhi) -> Values:
         patient.birth_date,
         patient.sex,
     )
+
+
+def codes_value(codes: Sequence[CodedConcept]) -> str | None:
+    """As the JSON of a column."""
+    return json.dumps([code.model_dump(exclude_none=True) for code in codes]) if codes else None
 
 
 def series_values(fact: InstancesStored) -> Values:

@@ -1,7 +1,9 @@
 """Searches of the index as SQL. Column names come from the tables here, values are parameters, always."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import product
 from typing import Final
 
 from asyncpg import Record
@@ -44,6 +46,9 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "ModalitiesInStudy": "s.modalities",
     "ReferringPhysicianName": "s.referring_physician_name",
     "StudyDescription": "s.study_description",
+    "CodeValue": "ARRAY(SELECT c ->> 'code' FROM jsonb_array_elements(s.procedure_codes) c)",
+    "CodingSchemeDesignator": "ARRAY(SELECT c ->> 'system' FROM jsonb_array_elements(s.procedure_codes) c)",
+    "CodeMeaning": "ARRAY(SELECT c ->> 'text' FROM jsonb_array_elements(s.procedure_codes) c)",
     "PatientName": "s.patient_name",
     "PatientID": "s.patient_number",
     "IssuerOfPatientID": "s.patient_issuer",
@@ -81,6 +86,8 @@ _NAME_WORDS: Final = {
     "ReferringPhysicianName": "words_of(s.referring_physician_name, NULL, NULL)",
 }
 """As they are indexed."""
+_CODES: Final = {"CodeValue": "code", "CodingSchemeDesignator": "system"}
+"""Of a procedure code, in the JSON of the column."""
 # The newest study speaks for its patient; studies without a patient's number are patients of their own.
 _PATIENTS: Final = """(SELECT DISTINCT ON (s.patient_number, s.patient_issuer, own) s.*,
        CASE WHEN s.patient_number IS NULL THEN s.study_instance_uid END AS own
@@ -126,7 +133,9 @@ def statement(search: Search) -> tuple[str, list[object]]:
         values.append(value)
         return f"${len(values)}"
 
-    wheres = [_where(condition, search.level, parameter) for condition in search.conditions]
+    coded = [one for one in search.conditions if isinstance(one, AnyOf) and one.attribute.by is By.CODE]
+    wheres = [_where(condition, search.level, parameter) for condition in search.conditions if condition not in coded]
+    wheres += [_with_code(coded, parameter)] if coded else []
     wheres.append(_SHOWN[search.level])
     columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
     for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
@@ -210,6 +219,14 @@ def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -
     if len(values) == 1:
         return f"{column} = {parameter(values[0])}"
     return f"{column} = ANY({parameter(values)}::text[])"
+
+
+def _with_code(conditions: Sequence[AnyOf], parameter: Callable[[object], str]) -> str:
+    """One item has a value of each: the index answers that for whole items alone."""
+    keys = [_CODES[condition.attribute.keyword] for condition in conditions]
+    wanted = (dict(zip(keys, values, strict=True)) for values in product(*(one.values for one in conditions)))
+    parameters = (parameter(json.dumps([item])) for item in wanted)
+    return "(" + " OR ".join(f"s.procedure_codes @> {each}::jsonb" for each in parameters) + ")"
 
 
 def _between_dates(condition: Dates, column: str, parameter: Callable[[object], str]) -> str:

@@ -61,12 +61,12 @@ class PackSupply:
         self._pulled: Pulled[Piece] = Pulled(found, loop, ahead=AHEAD, deadline_s=READ_S)
 
     def __iter__(self) -> Iterator[tuple[Outgoing, Data | None]]:
-        for stored, piece in self._until_away():
+        for stored, piece, left in self._until_away():
             instance = self._instances.pop(id(stored))
             if piece is None:
                 yield instance, None
                 continue
-            data = _File(instance, piece, self._pulled, self._conversion)
+            data = _File(instance, (piece, left), self._pulled, self._conversion)
             yield instance, data
             data.drain()
         for instance in self._instances.values():
@@ -84,14 +84,15 @@ class PackSupply:
 
 
 class _File:
-    """See `fj_dicom.Data`: a stored file, of which the first piece is here and the others are coming."""
+    """See `fj_dicom.Data`: a file, of which the first piece is here and the others are coming."""
 
-    def __init__(self, instance: Located, first: bytes, rest: Iterator[Piece], conversion: Conversion) -> None:
+    def __init__(
+        self, instance: Located, first: tuple[bytes, int], rest: Iterator[Piece], conversion: Conversion
+    ) -> None:
         self._instance = instance
-        self._first = first
+        self._first, self._missing = first
         self._rest = rest
         self._conversion = conversion
-        self._missing = instance.stored.length - len(first)
 
     def fitting(self, accepted: Sequence[str]) -> tuple[str, Iterable[bytes | memoryview]] | None:
         """As it is stored where that is accepted, else converted."""
@@ -121,10 +122,10 @@ class _File:
     def _others(self) -> Iterator[bytes]:
         while self._missing > 0:
             try:
-                _, piece = next(self._rest)
+                _, piece, left = next(self._rest)
             except Away:
-                piece = None
+                piece, left = None, 0
             if piece is None:
                 raise AssociationLost("the object store failed in the middle of an instance")
-            self._missing -= len(piece)
+            self._missing = left
             yield piece

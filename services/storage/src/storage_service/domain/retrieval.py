@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from storage_service.domain.coercion import Coercion
+
 GAP: Final = 64 * 1024
 """Bytes between two neighbours that are cheaper to read than to skip: a tar header and its padding are far less."""
 READ: Final = 8 * 1024 * 1024
@@ -28,6 +30,8 @@ class Stored:
     """Of the file, bytes."""
     data_offset: int
     """Of the data set inside the file, bytes."""
+    coercion: Coercion | None = None
+    """What it says instead of what is stored; it is as long as that only without one."""
 
     @property
     def data_length(self) -> int:
@@ -58,6 +62,8 @@ class Series:
     number_of_instances: int
     metadata_key: str | None
     metadata_instances: int | None
+    coercion: Coercion | None = None
+    """What its instances say instead."""
 
     @property
     def described(self) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 
 class Level(IntEnum):
@@ -37,6 +37,8 @@ class By(StrEnum):
     DATE = "date"
     TIME = "time"
     NUMBER = "number"
+    CODE = "code"
+    """One of several codes of a coding scheme, in a sequence of codes (PS3.3 section 8)."""
     NOTHING = "nothing"
     """Returned, never matched."""
 
@@ -58,6 +60,7 @@ class Attribute:
 
 _P, _S, _E, _I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE
 _REQUEST: Final = "RequestAttributesSequence"
+_PROCEDURE: Final = "ProcedureCodeSequence"
 
 ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     attribute.keyword: attribute
@@ -69,6 +72,9 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("SOPClassesInStudy", "00080062", "UI", _S, By.UID, always=False),
         Attribute("ReferringPhysicianName", "00080090", "PN", _S, By.NAME),
         Attribute("StudyDescription", "00081030", "LO", _S, By.WORDS),
+        Attribute("CodeValue", "00080100", "SH", _S, By.CODE, always=False, within=_PROCEDURE),
+        Attribute("CodingSchemeDesignator", "00080102", "SH", _S, By.CODE, always=False, within=_PROCEDURE),
+        Attribute("CodeMeaning", "00080104", "LO", _S, By.NOTHING, always=False, within=_PROCEDURE),
         Attribute("PatientName", "00100010", "PN", _P, By.NAME),
         Attribute("PatientID", "00100020", "LO", _P, By.EXACT),
         Attribute("IssuerOfPatientID", "00100021", "LO", _P, By.EXACT, always=False),
@@ -102,8 +108,21 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     )
 }
 
-SEQUENCES: Final[Mapping[str, str]] = {_REQUEST: "00400275"}
+SEQUENCES: Final[Mapping[str, str]] = {_PROCEDURE: "00081032", _REQUEST: "00400275"}
 """Tags of the sequences that attributes stand in."""
+
+
+def items(row: Mapping[str, Any], keywords: Sequence[str]) -> list[dict[str, Any]]:
+    """The items of a sequence in a result, each with the attributes of these keywords that it has.
+
+    Of a sequence with several items, each attribute is a list.
+    """
+    values = [row.get(keyword) for keyword in keywords]
+    if not any(isinstance(value, list) for value in values):
+        values = [[value] for value in values]
+    columns = [value for value in values if isinstance(value, list)]
+    found = [dict(zip(keywords, item, strict=True)) for item in zip(*columns, strict=True)]
+    return [item for item in found if any(value is not None for value in item.values())]
 
 
 @dataclass(frozen=True, slots=True)

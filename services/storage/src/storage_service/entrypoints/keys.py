@@ -13,6 +13,7 @@ _SEPARATORS: Final = re.compile(r"[,\\]")
 _OPEN_END: Final = re.compile(r"\*(?=[\^= ]|$)")
 """A wildcard at the end of a word, which fuzzy matching implies."""
 _TEXT_MAX: Final = 256
+_CODES_MAX: Final = 16
 
 
 class BadValue(Exception):
@@ -50,6 +51,13 @@ def _codes(attribute: Attribute, value: str) -> Condition:
     if not values or any(len(code) > 16 for code in values):
         raise BadValue("expected a code of at most 16 characters or a list of them")
     return Like(attribute, values) if any(map(_has_wildcard, values)) else AnyOf(attribute, values)
+
+
+def _coded(attribute: Attribute, value: str) -> Condition:
+    codes = tuple(part.strip() for part in _SEPARATORS.split(value) if part.strip())
+    if not 1 <= len(codes) <= _CODES_MAX or any(map(_has_wildcard, codes)):
+        raise BadValue(f"expected a code without wildcards, or a list of at most {_CODES_MAX}")
+    return AnyOf(attribute, tuple(map(_short, codes)))
 
 
 def _numbers(attribute: Attribute, value: str) -> Condition:
@@ -109,6 +117,7 @@ _READERS: Final[dict[By, Callable[[Attribute, str], Condition]]] = {
     By.WORDS: _words,
     By.NAME: _words,
     By.CODES: _codes,
+    By.CODE: _coded,
     By.DATE: _dates,
     By.TIME: _times,
     By.NUMBER: _numbers,

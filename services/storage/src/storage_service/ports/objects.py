@@ -8,16 +8,20 @@ from storage_service.domain.retrieval import FrameSet, Series, Stored
 
 
 class Packs(Protocol):
-    """Bytes as they were received."""
+    """Files: as they were received, or as they are given."""
 
     def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
-        """The files of instances, in the order in which they lie: instance, place in the file, bytes.
+        """The files of instances, in the order in which they lie: instance, how many bytes are left after these, bytes.
 
-        A long instance comes in several pieces, one after the other. The memory used is bounded. Raises Gone.
+        A long instance comes in several pieces, one after the other. The memory used is bounded.
+        Raises Gone, Unreadable.
         """
 
     def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        """So many bytes of a file. Raises Gone."""
+        """So many bytes of a file. Raises Gone, Unreadable."""
+
+    async def length(self, stored: Stored) -> int:
+        """Of a file, bytes. Raises Gone, Unreadable."""
 
 
 class Pixels(Protocol):

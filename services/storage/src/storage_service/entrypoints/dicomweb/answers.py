@@ -7,7 +7,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from storage_service.domain.search import SEQUENCES, Attribute
+from storage_service.domain.search import SEQUENCES, Attribute, items
 from storage_service.entrypoints.dicomweb.negotiation import JSON
 
 _CHARACTER_SET: Final = "00080005"
@@ -39,7 +39,10 @@ class Results:
         self._plain = [(field.tag, field.vr, field.keyword) for field in fields if field.within is None]
         self._plain += [(tag, "", "") for tag in (_CHARACTER_SET, _AVAILABILITY, _RETRIEVE_URL)]
         self._plain.sort()
-        self._nested = sorted((field for field in fields if field.within), key=lambda field: field.tag)
+        nested = sorted((field for field in fields if field.within), key=lambda field: field.tag)
+        self._nested = {
+            tag: [field for field in nested if field.within == sequence] for sequence, tag in SEQUENCES.items()
+        }
 
     def result(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """One result."""
@@ -53,11 +56,19 @@ class Results:
         return dict(sorted({**data, **nested}.items())) if nested else data
 
     def _sequences(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        items: dict[str, dict[str, Any]] = {}
-        for field in self._nested:
-            if field.within and values[field.keyword] is not None:
-                items.setdefault(SEQUENCES[field.within], {})[field.tag] = _element(field.vr, values[field.keyword])
-        return {tag: {"vr": "SQ", "Value": [item]} for tag, item in items.items()}
+        found: dict[str, Any] = {}
+        for tag, fields in self._nested.items():
+            rows = items(values, [field.keyword for field in fields])
+            if told := [
+                {
+                    field.tag: _element(field.vr, row[field.keyword])
+                    for field in fields
+                    if row[field.keyword] is not None
+                }
+                for row in rows
+            ]:
+                found[tag] = {"vr": "SQ", "Value": told}
+        return found
 
     def _url(self, values: Mapping[str, Any]) -> str:
         url = f"{self._base}/studies/{values['StudyInstanceUID']}"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import uuid4
 
 from fastapi import Request
@@ -15,6 +15,9 @@ from storage_service.entrypoints.dicomweb.refusals import begun
 AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes up to which an answer is sent in one piece, which costs much less than a stream; longer ones are streamed."""
 
+Body: TypeAlias = tuple[int, int, bytes]
+"""Number of a part, how many of its bytes are left after these, and these."""
+
 _NONE: Final[tuple[bytes, ...]] = ()
 
 
@@ -23,14 +26,15 @@ class Part:
     """What one part is."""
 
     content_type: str
-    length: int
+    length: int | None
+    """None: it shows when its first bytes are there."""
     location: str
 
 
 async def sending(
-    request: Request, form: Form, parts: Sequence[Part], etag: str, bodies: AsyncGenerator[tuple[int, bytes], None]
+    request: Request, form: Form, parts: Sequence[Part], etag: str, bodies: AsyncGenerator[Body, None]
 ) -> Response:
-    """The answer of these parts. `bodies`: the number of a part and some of its bytes, the parts in their order.
+    """The answer of these parts. `bodies`: some bytes of a part, the parts in their order.
 
     Nothing is read where the client has it already, or asks for the head alone.
     """
@@ -44,7 +48,7 @@ async def sending(
     if request.method == "HEAD":
         return Response(headers=headers)
     pieces = frame.around(await begun(bodies))
-    if frame.length > AT_ONCE:
+    if frame.length is None or frame.length > AT_ONCE:
         return StreamingResponse(pieces, headers=headers)
     return Response(b"".join([piece async for piece in pieces]), headers=headers)
 
@@ -80,23 +84,28 @@ class _Frame:
     """What stands around the bytes of the parts."""
 
     def __init__(self, form: Form, parts: Sequence[Part], boundary: str) -> None:
-        self._multipart = form.multipart
-        self._heads = [_head(part, boundary) if form.multipart else b"" for part in parts]
+        self._form = form
+        self._parts = parts
+        self._boundary = boundary
         self._tail = f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
-        self.length = sum(map(len, self._heads)) + sum(part.length for part in parts) + len(self._tail)
-        self.headers = {
-            "Content-Type": _together(form, boundary),
-            "Content-Length": str(self.length),
-        }
+        lengths = [part.length for part in parts if part.length is not None]
+        self.length: int | None = None
+        self.headers = {"Content-Type": _together(form, boundary)}
+        if len(lengths) == len(parts):
+            self.length = sum(lengths) + sum(len(self._head(part)) for part in parts) + len(self._tail)
+            self.headers["Content-Length"] = str(self.length)
 
-    async def around(self, bodies: AsyncIterator[tuple[int, bytes]]) -> AsyncIterator[bytes]:
+    async def around(self, bodies: AsyncIterator[Body]) -> AsyncIterator[bytes]:
         current = -1
-        async for number, data in bodies:
+        async for number, left, data in bodies:
             if number != current:
                 current = number
-                yield self._heads[number]
+                yield self._head(replace(self._parts[number], length=len(data) + left))
             yield data
         yield self._tail
+
+    def _head(self, part: Part) -> bytes:
+        return _head(part, self._boundary) if self._form.multipart else b""
 
 
 def _together(form: Form, boundary: str) -> str:

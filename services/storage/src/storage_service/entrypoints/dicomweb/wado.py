@@ -15,7 +15,7 @@ from storage_service.domain.retrieval import Series, Stored, in_storage_order
 from storage_service.entrypoints.dicomweb.answers import base_url
 from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
 from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, asked_cut, not_modified, tag, validated
-from storage_service.entrypoints.dicomweb.multipart import Part, making, nothing, sending, sending_cut
+from storage_service.entrypoints.dicomweb.multipart import Body, Part, making, nothing, sending, sending_cut
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
 from storage_service.ports.index import Index
@@ -108,13 +108,19 @@ async def _send_files(request: Request, found: list[Stored], retrieval: Retrieva
     syntaxes = {stored.transfer_syntax_uid for stored in found}
     form = choose_file(accepted_by(request), syntaxes, retrieval.files.convertible, single=single)
     order = in_storage_order(found)
-    parts = [Part(_type_of(form, stored), stored.length, _address(request, stored)) for stored in order]
+    parts = [
+        Part(_type_of(form, stored), None if stored.coercion else stored.length, _address(request, stored))
+        for stored in order
+    ]
     if form.transfer_syntax and form.converted:
         files = _converted(retrieval.files, order, form.transfer_syntax)
         return making(form, parts, nothing() if request.method == "HEAD" else await begun(files))
     etag = tag(base_url(request), form, *map(_place, order))
-    if not form.multipart and (cut := asked_cut(request, etag, order[0].length)):
-        return await sending_cut(form, cut, etag, retrieval.packs.cut(order[0], cut.offset, cut.length))
+    if not form.multipart and "range" in request.headers:
+        with refusing():
+            length = await retrieval.packs.length(order[0])
+        if cut := asked_cut(request, etag, length):
+            return await sending_cut(form, cut, etag, retrieval.packs.cut(order[0], cut.offset, cut.length))
     return await sending(request, form, parts, etag, _pieces(retrieval.packs, order))
 
 
@@ -126,7 +132,7 @@ async def _send_metadata(request: Request, found: Sequence[Series], metadata: Me
         arrays = nothing() if request.method == "HEAD" else await begun(_arrays(found, metadata, base))
         return StreamingResponse(arrays, media_type=JSON, headers=REVALIDATED)
     packed = accepts_gzip(request)
-    etag = tag(base, packed, *(series.described for series in found))
+    etag = tag(base, packed, *((series.described, series.coercion and series.coercion.at) for series in found))
     headers = {**validated(etag), "Vary": "Accept-Encoding"}
     if known := not_modified(request, etag):
         return known
@@ -185,9 +191,9 @@ def _numbers(text: str) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def _place(stored: Stored) -> tuple[str, str, int, int]:
-    """What lies there never changes."""
-    return stored.bucket, stored.pack, stored.offset, stored.length
+def _place(stored: Stored) -> tuple[object, ...]:
+    """What lies there never changes; what is said instead may."""
+    return stored.bucket, stored.pack, stored.offset, stored.length, stored.coercion and stored.coercion.at
 
 
 def _type_of(form: Form, stored: Stored) -> str:
@@ -202,14 +208,14 @@ def _address(request: Request, stored: Stored) -> str:
     )
 
 
-async def _pieces(packs: Packs, order: Sequence[Stored]) -> AsyncGenerator[tuple[int, bytes], None]:
+async def _pieces(packs: Packs, order: Sequence[Stored]) -> AsyncGenerator[Body, None]:
     """Pieces of files by the numbers of their parts."""
     number = 0
     async with aclosing(packs.stream(order)) as pieces:
-        async for stored, _, data in pieces:
+        async for stored, left, data in pieces:
             while order[number] is not stored:
                 number += 1
-            yield number, data
+            yield number, left, data
 
 
 async def _converted(files: Files, order: Sequence[Stored], wanted: str) -> AsyncGenerator[bytes, None]:
@@ -220,10 +226,10 @@ async def _converted(files: Files, order: Sequence[Stored], wanted: str) -> Asyn
         yield data
 
 
-async def _counted(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[int, bytes], None]:
+async def _counted(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[Body, None]:
     number = 0
     async for frame in frames:
-        yield number, frame
+        yield number, 0, frame
         number += 1
 
 

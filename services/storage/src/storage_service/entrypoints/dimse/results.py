@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from fj_dicom import Asked, Attributes, Items, Text
 
-from storage_service.domain.search import ATTRIBUTES, SEQUENCES, Attribute, Level
+from storage_service.domain.search import ATTRIBUTES, SEQUENCES, Attribute, Level, items
 from storage_service.entrypoints.dimse.models import LEVELS, QUERY_RETRIEVE_LEVEL
 
 RETRIEVE_AE_TITLE: Final = 0x00080054
@@ -60,10 +60,7 @@ def _attribute(attribute: Attribute) -> Text:
 def _sequence(sequence: str, inside: Attributes) -> Items:
     keywords = [keyword for keyword, attribute in ATTRIBUTES.items() if attribute.within == sequence]
 
-    def items(row: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        return [row] if any(row.get(keyword) for keyword in keywords) else []
-
-    return Items(items, inside)
+    return Items(lambda row: items(row, keywords), inside)
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,43 @@
+"""What a data set says above the level of the instance."""
+
+from datetime import UTC, datetime
+
+from fj_dicom import write
+from fj_events import CodedConcept
+from fj_packs.heads import CODES_MAX, read_head
+from fj_packs.pack import Defaults, Identity, Member, Place
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+
+def a_code(**values: str) -> Dataset:
+    code = Dataset()
+    for keyword, value in values.items():
+        setattr(code, keyword, value)
+    return code
+
+
+def codes_of(*codes: Dataset) -> tuple[CodedConcept, ...]:
+    data_set = Dataset()
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    data_set.ProcedureCodeSequence = list(codes)
+    data = write(data_set, ExplicitVRLittleEndian)
+    place = Place("1.2", "1.3", 0, len(data), 0, "", datetime.now(UTC))
+    member = Member(place, "", Identity("1", "1.3", "1.2", "1.1", ExplicitVRLittleEndian), 1, None, None, None)
+    return read_head(member, memoryview(data), Defaults("MAIN", "MAIN")).study.procedure_codes or ()
+
+
+def test_procedure_codes_are_told_wherever_their_value_stands() -> None:
+    codes = codes_of(
+        a_code(CodeValue="K1", CodingSchemeDesignator="L", CodeMeaning="Knie links"),
+        a_code(CodeMeaning="without a value"),
+        a_code(LongCodeValue="K" * 20, CodingSchemeDesignator="L"),
+    )
+    assert codes == (
+        CodedConcept(code="K1", text="Knie links", system="L"),
+        CodedConcept(code="K" * 20, system="L"),
+    )
+
+
+def test_more_codes_than_a_fact_should_carry_are_cut() -> None:
+    assert len(codes_of(*(a_code(CodeValue=str(number)) for number in range(40)))) == CODES_MAX
