@@ -12,7 +12,7 @@ from fj_packs.pack import facts_of
 
 from ingest_service.domain import commitment
 from ingest_service.domain.commitment import CommitmentRequest, TransactionReused
-from ingest_service.ports import Commitments, Digests, Packs, Segment, Stored
+from ingest_service.ports import Commitments, Digests, DigestUnit, Packs, Segment, Stored
 
 UNDO_S: Final = 5.0
 
@@ -47,6 +47,11 @@ async def ship(segment: Segment, digests: Digests, packs: Packs, namespace: UUID
         return Shipped.NOTHING_NEW
     await segment.delete()
     return Shipped.PACKED
+
+
+async def forget(unit: DigestUnit) -> None:
+    """A study was retired: what comes of it from now on is packed and told again, so that nothing sent is lost."""
+    await unit.forget()
 
 
 class NotShipped(Exception):

@@ -1,7 +1,8 @@
 """Where `ingest` is put together: settings, journal, doors, and the way out."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
-from fj_bus import Bus, BusSettings, Relay
+from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands
 from fj_dicom import BadPeers, Peers, Scp, ScpSettings, StoreService
 from fj_objects import S3Settings, S3Store
 from fj_packs.defaults import defaults_of
@@ -18,13 +19,14 @@ from fj_runtime import Health, NotReachable, Part, SettingsError, Sites, api, co
 from ingest_service.adapters.commitments import PostgresCommitments
 from ingest_service.adapters.direct import DirectJournal
 from ingest_service.adapters.journal import FolderJournal, Limits
-from ingest_service.adapters.postgres import PostgresDigests
+from ingest_service.adapters.postgres import PostgresDigests, PostgresUnit
 from ingest_service.adapters.sealed import SealedSegment, take
 from ingest_service.domain.commitment import CommitmentRequest, NotKept
 from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints.commitment import Keep, commitment_service
 from ingest_service.entrypoints.dimse import JournalStorage
 from ingest_service.entrypoints.http import journal_router
+from ingest_service.entrypoints.kafka import subscribe
 from ingest_service.entrypoints.shipper import Shipper
 from ingest_service.entrypoints.storable import Storable
 from ingest_service.entrypoints.stow import stow_router
@@ -41,8 +43,9 @@ RECEIVER: Final = "receiver"
 LISTENER: Final = "listener"
 SHIPPER: Final = "shipper"
 RELAY: Final = "relay"
+CONSUMER: Final = "consumer"
 DRAIN: Final = "drain"
-ROLES: Final = (RECEIVER, LISTENER, SHIPPER, RELAY, DRAIN)
+ROLES: Final = (RECEIVER, LISTENER, SHIPPER, RELAY, CONSUMER, DRAIN)
 MIGRATIONS: Final = ("fj_bus", "ingest_service")
 DATABASE_WAIT_S: Final = 5.0
 DRAIN_LOOK_S: Final = 1.0
@@ -60,7 +63,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     parts: list[Part] = [sweeper(journal)]
     if RECEIVER in roles:
         parts.append(_receiver(settings, journal, out.keep))
-    if roles & {RECEIVER, SHIPPER, RELAY}:
+    if roles & {RECEIVER, SHIPPER, RELAY, CONSUMER}:
         parts.append(out)
     routers = [journal_router(journal)]
     if LISTENER in roles:
@@ -79,7 +82,7 @@ def _journal(settings: Settings, out: "_WayOut") -> FolderJournal | DirectJourna
 
 
 class _WayOut:
-    """What needs PostgreSQL: shipper, relay, commitment requests. It is awaited here, so that receiving need not."""
+    """What needs PostgreSQL, from shipping to commitment requests. It is awaited here, so that receiving need not."""
 
     name = "way-out"
 
@@ -138,6 +141,8 @@ class _WayOut:
                 group.create_task(self._shipper.run(stop))
             if RELAY in self._roles:
                 group.create_task(Relay(bus).run(stop))
+            if CONSUMER in self._roles:
+                group.create_task(_consumer(bus).run(stop))
 
 
 async def _until(stop: asyncio.Event) -> None:
@@ -156,6 +161,19 @@ async def _drain(settings: Settings) -> None:
 
 def _bus(settings: Settings, pool: "Pool[Record]") -> Bus:
     return Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
+
+
+def _consumer(bus: Bus) -> Consumer:
+    consumer = Consumer(bus, SERVICE)
+    subscribe(consumer, PostgresUnit)
+    return consumer
+
+
+@asynccontextmanager
+async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
+    """The consumer with its handlers, not running."""
+    async with database(settings, MIGRATIONS) as pool:
+        yield _consumer(_bus(settings, pool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +230,4 @@ def _limits(settings: Settings) -> Limits:
 
 def main() -> None:
     """The program `ingest-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS)
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))

@@ -147,6 +147,9 @@ class DigestUnit(Protocol):
     async def add(self, members: Sequence[Member], pack: UUID) -> list[Member]:
         """Keep the digests that are new; the members that they belong to."""
 
+    async def forget(self) -> None:
+        """Know nothing of the study any more: what comes of it is new. Its packs are still referred to."""
+
     def emit(self, fact: Fact) -> None:
         """State a fact when the transaction commits."""
 

@@ -173,6 +173,33 @@ async def test_a_study_sent_again_after_the_kill_leaves_one_pack(chain: Chain, s
     assert not list(chain.folder.iterdir())
 
 
+async def test_a_pack_that_was_told_stays_though_its_study_was_forgotten_and_came_again_before_the_segment_was_deleted(
+    chain: Chain,
+) -> None:
+    sent = an_instance()
+    chain.receive(sent)
+    killed = await die(chain, after_commit)
+    hidden = killed.path.rename(chain.folder.parent / killed.path.name)
+    async with chain.digests.unit(sent.StudyInstanceUID) as unit:
+        await unit.forget()
+    chain.receive(sent)
+    second = chain.take()
+    assert await chain.ship(second) is Shipped.PACKED
+    hidden.rename(killed.path)
+    assert await chain.ship(chain.take()) is Shipped.NOTHING_NEW
+    assert [await chain.has_pack(key) for key in (killed.key, second.key)] == [True, True]
+
+
+async def test_a_forgotten_segment_that_is_taken_up_again_is_told_again(chain: Chain) -> None:
+    sent = an_instance()
+    chain.receive(sent)
+    await die(chain, after_commit)
+    async with chain.digests.unit(sent.StudyInstanceUID) as unit:
+        await unit.forget()
+    assert await chain.ship(chain.take()) is Shipped.PACKED
+    assert await chain.facts(sent.StudyInstanceUID) == 2
+
+
 async def test_a_segment_with_nothing_new_is_never_sent(chain: Chain) -> None:
     sent = an_instance()
     for _ in range(2):

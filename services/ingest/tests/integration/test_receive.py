@@ -6,14 +6,16 @@ import os
 import tarfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from fj_dicom import Store
-from fj_events import patient_key
-from fj_testing import Log, Services
+from fj_events import StudyRetired, patient_key
+from fj_testing import Feed, Log, Services, eventually
 from fj_testing.processes import PATIENT_NAMESPACE
 from fj_testing.stack import S3
 from pydicom.encaps import encapsulate
@@ -88,6 +90,34 @@ async def test_a_study_sent_again_leaves_no_second_fact_and_no_second_pack(modal
         [new.SOPInstanceUID],
     ]
     assert len(first["instances"]) == 2
+
+
+async def test_what_comes_of_a_retired_study_is_stored_and_told_again(
+    modality: Modality, world: World, feed: Feed, services: Services
+) -> None:
+    sent = an_instance("1.2.3.90", "1.2.3.90.1")
+    await modality.store(sent)
+    (first,) = await world.facts("1.2.3.90")
+    now = datetime.now(UTC)
+    retired = StudyRetired(
+        site="MAIN",
+        study_instance_uid="1.2.3.90",
+        retirement_id=uuid4(),
+        reason="10 years since study",
+        removal_at=now,
+        number_of_instances=1,
+    )
+    await feed.publish(retired)
+    async with asyncpg.create_pool(services.database("ingest"), min_size=1, max_size=1) as pool:
+
+        async def forgotten() -> bool:
+            return not await pool.fetchval("SELECT count(*) FROM digests WHERE study_instance_uid = '1.2.3.90'")
+
+        await eventually(forgotten, within=20)
+    await modality.store(sent)
+    _, second = await world.facts("1.2.3.90", count=2)
+    assert second["pack"]["key"] != first["pack"]["key"]
+    assert await world.data_of(first) == await world.data_of(second)
 
 
 async def test_other_bytes_under_the_same_uid_are_kept_too(modality: Modality, world: World) -> None:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _KNOWN: Final = "SELECT digests FROM digests WHERE study_instance_uid = $1"
 _REFERS: Final = "SELECT EXISTS (SELECT FROM digests WHERE pack = $1)"
-_ADD: Final = "INSERT INTO digests (pack, study_instance_uid, digests) VALUES ($1, $2, $3)"
+# A pack that is there already was told before its study was retired, by a segment that could not be deleted then.
+_ADD: Final = """
+INSERT INTO digests (pack, study_instance_uid, digests) VALUES ($1, $2, $3)
+ON CONFLICT (pack) DO UPDATE SET study_instance_uid = excluded.study_instance_uid, digests = excluded.digests
+"""
+_FORGET: Final = "UPDATE digests SET study_instance_uid = NULL, digests = '' WHERE study_instance_uid = $1"
 SIZE: Final = 16
 """Of a digest, bytes."""
 
@@ -77,6 +82,11 @@ class PostgresUnit:
         if new:
             await self._tx.connection.execute(_ADD, pack, self._study_instance_uid, b"".join(new))
         return list(new.values())
+
+    async def forget(self) -> None:
+        """See `ports.DigestUnit.forget`."""
+        await self._tx.connection.execute(_LOCK, self._study_instance_uid)
+        await self._tx.connection.execute(_FORGET, self._study_instance_uid)
 
     def emit(self, fact: Fact) -> None:
         """See `ports.DigestUnit.emit`."""
