@@ -49,6 +49,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
 )
 
 SITE = "MAIN"
@@ -254,6 +255,16 @@ class Exam:
             matched_by=MatchRule.STUDY_UID,
             reason="same UID",
             ordered_study_instance_uid=self.uid,
+        )
+
+    def unmatched(self, *contradicted_by: str) -> StudyUnmatched:
+        return StudyUnmatched(
+            site="MAIN",
+            study_instance_uid=self.uid,
+            patient_id=self.patient_id,
+            reason="another name",
+            contradicted_by=contradicted_by,
+            unconfirmed_order_id=self.order_id if contradicted_by else None,
         )
 
     def available(self) -> StudyAvailable:

@@ -26,6 +26,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
 )
 
@@ -105,6 +106,13 @@ async def on_study_matched(fact: StudyMatched, cause: Envelope, projection: Proj
     known = await projection.study(fact.study_instance_uid)
     if known is not None:
         await projection.save_study(records.study_matched(known, fact, cause))
+
+
+async def on_study_unmatched(fact: StudyUnmatched, cause: Envelope, projection: Projection) -> None:
+    """No order fits the study; one that shows somebody else than the order of its number is for is in no record."""
+    known = await projection.study(fact.study_instance_uid)
+    if known is not None:
+        await projection.save_study(records.study_unmatched(known, fact, cause))
 
 
 async def on_study_relinked(fact: StudyRelinked, cause: Envelope, projection: Projection) -> None:

@@ -33,6 +33,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
 )
 from fj_survivors import follow
@@ -149,6 +150,10 @@ def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Project
     @consumer.on(StudyMatched)
     async def _(fact: StudyMatched, tx: Tx) -> None:
         await handlers.on_study_matched(fact, _cause(tx), projection(tx))
+
+    @consumer.on(StudyUnmatched)
+    async def _(fact: StudyUnmatched, tx: Tx) -> None:
+        await handlers.on_study_unmatched(fact, _cause(tx), projection(tx))
 
     @consumer.on(StudyRelinked)
     async def _(fact: StudyRelinked, tx: Tx) -> None:
