@@ -130,6 +130,15 @@ class Exam:
     def placed(self) -> OrderPlaced:
         return OrderPlaced(order_id=self.order_id, site=SITE, **self._details())
 
+    def born_here(self) -> OrderPlaced:
+        """Entered in the department: no placer has given it a number."""
+        return self.placed().model_copy(update={"placer_order_number": None, "source": Source.HTTP})
+
+    def numbered(self) -> OrderChanged:
+        """The placer has given it its number."""
+        details = self._details() | {"source": Source.HTTP}
+        return OrderChanged(order_id=self.order_id, site=SITE, changed=("placer_order_number",), **details)
+
     def changed(self, text: str) -> OrderChanged:
         details = self._details() | {"procedure": CodedConcept(code=self.code, text=text, system="L")}
         return OrderChanged(order_id=self.order_id, site=SITE, changed=("procedure",), **details)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import pytest
 from ehr_sync_service import handlers, plans
-from ehr_sync_service.domain.delivery import Policy, State
+from ehr_sync_service.domain.delivery import Accepted, Policy, State
 from ehr_sync_service.domain.records import OrderStatus, ReportStatus, StudyStatus
 from ehr_sync_service.domain.telling import Receiver
 from ehr_sync_service.post import Post
@@ -111,7 +111,7 @@ class World:
         projection, post = self.projection, self.post
         match fact:
             case OrderPlaced() | OrderChanged():
-                await handlers.on_order(fact, cause, projection)
+                await handlers.on_order(fact, cause, projection, post)
             case OrderCancelled():
                 await handlers.on_order_cancelled(fact, cause, projection, post)
             case OrderReinstated():
@@ -280,6 +280,6 @@ async def test_an_outcome_of_a_closed_delivery_changes_nothing() -> None:
     world = World()
     await world.take(envelopes([EXAM.finalized()]))
     delivery_id = next(iter(world.ledger.deliveries))
-    assert await handlers.conclude(delivery_id, None, NOON, POLICY, world.ledger) is not None
-    assert await handlers.conclude(delivery_id, None, NOON, POLICY, world.ledger) is None
+    assert await handlers.conclude(delivery_id, Accepted(), NOON, POLICY, world.ledger) is not None
+    assert await handlers.conclude(delivery_id, Accepted(), NOON, POLICY, world.ledger) is None
     assert len(world.ledger.said) == 1

@@ -99,6 +99,8 @@ class OrderRecord(Record):
     site: str
     status: OrderStatus
     placed_at: datetime
+    adopted: bool = False
+    """It was born here, and a placer gave it a number later."""
     details: OrderDetails
 
 
@@ -185,8 +187,13 @@ def order_of(known: OrderRecord | None, fact: OrderPlaced | OrderChanged, cause:
         site=fact.site,
         status=known.status if known else OrderStatus.ACTIVE,
         placed_at=known.placed_at if known else cause.time,
+        adopted=known is not None and (known.adopted or _is_adopted(known.details, details)),
         details=details,
     )
+
+
+def _is_adopted(before: OrderDetails, after: OrderDetails) -> bool:
+    return before.placer_order_number is None and after.placer_order_number is not None
 
 
 _ORDER_MOVES: Final[Mapping[type[Fact], OrderStatus]] = MappingProxyType(

@@ -57,6 +57,12 @@ def subscribe(
     _subscribe_to_patients(consumer, projection, post)
     _subscribe_to_exams(consumer, projection, post)
 
+    async def order(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
+        await handlers.on_order(fact, _cause(tx), projection(tx), post(tx))
+
+    consumer.on(OrderPlaced)(order)
+    consumer.on(OrderChanged)(order)
+
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
         await handlers.on_order_cancelled(fact, _cause(tx), projection(tx), post(tx))
@@ -127,12 +133,6 @@ def _subscribe_to_exams(consumer: Consumer, projection: Callable[[Tx], Projectio
 
 def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Projection]) -> None:
     """The facts that are only kept to be read."""
-
-    async def order(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
-        await handlers.on_order(fact, _cause(tx), projection(tx))
-
-    consumer.on(OrderPlaced)(order)
-    consumer.on(OrderChanged)(order)
 
     async def order_moved(fact: OrderCompleted | OrderReopened, tx: Tx) -> None:
         await handlers.on_order_moved(fact, _cause(tx), projection(tx))
