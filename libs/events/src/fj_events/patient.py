@@ -97,6 +97,56 @@ class PatientUnlinked(_EnterpriseIdentity, type="patient.unlinked.v1", topic="pa
     """This number no longer stands for the same person as others (HL7 v2.5.1 3.3.37, A37)."""
 
 
+class MatchGrade(OpenEnum):
+    """How sure the matcher is (FHIR R4 match-grade)."""
+
+    CERTAIN = "certain"
+    PROBABLE = "probable"
+
+
+class DuplicateOutcome(OpenEnum):
+    """Why nobody has to look at a pair any more."""
+
+    LINKED = "linked"
+    """Both stand for one person now."""
+    MERGED = "merged"
+    """One of the numbers is no longer used."""
+    APART = "apart"
+    """Somebody said that they are two."""
+    CHANGED = "changed"
+    """What is known of them by now no longer agrees."""
+
+
+class _Pair(Fact):
+    patient_id: UUID
+    """Of the two ids the smaller one."""
+    other_id: UUID
+
+
+class PatientDuplicateSuspected(_Pair, type="patient.duplicate_suspected.v1", topic="patient-events", key="patient_id"):
+    """Two records may be of one person: a person has to say. Said again where it rests on other data by now."""
+
+    score: float
+    """The sum of the weights of all that was compared (Fellegi and Sunter)."""
+    grade: MatchGrade
+    reasons: tuple[str, ...]
+    """What was compared and what came of it: `birth date transposed`."""
+    patient: PatientPhi
+    other: PatientPhi
+
+
+class PatientDuplicateDismissed(_Pair, type="patient.duplicate_dismissed.v1", topic="patient-events", key="patient_id"):
+    """A person said that two records are of two persons: they are not suggested again unless one of them changes."""
+
+    reason: str
+
+
+class PatientDuplicateResolved(_Pair, type="patient.duplicate_resolved.v1", topic="patient-events", key="patient_id"):
+    """Nobody has to look at a pair any more."""
+
+    outcome: DuplicateOutcome
+
+
 class PatientFollowed(Fact, type="patient.followed.v1", topic="follower-events", key="follower"):
     """A room answers for a number as the last merge or unmerge of it says; the fact that it followed is the cause."""
 

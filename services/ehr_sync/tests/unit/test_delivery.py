@@ -133,7 +133,6 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "ExamCompleted": ("SC", "CM"),
         "ExamDiscontinued": ("SC", "DC"),
         "ExamPutBack": ("SC", "SC"),
-        "OrderPlaced": ("SN", "SC"),
         "OrderCancelled": ("OC", "CA"),
         "OrderHeld": ("SC", "HD"),
         "OrderReleased": ("SC", "SC"),

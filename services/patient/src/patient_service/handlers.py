@@ -41,7 +41,7 @@ async def announce(news: News, patients: Patients, merges: Merges, links: Links)
     else:
         patient = await _register_again(news, patients, merges)
     for each in linking.sharing(patient, await links.sharers(patient)):
-        await _say(each, patient.site, patients, links)
+        await state_link(each, patient.site, patients, links)
 
 
 async def replace_numbers(news: News, given_up: Collection[Identifier], patients: Patients) -> None:
@@ -100,7 +100,7 @@ async def link(news: LinkNews, patients: Patients, links: Links) -> None:
     pair = news.one.patient_id, news.other.patient_id
     reason = "the registration system said so"
     said = linking.link(pair, linked=news.linked, at=news.at, basis=LinkBasis.MESSAGE, reason=reason)
-    await _say(said, news.one.site, patients, links)
+    await state_link(said, news.one.site, patients, links)
 
 
 async def link_by_hand(act: ByHand, patients: Patients, links: Links) -> None:
@@ -111,7 +111,7 @@ async def link_by_hand(act: ByHand, patients: Patients, links: Links) -> None:
         raise NoSuchPatient
     await links.lock()
     before = await links.of(*said.pair)
-    await _say(linking.after(before, said), known[0].site, patients, links)
+    await state_link(linking.after(before, said), known[0].site, patients, links)
 
 
 async def on_order(order: OrderPlaced | OrderChanged, at: datetime, patients: Patients) -> None:
@@ -199,7 +199,7 @@ async def _gather(survivor_id: UUID, chain: Sequence[Merge], whose: Mapping[UUID
     await _update(survivor, replace(survivor, merged_ids=tuple(dict.fromkeys(numbers))), patients)
 
 
-async def _say(said: Link, site: str, patients: Patients, links: Links) -> None:
+async def state_link(said: Link, site: str, patients: Patients, links: Links) -> None:
     """Keep a statement about two numbers, and state the person of each number that stands for another one now."""
     await links.lock()
     known = await links.of(*said.pair)

@@ -1,28 +1,32 @@
 """Where `patient` is put together: settings, store, doors, and the loop."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
 
-from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
+from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_doors import Subject, explain_command
 from fj_hl7 import Intake, Ledger, MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from patient_service.adapters.crossing import PostgresCrossReferences
+from patient_service.adapters.duplicates import PostgresDuplicateBook, PostgresDuplicates
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
 from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
+from patient_service.domain.matching import Rules
+from patient_service.duplicates import Work
+from patient_service.entrypoints.duplicates import duplicates_router
 from patient_service.entrypoints.explain import understood
 from patient_service.entrypoints.http import merges_router, patients_router
 from patient_service.entrypoints.kafka import subscribe
 from patient_service.entrypoints.mllp import KINDS, Stores, patients_door
 from patient_service.entrypoints.persons import links_router
 from patient_service.entrypoints.pix import pix_router
-from patient_service.settings import Settings
+from patient_service.settings import Settings, load_rules
 
 SERVICE: Final = "patient"
 ROLES: Final = ("listener", "consumer", "relay")
@@ -36,13 +40,18 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
-        subscribe(consumer, PostgresPatients, PostgresMerges)
+        subscribe(consumer, PostgresPatients, PostgresMerges, work_with(load_rules(settings.matching)))
         yield consumer
 
 
 def _explained(settings: Settings) -> Subject:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     return Subject("patients", KINDS, partial(understood, Sites.load(settings.sites), namespace))
+
+
+def work_with(rules: Rules) -> Callable[[Tx], Work]:
+    """What looking for duplicates needs, made of one transaction."""
+    return lambda tx: Work(PostgresDuplicates(tx), PostgresLinks(tx), PostgresPatients(tx), rules)
 
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
@@ -67,7 +76,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         undo = merges_router(book, bus.unit, PostgresPatients, PostgresMerges)
         links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
         pix = pix_router(PostgresCrossReferences(bus.pool, namespace, [site.issuers.patient for site in sites]))
-        app = api(SERVICE, patients_router(book), undo, links, pix, operator_router(bus, consumer, Actor))
+        review = duplicates_router(PostgresDuplicateBook(bus.pool), bus.unit, work_with(load_rules(settings.matching)))
+        app = api(SERVICE, patients_router(book), undo, links, review, pix, operator_router(bus, consumer, Actor))
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 

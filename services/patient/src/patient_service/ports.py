@@ -1,6 +1,7 @@
 """What the handlers need."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from patient_service.domain.following import Following
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Merge, Whose
 from patient_service.domain.patient import Patient
+from patient_service.domain.suspicion import Suspicion
 
 
 class Patients(Protocol):
@@ -126,3 +128,48 @@ class CrossReferences(Protocol):
 
     async def person(self, number: Identifier) -> SamePerson | None:
         """The one person whom a number stands for, by merges and links; None where it is nobody's or several'."""
+
+
+class Record(NamedTuple):
+    """A patient as the matcher sees it."""
+
+    patient: Patient
+    merged: bool
+    """The number was merged away: it stands for nobody."""
+    suspected: bool
+    """A person is asked about it and somebody else."""
+
+
+class Duplicates(Protocol):
+    """Records that may be of one person, inside one transaction."""
+
+    async def record(self, patient_id: UUID) -> Record | None:
+        """The record, not locked."""
+
+    async def near(self, patient: Patient) -> list[Record]:
+        """Others that share a key with it, but for a key that very many share; none that was merged away."""
+
+    async def suspected_with(self, patient_id: UUID) -> list[Record]:
+        """With whom a person is asked about it."""
+
+    async def of(self, pair: tuple[UUID, UUID]) -> Suspicion | None:
+        """Where a pair stands. Others who look at the same pair wait until the end."""
+
+    async def save(self, suspicion: Suspicion) -> None:
+        """Keep where it stands."""
+
+
+class Suspect(NamedTuple):
+    """A pair that a person has to look at, side by side."""
+
+    suspicion: Suspicion
+    since: datetime
+    one: Patient
+    other: Patient
+
+
+class DuplicateBook(Protocol):
+    """Looking pairs up, outside of any transaction."""
+
+    async def open(self, limit: int) -> list[Suspect]:
+        """All that wait for a person, the likeliest first."""

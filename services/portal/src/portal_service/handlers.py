@@ -1,8 +1,13 @@
 """When a fact comes, put it into the picture of its exam."""
 
+from datetime import datetime
+
 from fj_events import (
     Envelope,
     Fact,
+    PatientDuplicateDismissed,
+    PatientDuplicateResolved,
+    PatientDuplicateSuspected,
     PatientMerged,
     PatientRegistered,
     PatientUnmerged,
@@ -18,7 +23,7 @@ from portal_service.domain.refs import refs_of
 from portal_service.domain.relinking import with_study, without_study
 from portal_service.domain.summary import summary
 from portal_service.domain.timeline import Entry
-from portal_service.ports import Exams
+from portal_service.ports import Exams, Pair, Pairs
 
 
 async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
@@ -84,3 +89,13 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, exams: Exams) -> 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, exams: Exams) -> None:
     """The exams of a number are somebody else's now: open pages are told."""
     await exams.patient_moved(fact.patient_id)
+
+
+async def on_duplicate_suspected(fact: PatientDuplicateSuspected, since: datetime, pairs: Pairs) -> None:
+    """Two patients may be one person: somebody has to look at them."""
+    await pairs.suspect(Pair(fact, since))
+
+
+async def on_duplicate_answered(fact: PatientDuplicateDismissed | PatientDuplicateResolved, pairs: Pairs) -> None:
+    """Nobody has to any more."""
+    await pairs.end(fact.patient_id, fact.other_id)

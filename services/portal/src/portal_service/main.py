@@ -8,6 +8,7 @@ from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_rou
 from fj_runtime import Actor, Part, api, command, database, database_watch, serve
 
 from portal_service.adapters.book import PostgresExamBook
+from portal_service.adapters.duplicates import PostgresPairBook, PostgresPairs
 from portal_service.adapters.postgres import TABLES, PostgresExams
 from portal_service.entrypoints.changes import Watch, changes_router
 from portal_service.entrypoints.http import exams_router
@@ -29,7 +30,7 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix, lanes=1), SERVICE)
         consumer = Consumer(bus, SERVICE)
-        subscribe(consumer, PostgresExams)
+        subscribe(consumer, PostgresExams, PostgresPairs)
         yield consumer
 
 
@@ -44,7 +45,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             exams_router(book),
             changes_router(watch),
             operator_router(consumer.bus, consumer, Actor),
-            pages_router(book, settings.viewer),
+            pages_router(book, PostgresPairBook(consumer.bus.pool), settings.viewer),
         )
         chosen = [parts[role] for role in ROLES if role in roles]
         await serve(settings, [database_watch(consumer.bus.pool), *chosen], app)

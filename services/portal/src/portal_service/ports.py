@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from fj_events import PatientPhi
+from fj_events import PatientDuplicateSuspected, PatientPhi
 
 from portal_service.domain.exam import Exam
 from portal_service.domain.exceptions import Raised
@@ -86,3 +86,27 @@ class ExamBook(Protocol):
 
     async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
         """The ids of exams changed after `moment`, and the newest moment; with None only the latter."""
+
+
+class Pair(NamedTuple):
+    """Two patients that may be one person, as the fact has them side by side."""
+
+    fact: PatientDuplicateSuspected
+    since: datetime
+
+
+class Pairs(Protocol):
+    """Pairs that wait for a person, inside one transaction."""
+
+    async def suspect(self, pair: Pair) -> None:
+        """Put the pair on the list, or change what it says there."""
+
+    async def end(self, patient_id: UUID, other_id: UUID) -> None:
+        """Take it off."""
+
+
+class PairBook(Protocol):
+    """Looking pairs up, outside of any transaction."""
+
+    async def waiting(self, limit: int) -> list[Pair]:
+        """The likeliest first."""

@@ -8,6 +8,7 @@ from fj_bus import Tx
 from fj_events import Fact, Identifier, PatientPhi, Source
 from pydantic import TypeAdapter
 
+from patient_service.domain import blocking
 from patient_service.domain.demographics import Word
 from patient_service.domain.merge import Whose
 from patient_service.domain.patient import Patient, identifiers
@@ -27,6 +28,11 @@ WITH given AS (SELECT value, issuer FROM unnest($1::text[], $2::text[]) AS given
      gone AS (DELETE FROM identifiers
                WHERE patient_id = $3 AND (value, issuer) NOT IN (SELECT value, issuer FROM given))
 INSERT INTO identifiers (value, issuer, patient_id) SELECT value, issuer, $3 FROM given ON CONFLICT DO NOTHING
+"""
+_KEYS: Final = """
+WITH given AS (SELECT unnest($1::text[]) AS key),
+     gone AS (DELETE FROM match_keys WHERE patient_id = $2 AND key NOT IN (SELECT key FROM given))
+INSERT INTO match_keys (key, patient_id) SELECT key, $2 FROM given ON CONFLICT DO NOTHING
 """
 _READ: Final = f"SELECT {COLUMNS} FROM patients WHERE patient_id = $1"
 _ENTRIES: Final = f"SELECT {COLUMNS}, stated_id, stated_until FROM patients LEFT JOIN merges USING (patient_id)"
@@ -57,20 +63,21 @@ class PostgresPatients:
         status = await self._tx.connection.execute(_ADD, *_values(patient))
         if status != "INSERT 0 1":
             return False
-        await self._keep_numbers(patient)
+        await self._keep_found_by(patient)
         return True
 
     async def save(self, patient: Patient) -> None:
         await self._tx.connection.execute(_SAVE, *_values(patient))
-        await self._keep_numbers(patient)
+        await self._keep_found_by(patient)
 
     def emit(self, fact: Fact) -> UUID:
         return self._tx.emit(fact)
 
-    async def _keep_numbers(self, patient: Patient) -> None:
+    async def _keep_found_by(self, patient: Patient) -> None:
         numbers = identifiers(patient)
         values, issuers = [number.value for number in numbers], [number.issuer for number in numbers]
         await self._tx.connection.execute(_NUMBERS, values, issuers, patient.patient_id)
+        await self._tx.connection.execute(_KEYS, sorted(blocking.keys(patient.details)), patient.patient_id)
 
 
 class PostgresPatientBook:

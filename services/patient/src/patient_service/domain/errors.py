@@ -33,6 +33,13 @@ class SamePatient(PatientError):
         super().__init__("both numbers are the same")
 
 
+class NotSuspected(PatientError):
+    """Nobody was asked about this pair, or somebody has answered."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody has to look at these two: they were never suspected, or there is an answer")
+
+
 class ExamsStay(PatientError):
     """Visits and accounts are not held here; exams go with the number of their order."""
 

@@ -4,13 +4,32 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fj_bus import Consumer, Tx
-from fj_events import OrderChanged, OrderPlaced, PatientFollowed, StudyReceived
+from fj_events import (
+    OrderChanged,
+    OrderPlaced,
+    PatientFollowed,
+    PatientLinked,
+    PatientMerged,
+    PatientRegistered,
+    PatientUnlinked,
+    PatientUnmerged,
+    PatientUpdated,
+    StudyReceived,
+)
 
-from patient_service import handlers
+from patient_service import duplicates, handlers
+from patient_service.duplicates import Work
 from patient_service.ports import Merges, Patients
 
+About = PatientRegistered | PatientUpdated | PatientMerged | PatientUnmerged | PatientLinked | PatientUnlinked
 
-def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients], merges: Callable[[Tx], Merges]) -> None:
+
+def subscribe(
+    consumer: Consumer,
+    patients: Callable[[Tx], Patients],
+    merges: Callable[[Tx], Merges],
+    work: Callable[[Tx], Work],
+) -> None:
     """Bind every fact."""
 
     @consumer.on(OrderPlaced)
@@ -29,6 +48,16 @@ def subscribe(consumer: Consumer, patients: Callable[[Tx], Patients], merges: Ca
     async def _(fact: PatientFollowed, tx: Tx) -> None:
         followed_fact = tx.cause.causation_id if tx.cause else None
         await handlers.on_followed(fact, followed_fact, patients(tx), merges(tx))
+
+    async def changed(fact: About, tx: Tx) -> None:
+        await duplicates.look_at(fact.patient_id, work(tx))
+
+    consumer.on(PatientRegistered)(changed)
+    consumer.on(PatientUpdated)(changed)
+    consumer.on(PatientMerged)(changed)
+    consumer.on(PatientUnmerged)(changed)
+    consumer.on(PatientLinked)(changed)
+    consumer.on(PatientUnlinked)(changed)
 
 
 def _said_at(tx: Tx) -> datetime:

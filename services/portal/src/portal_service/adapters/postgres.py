@@ -7,12 +7,13 @@ from fj_bus import Tx
 from fj_events import PatientPhi
 from fj_survivors import TABLE as SURVIVOR
 
+from portal_service.adapters.duplicates import TABLE as PAIRS
 from portal_service.domain.exam import Exam, merge
 from portal_service.domain.exceptions import Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
-TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", SURVIVOR)
+TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", PAIRS, SURVIVOR)
 """The projection: what a rebuild makes anew."""
 
 _NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"

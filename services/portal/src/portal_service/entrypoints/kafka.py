@@ -3,14 +3,23 @@
 from collections.abc import Callable
 
 from fj_bus import Consumer, Tx
-from fj_events import REGISTRY, TOPICS, Fact, PatientRegistered, PatientUpdated
+from fj_events import (
+    REGISTRY,
+    TOPICS,
+    Fact,
+    PatientDuplicateDismissed,
+    PatientDuplicateResolved,
+    PatientDuplicateSuspected,
+    PatientRegistered,
+    PatientUpdated,
+)
 from fj_survivors import Moved, follow
 
 from portal_service import handlers
-from portal_service.ports import Exams
+from portal_service.ports import Exams, Pairs
 
 
-def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
+def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[[Tx], Pairs]) -> None:
     """Bind every fact of the topics whose YAML names this service."""
 
     async def about_exam(fact: Fact, tx: Tx) -> None:
@@ -29,9 +38,23 @@ def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
         await handlers.on_patient_moved(fact, exams(tx))
 
     follow(consumer, moved)
+    _subscribe_pairs(consumer, pairs)
 
     for name, kind in REGISTRY.items():
         topic = TOPICS[kind.topic]
         about_something_else = kind.topic == "patient-events" or name in topic.other_keys
         if "portal" in topic.consumers and not about_something_else:
             consumer.on(kind)(about_exam)
+
+
+def _subscribe_pairs(consumer: Consumer, pairs: Callable[[Tx], Pairs]) -> None:
+    @consumer.on(PatientDuplicateSuspected)
+    async def _(fact: PatientDuplicateSuspected, tx: Tx) -> None:
+        if tx.cause is not None:
+            await handlers.on_duplicate_suspected(fact, tx.cause.time, pairs(tx))
+
+    async def answered(fact: PatientDuplicateDismissed | PatientDuplicateResolved, tx: Tx) -> None:
+        await handlers.on_duplicate_answered(fact, pairs(tx))
+
+    consumer.on(PatientDuplicateDismissed)(answered)
+    consumer.on(PatientDuplicateResolved)(answered)

@@ -12,7 +12,7 @@ from fj_events import SERVICES
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from portal_service.domain.exam import Milestone
-from portal_service.ports import ExamBook, Wanted
+from portal_service.ports import ExamBook, PairBook, Wanted
 
 STATES: Final = (*(milestone.name.lower() for milestone in Milestone if milestone), "cancelled", "discontinued")
 _STATIC: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,8 +48,8 @@ class Pages:
         return HTMLResponse(self._environment.get_template(name).render(shown), code, dict(_HEADERS))
 
 
-def pages_router(book: ExamBook, viewer: str) -> APIRouter:
-    """Exams, one exam, reading list, exceptions, system."""
+def pages_router(book: ExamBook, pairs: PairBook, viewer: str) -> APIRouter:
+    """Exams, one exam, reading list, exceptions, duplicates, system."""
     router = APIRouter(include_in_schema=False)
     pages = Pages(viewer)
 
@@ -73,6 +73,10 @@ def pages_router(book: ExamBook, viewer: str) -> APIRouter:
     @router.get("/exceptions")
     async def exceptions() -> HTMLResponse:
         return pages.show("exceptions.html", raised=await book.exceptions(EXCEPTIONS_MAX))
+
+    @router.get("/duplicates")
+    async def duplicates() -> HTMLResponse:
+        return pages.show("duplicates.html", pairs=await pairs.waiting(EXCEPTIONS_MAX))
 
     @router.get("/system")
     async def system() -> HTMLResponse:

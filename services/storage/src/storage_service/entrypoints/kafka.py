@@ -31,11 +31,10 @@ from fj_runtime import Sites
 from fj_survivors import Moved, follow
 from prometheus_client import Counter
 
-from storage_service import handlers, linking
+from storage_service import handlers
 from storage_service.domain.assembly import StepState
 from storage_service.domain.study import PerformedEnd
 from storage_service.handlers import Work
-from storage_service.ports.links import Links
 from storage_service.ports.studies import InstanceLists
 
 _instances: Final = Counter(
@@ -57,7 +56,6 @@ class Aids:
     sites: Sites
     namespace: UUID
     """Of patient ids."""
-    links: Callable[[Connection], Links]
 
 
 def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: Aids) -> None:
@@ -68,7 +66,7 @@ def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: 
 
     _images(consumer, work)
     _commitments(consumer, keep)
-    _orders(consumer, one, aids)
+    _orders(consumer, one, aids.sites)
     _exams(consumer, one, aids.lists)
     _patients(consumer, one, aids.namespace)
 
@@ -110,14 +108,14 @@ def _commitments(consumer: Consumer, keep: KeepCommitment) -> None:
         await keep(tx.connection, fact)
 
 
-def _orders(consumer: Consumer, work: Begin, aids: Aids) -> None:
+def _orders(consumer: Consumer, work: Begin, sites: Sites) -> None:
     @consumer.on(OrderPlaced)
     async def _(fact: OrderPlaced, tx: Tx) -> None:
-        await linking.on_order_placed(fact, *moments(fact, tx), aids.links(tx.connection), work(tx))
+        await known(fact, tx)
 
     @consumer.on(OrderChanged)
     async def _(fact: OrderChanged, tx: Tx) -> None:
-        await handlers.on_order_known(fact, *moments(fact, tx), work(tx))
+        await known(fact, tx)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
@@ -131,9 +129,10 @@ def _orders(consumer: Consumer, work: Begin, aids: Aids) -> None:
     async def _(fact: OrderReinstated, tx: Tx) -> None:
         await handlers.on_order_reinstated(fact, work(tx))
 
-    def moments(fact: OrderPlaced | OrderChanged, tx: Tx) -> tuple[datetime, date]:
+    async def known(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
         placed_at = _time_of(tx)
-        return placed_at, _day(fact.asked_for or placed_at, fact.site, aids.sites)
+        day = _day(fact.asked_for or placed_at, fact.site, sites)
+        await handlers.on_order_known(fact, placed_at, day, work(tx))
 
 
 def _exams(consumer: Consumer, work: Begin, lists: InstanceLists) -> None:
