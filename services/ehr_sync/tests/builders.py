@@ -49,6 +49,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
 )
 
 SITE = "MAIN"
@@ -128,6 +129,15 @@ class Exam:
 
     def placed(self) -> OrderPlaced:
         return OrderPlaced(order_id=self.order_id, site=SITE, **self._details())
+
+    def born_here(self) -> OrderPlaced:
+        """Entered in the department: no placer has given it a number."""
+        return self.placed().model_copy(update={"placer_order_number": None, "source": Source.HTTP})
+
+    def numbered(self) -> OrderChanged:
+        """The placer has given it its number."""
+        details = self._details() | {"source": Source.HTTP}
+        return OrderChanged(order_id=self.order_id, site=SITE, changed=("placer_order_number",), **details)
 
     def changed(self, text: str) -> OrderChanged:
         details = self._details() | {"procedure": CodedConcept(code=self.code, text=text, system="L")}
@@ -254,6 +264,16 @@ class Exam:
             matched_by=MatchRule.STUDY_UID,
             reason="same UID",
             ordered_study_instance_uid=self.uid,
+        )
+
+    def unmatched(self, *contradicted_by: str) -> StudyUnmatched:
+        return StudyUnmatched(
+            site="MAIN",
+            study_instance_uid=self.uid,
+            patient_id=self.patient_id,
+            reason="another name",
+            contradicted_by=contradicted_by,
+            unconfirmed_order_id=self.order_id if contradicted_by else None,
         )
 
     def available(self) -> StudyAvailable:

@@ -9,6 +9,8 @@ from typing import Self
 
 START, END = b"\x0b", b"\x1c\r"
 ACCEPT, REFUSE, REJECT, SILENCE, HANG_UP = "AA", "AE", "AR", "silence", "hang up"
+NUMBER = "number"
+"""Accepts, and answers SN with NA: the placer order number is `EHR-` and the filler's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,15 @@ class Listener:
             return False
         if how == SILENCE:
             return True
-        if how == ACCEPT:
+        if how in {ACCEPT, NUMBER}:
             self.taken.append(message)
-        answer = (
-            f"MSH|^~\\&|EHR|E|FILMJACKET|MAIN|20260302||ACK|X{len(self.seen)}|P|2.5.1\rMSA|{how}|{message.control_id}"
-        )
-        if how != ACCEPT:
+        code, kind = (ACCEPT, "ORR^O02^ORR_O02") if how == NUMBER else (how, "ACK")
+        head = f"MSH|^~\\&|EHR|E|FILMJACKET|MAIN|20260302||{kind}|X{len(self.seen)}|P|2.5.1"
+        answer = f"{head}\rMSA|{code}|{message.control_id}"
+        if how == NUMBER:
+            filler = message.field("ORC", 3)
+            answer += f"\rPID|1||1\rORC|NA|EHR-{filler}^EHR|{filler}"
+        elif how != ACCEPT:
             answer += "|patient Beispiel is not known\rERR|||204^Unknown key identifier^HL70357|E"
         writer.write(START + answer.encode() + b"\r" + END)
         await writer.drain()

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from fj_events.base import Fact, OpenEnum
+from fj_events.terms import Identifier
 
 
 class DeliveryKind(OpenEnum):
@@ -44,6 +45,9 @@ class _Delivery(Fact):
 
 class DeliveryDelivered(_Delivery, type="delivery.delivered.v1", topic="delivery-events", key="exam_key"):
     """The destination answered AA (or CA)."""
+
+    placer_order_number: Identifier | None = None
+    """The number that the placer gave the order in its answer to SN (NA)."""
 
 
 class DeliveryDelayed(_Delivery, type="delivery.delayed.v1", topic="delivery-events", key="exam_key"):

@@ -133,12 +133,14 @@ def _copied(raw: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """An answer that was read: MSA-1 (also CA, CE, CR), MSA-2, MSA-3, and the ERR segments."""
+    """An answer that was read: MSA-1 (also CA, CE, CR), MSA-2, MSA-3, and the ERR and ORC segments."""
 
     code: str
     control_id: str
     text: str
     errors: tuple[Hl7Error, ...]
+    orders: tuple[Segment, ...] = ()
+    """What an ORR, ORG or ORI says of each order."""
 
     @property
     def accepted(self) -> bool:
@@ -152,7 +154,7 @@ def read_ack(raw: bytes) -> Ack:
     if msa is None:
         raise BadMessage("no MSA")
     errors = tuple(_error(segment) for segment in message.segments("ERR"))
-    return Ack(msa.get(1).strip().upper(), msa.raw(2), msa.text(3), errors)
+    return Ack(msa.get(1).strip().upper(), msa.raw(2), msa.text(3), errors, tuple(message.segments("ORC")))
 
 
 def _error(err: Segment) -> Hl7Error:

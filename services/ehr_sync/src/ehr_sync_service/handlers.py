@@ -10,6 +10,7 @@ from fj_events import (
     ExamDiscontinued,
     ExamPutBack,
     ExamStarted,
+    Fact,
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
@@ -26,12 +27,13 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
 )
 
 from ehr_sync_service.domain import delivery as domain
 from ehr_sync_service.domain import records
-from ehr_sync_service.domain.delivery import Delivery, Failure, Policy, State
+from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Policy, State
 from ehr_sync_service.domain.errors import NoSuchDelivery
 from ehr_sync_service.domain.records import OrderRecord, Report
 from ehr_sync_service.domain.telling import telling_of
@@ -54,9 +56,14 @@ async def on_patient_merged(fact: PatientMerged, cause: Envelope, post: Post) ->
         await post.tell(telling_of(fact), fact, cause)
 
 
-async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection: Projection) -> None:
-    """An order was placed or changed. Deliveries that waited for it are found by the couriers."""
+async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection: Projection, post: Post) -> None:
+    """An order was placed or changed. Deliveries that waited for it are found by the couriers.
+
+    For one that was born here a placer is asked for its number (IHE RAD-3, SN).
+    """
     await projection.save_order(records.order_of(await projection.order(fact.order_id), fact, cause))
+    if isinstance(fact, OrderPlaced) and fact.placer_order_number is None:
+        await post.tell(telling_of(fact), fact, cause)
 
 
 async def on_order_cancelled(fact: OrderCancelled, cause: Envelope, projection: Projection, post: Post) -> None:
@@ -107,6 +114,13 @@ async def on_study_matched(fact: StudyMatched, cause: Envelope, projection: Proj
         await projection.save_study(records.study_matched(known, fact, cause))
 
 
+async def on_study_unmatched(fact: StudyUnmatched, cause: Envelope, projection: Projection) -> None:
+    """No order fits the study; one that shows somebody else than the order of its number is for is in no record."""
+    known = await projection.study(fact.study_instance_uid)
+    if known is not None:
+        await projection.save_study(records.study_unmatched(known, fact, cause))
+
+
 async def on_study_relinked(fact: StudyRelinked, cause: Envelope, projection: Projection) -> None:
     """A person said to which order the study belongs."""
     known = await projection.study(fact.study_instance_uid)
@@ -122,7 +136,7 @@ async def on_report(fact: Report, cause: Envelope, projection: Projection, post:
 
 async def conclude(
     delivery_id: UUID,
-    failure: Failure | None,
+    outcome: Failure | Accepted,
     now: datetime,
     policy: Policy,
     ledger: Ledger,
@@ -131,8 +145,13 @@ async def conclude(
     before = await ledger.take(delivery_id)
     if before is None or before.state is not State.PENDING:
         return None
-    after = domain.failed(before, failure, now, policy) if failure else domain.succeeded(before)
-    await _step(before, after, failure.reason if failure else "", ledger)
+    if isinstance(outcome, Failure):
+        after = domain.failed(before, outcome, now, policy)
+        fact = domain.said(before, after, outcome.reason)
+    else:
+        after = domain.succeeded(before)
+        fact = domain.said(before, after, "", outcome)
+    await _keep(after, fact, ledger)
     return after
 
 
@@ -153,7 +172,8 @@ async def give_up_lost(now: datetime, policy: Policy, served: Collection[str], l
     for before in lost:
         known = before.destination in served
         reason = "what it is about did not become known" if known else "the destination is not configured"
-        await _step(before, domain.expired(before, reason), reason, ledger)
+        after = domain.expired(before, reason)
+        await _keep(after, domain.said(before, after, reason), ledger)
     return len(lost)
 
 
@@ -166,10 +186,10 @@ async def _move_order(fact: records.OrderMoved, cause: Envelope, projection: Pro
 
 def _is_news(actor: str | None, order: OrderRecord | None) -> bool:
     """Whether its placer does not know what a person here did to an order."""
-    return actor is not None and order is not None and order.details.source == Source.HL7
+    return actor is not None and order is not None and (order.details.source == Source.HL7 or order.adopted)
 
 
-async def _step(before: Delivery, after: Delivery, reason: str, ledger: Ledger) -> None:
+async def _keep(after: Delivery, fact: Fact | None, ledger: Ledger) -> None:
     await ledger.save(after)
-    if (fact := domain.said(before, after, reason)) is not None:
+    if fact is not None:
         ledger.emit(fact)

@@ -11,7 +11,7 @@ from fj_hl7.conformance import problems
 from fj_testing import Feed, Log, ServiceProcess, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
-from services.ehr_sync.tests.listener import ACCEPT, REFUSE, Listener, Received
+from services.ehr_sync.tests.listener import ACCEPT, NUMBER, REFUSE, Listener, Received
 
 pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
@@ -19,17 +19,18 @@ FIRST, SECOND = "20260303090000+0000", "20260303092000+0000"
 
 
 @pytest.fixture(scope="module")
-def ports(free_port: Callable[[], int]) -> tuple[int, int]:
-    return free_port(), free_port()
+def ports(free_port: Callable[[], int]) -> tuple[int, int, int]:
+    return free_port(), free_port(), free_port()
 
 
 @pytest.fixture(scope="module")
-def service(services: Services, ports: tuple[int, int]) -> ServiceProcess:
-    old, new = ports
+def service(services: Services, ports: tuple[int, int, int]) -> ServiceProcess:
+    old, new, ehr = ports
     return services.start(
         "ehr_sync",
         EHR_SYNC_HL7_DESTINATIONS=f"old=127.0.0.1:{old}/procedures+appointments+patients@2.3.1,"
-        f"new=127.0.0.1:{new}/procedures+appointments+patients@2.5.1",
+        f"new=127.0.0.1:{new}/procedures+appointments+patients@2.5.1,"
+        f"ehr=127.0.0.1:{ehr}/numbers+status",
         EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
         EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
         EHR_SYNC_REFUSALS_MAX=3,
@@ -38,14 +39,20 @@ def service(services: Services, ports: tuple[int, int]) -> ServiceProcess:
 
 
 @pytest.fixture
-async def old(ports: tuple[int, int]) -> AsyncIterator[Listener]:
+async def old(ports: tuple[int, int, int]) -> AsyncIterator[Listener]:
     async with Listener(ports[0]).up() as listener:
         yield listener
 
 
 @pytest.fixture
-async def new(ports: tuple[int, int]) -> AsyncIterator[Listener]:
+async def new(ports: tuple[int, int, int]) -> AsyncIterator[Listener]:
     async with Listener(ports[1]).up() as listener:
+        yield listener
+
+
+@pytest.fixture(autouse=True)
+async def ehr(ports: tuple[int, int, int]) -> AsyncIterator[Listener]:
+    async with Listener(ports[2]).up() as listener:
         yield listener
 
 
@@ -199,7 +206,7 @@ async def test_a_refused_plan_is_given_up_and_the_next_one_goes_on(
 
 
 async def test_an_image_manager_that_is_away_hears_all_in_order_over_a_restart_of_ours(
-    facts: Feed, ports: tuple[int, int], new: Listener, log: Log, service: ServiceProcess
+    facts: Feed, ports: tuple[int, int, int], new: Listener, log: Log, service: ServiceProcess
 ) -> None:
     exam = an_exam()
     await facts.publish(exam.placed(), exam.scheduled(), exam.rescheduled(hour=16), exam.unscheduled())
@@ -212,3 +219,28 @@ async def test_an_image_manager_that_is_away_hears_all_in_order_over_a_restart_o
     async with Listener(ports[0]).up() as back:
         await heard(back, exam, "ORM NW SC", "ORM XO SC", "ORM CA CA")
     assert new.told(exam.placer) == ["OMI NW SC", "OMI XO SC", "OMI CA CA"], "who had it is not told again"
+
+
+async def test_a_placer_is_asked_for_the_number_of_an_order_that_was_born_here(
+    facts: Feed, ehr: Listener, log: Log
+) -> None:
+    exam, known = an_exam(), an_exam()
+    ehr.manner = lambda message: NUMBER if message.says == "ORM SN SC" else ACCEPT
+    await facts.publish(known.placed(), exam.born_here(), exam.started())
+
+    def asked() -> list[Received]:
+        return [message for message in ehr.taken if message.field("ORC", 3) == exam.accession.value]
+
+    await eventually(lambda: len(asked()) == 2, within=15)
+    wish, status = asked()
+    assert problems(wish.raw) == []
+    assert (wish.says, wish.field("ORC", 2), status.says) == ("ORM SN SC", "", "ORM SC IP")
+    message = Message.parse(wish.raw)
+    assert message["OBR"].get(4) == "CTCHEST"
+    assert message["ZDS"].get(1) == exam.uid
+    [delivered, _] = await log.wait_for("delivery-events", where=lambda r: r.key == str(exam.order_id), count=2)
+    assert (delivered.body["kind"], delivered.type) == ("numbers", "delivery.delivered.v1")
+    assert delivered.body["placer_order_number"] == {"value": f"EHR-{exam.accession.value}", "issuer": "EHR"}
+    await facts.publish(exam.numbered(), exam.cancelled(actor="tess"))
+    await heard(ehr, exam, "ORM OC CA")
+    assert not [message for message in ehr.taken if message.placer == known.placer], "who has a number needs none"

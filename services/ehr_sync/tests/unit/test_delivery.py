@@ -133,6 +133,7 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "ExamCompleted": ("SC", "CM"),
         "ExamDiscontinued": ("SC", "DC"),
         "ExamPutBack": ("SC", "SC"),
+        "OrderPlaced": ("SN", "SC"),
         "OrderCancelled": ("OC", "CA"),
         "OrderHeld": ("SC", "HD"),
         "OrderReleased": ("SC", "SC"),

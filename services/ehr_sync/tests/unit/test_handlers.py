@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import pytest
 from ehr_sync_service import handlers, plans
-from ehr_sync_service.domain.delivery import Policy, State
+from ehr_sync_service.domain.delivery import Accepted, Policy, State
 from ehr_sync_service.domain.records import OrderStatus, ReportStatus, StudyStatus
 from ehr_sync_service.domain.telling import Receiver
 from ehr_sync_service.post import Post
@@ -38,6 +38,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
 )
 
 from services.ehr_sync.tests.builders import Exam
@@ -99,8 +100,8 @@ class World:
                 await plans.on_performed(fact, cause, projection, post)
             case StudyReceived() | StudyAvailable():
                 await handlers.on_study(fact, cause, projection)
-            case StudyMatched():
-                await handlers.on_study_matched(fact, cause, projection)
+            case StudyMatched() | StudyUnmatched():
+                await self._place(fact, cause)
             case ReportPreliminary() | ReportFinalized() | ReportAmended():
                 await handlers.on_report(fact, cause, projection, post)
             case _:
@@ -110,7 +111,7 @@ class World:
         projection, post = self.projection, self.post
         match fact:
             case OrderPlaced() | OrderChanged():
-                await handlers.on_order(fact, cause, projection)
+                await handlers.on_order(fact, cause, projection, post)
             case OrderCancelled():
                 await handlers.on_order_cancelled(fact, cause, projection, post)
             case OrderReinstated():
@@ -119,6 +120,12 @@ class World:
                 await handlers.on_order_paused(fact, cause, projection, post)
             case OrderCompleted() | OrderReopened():
                 await handlers.on_order_moved(fact, cause, projection)
+
+    async def _place(self, fact: StudyMatched | StudyUnmatched, cause: Envelope) -> None:
+        if isinstance(fact, StudyMatched):
+            await handlers.on_study_matched(fact, cause, self.projection)
+        else:
+            await handlers.on_study_unmatched(fact, cause, self.projection)
 
     def state(self) -> tuple[object, ...]:
         """All that is known and to be told, but not when it was written."""
@@ -185,6 +192,21 @@ async def test_the_newest_state_is_known() -> None:
     assert (study.status, study.order_id, study.patient_id) == (StudyStatus.AVAILABLE, EXAM.order_id, EXAM.patient_id)
     report = world.projection.reports[EXAM.report_id]
     assert (report.status, report.version) == (ReportStatus.CORRECTED, 3)
+
+
+async def test_images_of_somebody_else_than_the_order_is_for_are_in_no_record_until_a_match() -> None:
+    world = World()
+    doubted = [EXAM.received(), EXAM.unmatched("name"), EXAM.available().model_copy(update={"order_id": None})]
+    await world.take(envelopes(doubted))
+    study = world.projection.studies[EXAM.uid]
+    assert (study.order_id, study.patient_id, study.contradicted_by) == (None, None, ("name",))
+    for told, belongs in (
+        (EXAM.unmatched(), (None, EXAM.patient_id, ())),
+        (EXAM.matched(), (EXAM.order_id, EXAM.patient_id, ())),
+    ):
+        await world.take(envelopes([*doubted, told])[-1:])
+        study = world.projection.studies[EXAM.uid]
+        assert (study.order_id, study.patient_id, study.contradicted_by) == belongs
 
 
 async def test_a_match_outlasts_what_the_images_say_later() -> None:
@@ -258,6 +280,6 @@ async def test_an_outcome_of_a_closed_delivery_changes_nothing() -> None:
     world = World()
     await world.take(envelopes([EXAM.finalized()]))
     delivery_id = next(iter(world.ledger.deliveries))
-    assert await handlers.conclude(delivery_id, None, NOON, POLICY, world.ledger) is not None
-    assert await handlers.conclude(delivery_id, None, NOON, POLICY, world.ledger) is None
+    assert await handlers.conclude(delivery_id, Accepted(), NOON, POLICY, world.ledger) is not None
+    assert await handlers.conclude(delivery_id, Accepted(), NOON, POLICY, world.ledger) is None
     assert len(world.ledger.said) == 1

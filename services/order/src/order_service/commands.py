@@ -1,17 +1,18 @@
 """What somebody asks for: one function per command."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID, uuid4
 
-from fj_events import Identifier, OrderHeld, OrderReleased
+from fj_events import DeliveryDelivered, Identifier, OrderHeld, OrderReleased
 
 from order_service.domain import facts
 from order_service.domain import order as domain
 from order_service.domain.control import CONTROLS
-from order_service.domain.errors import NoSuchOrder, NumberTaken, OrderError
+from order_service.domain.errors import NoSuchOrder, NumberTaken, OrderError, OtherNumber, OtherPatient
 from order_service.domain.life import Act
 from order_service.domain.order import Order, Request
 from order_service.domain.wish import Wish, is_older
@@ -34,7 +35,7 @@ async def grant(wish: Wish, orders: Orders) -> Outcome:
     Raises what the act raises, and NoSuchOrder for what cannot wait.
     """
     control = CONTROLS[wish.control]
-    known = await orders.by_placer_number(wish.number)
+    known = await (_by_filler(wish, orders) if control.by_filler else orders.by_placer_number(wish.number))
     if known is None and control.waits:
         await orders.lock_numbers([wish.number])
         known = await orders.by_placer_number(wish.number)
@@ -139,6 +140,42 @@ async def release_order(
     return order
 
 
+async def number_order(order: Order, number: Identifier, orders: Orders, patient_id: UUID | None = None) -> None:
+    """Its placer gives an order that was born here a number (NA); twice is once. What waited for that number is done.
+
+    Raises OtherNumber, NumberTaken, OtherPatient.
+    """
+    known = order.details
+    if patient_id not in {None, known.patient_id} and not await orders.are_one(order, patient_id):
+        raise OtherPatient
+    given = domain.numbered(order, number)
+    if given == order:
+        return
+    await orders.lock_numbers([number])
+    if await orders.by_placer_number(number) is not None:
+        raise NumberTaken(str(number))
+    await orders.save(given)
+    orders.emit(facts.changed(given, domain.differences(known, given.details), None))
+    await _wake([given], orders)
+
+
+async def take_number(delivery: DeliveryDelivered, orders: Orders) -> None:
+    """A placer has answered our wish for a number with one. Where one does not fit, the first one stands."""
+    number, order_id = delivery.placer_order_number, delivery.order_id
+    order = await orders.by_id(order_id) if number and order_id else None
+    if order is not None and number is not None:
+        with suppress(OtherNumber, NumberTaken):
+            await number_order(order, number, orders)
+
+
+async def _by_filler(wish: Wish, orders: Orders) -> Order | None:
+    """The order that a message means by a number of ours."""
+    for number in (wish.request.accession_number, wish.request.filler_order_number):
+        if number is not None and (order := await orders.by_filler_number(number)) is not None:
+            return order
+    return None
+
+
 async def _known(number: Identifier | UUID | None, orders: Orders) -> Order:
     by_number = orders.by_id(number) if isinstance(number, UUID) else number and orders.by_placer_number(number)
     known = await by_number if by_number else None
@@ -179,6 +216,12 @@ async def _replace(wish: Wish, orders: Orders) -> None:
         await replace_order(wish.number, wish.replacement, wish.reason, orders)
 
 
+async def _number(wish: Wish, orders: Orders) -> None:
+    known = await _by_filler(wish, orders)
+    if known is not None:
+        await number_order(known, wish.number, orders, wish.request.patient_id)
+
+
 _ACTS: Final[Mapping[Act, Callable[[Wish, Orders], Awaitable[None]]]] = MappingProxyType(
     {
         Act.CHANGE: _change,
@@ -186,6 +229,7 @@ _ACTS: Final[Mapping[Act, Callable[[Wish, Orders], Awaitable[None]]]] = MappingP
         Act.HOLD: _hold,
         Act.RELEASE: _release,
         Act.REPLACE: _replace,
+        Act.NUMBER: _number,
     }
 )
 """What to do about an order that is there."""

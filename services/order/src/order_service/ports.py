@@ -17,6 +17,9 @@ class Orders(Protocol):
     async def by_placer_number(self, number: Identifier) -> Order | None:
         """The order that this placer knows by this number."""
 
+    async def by_filler_number(self, number: Identifier) -> Order | None:
+        """The order that we know by this accession or filler number; of several the first that has no placer number."""
+
     async def by_id(self, order_id: UUID) -> Order | None:
         """The order with our own id."""
 

@@ -41,7 +41,7 @@ def test_the_readme_lists_no_other_order_control() -> None:
 
 
 def test_every_wish_of_a_placer_has_an_order_control() -> None:
-    wishes = {Act.CHANGE, Act.CANCEL, Act.REPLACE, Act.HOLD, Act.RELEASE}
+    wishes = {Act.CHANGE, Act.CANCEL, Act.REPLACE, Act.HOLD, Act.RELEASE, Act.NUMBER}
     assert {control.act for control in CONTROLS.values()} == wishes
 
 

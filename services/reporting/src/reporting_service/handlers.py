@@ -1,5 +1,6 @@
 """When this happens, do that: one function per command or fact."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,15 +20,17 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
 )
 
-from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible
+from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible, Unconfirmed
 from reporting_service.domain.report import (
     Reading,
     Report,
     Status,
     Subject,
+    about,
     in_the_orders_name,
     next_version,
     reading_of,
@@ -45,7 +48,7 @@ async def file_reading(reading: Reading, reports: Reports) -> None:
     if subject is None:
         await reports.wait(reading)
     else:
-        await _file(reading, subject, reports)
+        await _file_or_hold([reading], subject, reports)
 
 
 async def write_draft(exam_key: str, content: ReportPhi, actor: str, reports: Reports) -> None:
@@ -56,9 +59,11 @@ async def write_draft(exam_key: str, content: ReportPhi, actor: str, reports: Re
 async def sign(exam_key: str, reading: Reading, reports: Reports) -> Report:
     """Give out what was written (P, F or C); without a text, the draft.
 
-    Raises NoSuchExam, NotPossible, NothingToSign.
+    Raises NoSuchExam, NotPossible, NothingToSign, Unconfirmed.
     """
     subject = await _exam(exam_key, reports)
+    if subject.unconfirmed:
+        raise Unconfirmed
     known = await reports.of(subject)
     signed = known is not None and known.status is not Status.PRELIMINARY
     if signed is not (reading.status is Status.CORRECTED):
@@ -85,8 +90,14 @@ async def on_study(study: StudyReceived | StudyAvailable | StudyUpdated, reports
 
 async def on_matched(study: StudyMatched, reports: Reports) -> None:
     """The study belongs to an order: one exam, one line, one report."""
-    await reports.link(study.study_instance_uid, study.site, study.order_id)
+    await _link(study.study_instance_uid, study.site, study.order_id, reports)
     await _catch_up(str(study.order_id), reports)
+
+
+async def on_unmatched(study: StudyUnmatched, reports: Reports) -> None:
+    """No order fits. Where it shows somebody else than the order of its number is for, what is read of it waits."""
+    await reports.doubt(study)
+    await _catch_up(study.study_instance_uid, reports)
 
 
 async def on_relinked(study: StudyRelinked, reports: Reports) -> None:
@@ -97,7 +108,7 @@ async def on_relinked(study: StudyRelinked, reports: Reports) -> None:
     uid = study.study_instance_uid
     left, to = str(study.previous_order_id or uid), str(study.order_id or uid)
     if study.previous_order_id is None and study.order_id is not None:
-        await reports.link(uid, study.site, study.order_id)
+        await _link(uid, study.site, study.order_id, reports)
     else:
         subject = await reports.subject_with(left)
         alone = subject is not None and subject.study_instance_uids == (uid,)
@@ -132,13 +143,27 @@ async def _catch_up(exam_key: str, reports: Reports) -> None:
     subject = await reports.subject_with(exam_key)
     if subject is None or not subject.settled:
         return
-    for reading in await reports.waiting_for(subject):
-        await _file(reading, subject, reports)
+    await _file_or_hold(await reports.waiting_for(subject), subject, reports)
     known = await reports.of(subject)
     if known is not None and known.untold:
         report = in_the_orders_name(known)
         await reports.keep(subject, report)
         reports.emit(_fact(report, subject))
+
+
+async def _link(uid: str, site: str, order_id: UUID, reports: Reports) -> None:
+    await reports.link(uid, site, order_id)
+    await reports.move_draft(uid, str(order_id))
+
+
+async def _file_or_hold(readings: Sequence[Reading], subject: Subject, reports: Reports) -> None:
+    """What was read of images that may be another person's is held, and goes where a person says that they belong."""
+    unconfirmed = await reports.unconfirmed_of(subject)
+    for reading in readings:
+        if unconfirmed is None:
+            await _file(reading, subject, reports)
+        else:
+            await reports.wait(about(reading, unconfirmed))
 
 
 async def _withdraw(report: Report, subject: Subject, study: StudyRelinked, reports: Reports) -> None:

@@ -16,6 +16,7 @@ from fj_events import (
     ReportPhi,
     StudyAvailable,
     StudyReceived,
+    StudyUnmatched,
     StudyUpdated,
 )
 
@@ -36,6 +37,12 @@ class Reports(Protocol):
 
     async def relink(self, study_instance_uid: str, site: str, left: str, order_id: UUID | None) -> None:
         """The study left the exam with the key `left`, for an order or for none."""
+
+    async def doubt(self, study: StudyUnmatched) -> None:
+        """Keep whether the images show somebody else than the order of their number is for."""
+
+    async def unconfirmed_of(self, subject: Subject) -> str | None:
+        """The study that carries the number of this order and may be another person's, if the order has no other."""
 
     async def exam_is(self, order_id: UUID, state: str) -> None:
         """Note how far the exam of an order is."""
@@ -106,6 +113,9 @@ class ReadingItem:
     report_status: str | None
     has_draft: bool
     exam_state: str | None
+    contradicted_by: tuple[str, ...]
+    """Not empty: the images show somebody else than the order of their number is for."""
+    unconfirmed_order_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

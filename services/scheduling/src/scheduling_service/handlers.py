@@ -35,8 +35,8 @@ from scheduling_service.domain.exam import (
     meant,
     put_back,
     settle,
+    with_details,
     with_performed,
-    with_study_uid,
     without_images,
 )
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, refusal, shortened
@@ -82,8 +82,8 @@ async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Pla
     elif exam.is_waiting:
         again = replan(exam, exam.ordered, details, await _circumstances(order, schedule, planner))
         await _settle(exam, again, schedule, lists)
-    elif not _differ(exam.ordered.details, details.model_copy(update=_study_uid(exam.ordered.details))):
-        await _settle(exam, with_study_uid(exam, details), schedule, lists)
+    elif not _differ(exam.ordered.details, details.model_copy(update=_given(exam.ordered.details))):
+        await _settle(exam, with_details(exam, details), schedule, lists)
     elif exam.state in _OVERRULED:
         schedule.emit(refusal(exam, exam.ordered, Refused.CHANGE))
 
@@ -263,8 +263,9 @@ def _differ(before: OrderDetails, after: OrderDetails) -> bool:
     return before.model_copy(update={"source": after.source}) != after
 
 
-def _study_uid(details: OrderDetails) -> dict[str, Uid]:
-    return {"study_instance_uid": details.study_instance_uid}
+def _given(details: OrderDetails) -> dict[str, object]:
+    """What an order can be given at any time: nothing that an exam would refuse."""
+    return {"study_instance_uid": details.study_instance_uid, "placer_order_number": details.placer_order_number}
 
 
 def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:

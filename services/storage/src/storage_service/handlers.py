@@ -33,7 +33,7 @@ from fj_events import (
 
 from storage_service.domain.assembly import Complete, Patience, Waiting, assess
 from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
-from storage_service.domain.matching import Match, match
+from storage_service.domain.matching import Match, NoMatch, match
 from storage_service.domain.rejection import notes_of
 from storage_service.domain.retirement import recalled
 from storage_service.domain.study import Arrival, PerformedEnd, Study
@@ -216,16 +216,30 @@ async def _linked(
             taken.add(found.order.order_id)
             matched[uid] = study.linked_to(found)
             work.studies.emit(_matched(study, found))
-            if study.unmatched_reason is not None:
-                await work.studies.resolve(uid, ExceptionKind.UNMATCHED_STUDY)
-        elif complete:
-            if study.unmatched_reason is None:
-                unmatched = _unmatched(study, found.reason)
-                await work.studies.report(unmatched, of_unmatched(unmatched))
-            others[uid] = replace(study, unmatched_reason=found.reason)
+            await _settled(study, work.studies)
+        elif complete or found.contradicted_by:
+            others[uid] = await _unfit(study, found, work.studies)
     if matched:  # the order's own performed steps may say more about a study than its UID did
         matched = {s.study_instance_uid: s for s in await work.studies.with_progress(list(matched.values()))}
     return [{**others, **matched}.get(study.study_instance_uid, study) for study in studies]
+
+
+async def _unfit(study: Study, found: NoMatch, studies: Studies) -> Study:
+    """No order fits. That it shows somebody else than the order of its number is told at once, anew if that changes."""
+    after = study.without_order(found)
+    doubts = (study.unconfirmed_order_id, study.contradicted_by) != (after.unconfirmed_order_id, after.contradicted_by)
+    if study.unmatched_reason is None or doubts:
+        await _settled(study, studies)
+        unmatched = _unmatched(after)
+        await studies.report(unmatched, of_unmatched(unmatched))
+    return after
+
+
+async def _settled(study: Study, studies: Studies) -> None:
+    """What the list says of the place of a study holds no more."""
+    if study.unmatched_reason is not None:
+        for kind in (ExceptionKind.UNMATCHED_STUDY, ExceptionKind.UNCONFIRMED_STUDY):
+            await studies.resolve(study.study_instance_uid, kind)
 
 
 async def _tell_late_images(late: Mapping[str, int], studies: Studies) -> None:
@@ -276,13 +290,15 @@ def _received(fact: InstancesStored) -> StudyReceived:
     )
 
 
-def _unmatched(study: Study, reason: str) -> StudyUnmatched:
+def _unmatched(study: Study) -> StudyUnmatched:
     return StudyUnmatched(
         site=study.site,
         study_instance_uid=study.study_instance_uid,
         patient_id=study.patient_id,
         accession_number=study.accession_number,
-        reason=reason,
+        reason=study.unmatched_reason or "",
+        contradicted_by=study.contradicted_by,
+        unconfirmed_order_id=study.unconfirmed_order_id,
     )
 
 

@@ -1,14 +1,15 @@
 """A person links a study to an order, takes it off one, or takes the newest such act back."""
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
-from fj_events import LinkAct, StudyRelinked
+from fj_events import LinkAct, OrderPlaced, StudyRelinked
 
 from storage_service import handlers
 from storage_service.domain.exceptional import ExceptionKind, of_unlinked
+from storage_service.domain.keys import OrderKeys
 from storage_service.domain.linking import LinkEntry, NotThere, belonging, linked, undone, unlinked
-from storage_service.domain.matching import OrderKeys
 from storage_service.domain.study import Study
 from storage_service.handlers import Work
 from storage_service.ports.links import Links
@@ -30,6 +31,16 @@ async def link(wish: Wish, order_id: UUID, links: Links, work: Work) -> None:
     if order is None:
         raise NotThere("There is no such order")
     await _move(LinkAct.LINK, wish, (study, linked(study, order, wish.actor)), links, work)
+
+
+async def on_order_placed(fact: OrderPlaced, placed_at: datetime, day: date, links: Links, work: Work) -> None:
+    """An order is known. One that a person placed for images that are here, and nobody's, is theirs (decision 10)."""
+    uid = fact.study_instance_uid
+    if fact.actor is not None:
+        await work.studies.put_order(fact, placed_at, day)
+        if any(study.order_id is None for study in await work.studies.get([uid])):
+            await link(Wish(uid, fact.actor, "ordered for these images"), fact.order_id, links, work)
+    await handlers.on_order_known(fact, placed_at, day, work)
 
 
 async def unlink(wish: Wish, links: Links, work: Work) -> None:
@@ -69,7 +80,8 @@ async def _move(act: LinkAct, wish: Wish, move: tuple[Study, Study | None], link
     left = await links.order(before.order_id) if before.order_id else None
     right = await links.order(after.order_id) if after.order_id else None
     fact = _relinked(act, wish, (after, before.order_id), (left, right))
-    await work.studies.resolve(uid, ExceptionKind.UNMATCHED_STUDY)
+    for kind in (ExceptionKind.UNMATCHED_STUDY, ExceptionKind.UNCONFIRMED_STUDY):
+        await work.studies.resolve(uid, kind)
     if after.order_id is None and after.unmatched_reason is not None:
         await work.studies.report(fact, of_unlinked(fact))
     else:

@@ -21,6 +21,7 @@ from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
+from storage_service.adapters.candidates import PostgresCandidates
 from storage_service.adapters.coerced import CoercedPacks
 from storage_service.adapters.coerced_index import CoercedIndex
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
@@ -61,7 +62,7 @@ from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.kafka import Aids, subscribe
 from storage_service.entrypoints.keeping import keeping_router, retention_router
-from storage_service.entrypoints.linking import linking_router
+from storage_service.entrypoints.linking import Known, linking_router
 from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.expiring import COUNTED, Deleting, Expiring
@@ -90,7 +91,7 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
         namespace = UUID(settings.patient_namespace.get_secret_value())
-        aids = Aids(StoredLists(store), Sites.load(settings.sites), namespace)
+        aids = Aids(StoredLists(store), Sites.load(settings.sites), namespace, PostgresLinks)
         subscribe(consumer, work, commitments.put, aids)
         yield consumer
 
@@ -220,7 +221,8 @@ def _linking(settings: Settings, kept: _Kept) -> APIRouter:
         return PostgresLinks(tx.connection), Work(studies, settings.rules, datetime.now(UTC))
 
     bus = kept.consumer.bus
-    return linking_router(bus.unit, begin, PostgresLinkBook(bus.pool), kept.book)
+    near = PostgresCandidates(bus.pool, settings.rules.window)
+    return linking_router(bus.unit, begin, Known(PostgresLinkBook(bus.pool), kept.book, near))
 
 
 def _expiring(settings: Settings, consumer: Consumer) -> Expiring:

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from fj_events import Identifier, MatchRule
-from storage_service.domain.matching import Match, NoMatch, OrderKeys, StudyKeys, match
+from storage_service.domain.keys import OrderKeys, StudyKeys
+from storage_service.domain.matching import Match, NoMatch, match
 
 DAY = date(2026, 3, 2)
 WINDOW = timedelta(days=1)

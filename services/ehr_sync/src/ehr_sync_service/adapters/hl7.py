@@ -6,6 +6,7 @@ from typing import Final
 
 from fj_events import (
     DeliveryKind,
+    Identifier,
     PatientMerged,
     PatientPhi,
     PatientUpdated,
@@ -32,7 +33,7 @@ from fj_hl7.builders import (
 from fj_runtime import Site, Sites
 
 from ehr_sync_service.adapters import parts
-from ehr_sync_service.domain.delivery import Delivery
+from ehr_sync_service.domain.delivery import Accepted, Delivery, Reply
 from ehr_sync_service.domain.errors import Unfit
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.subject import Subject
@@ -77,6 +78,13 @@ class Hl7Messages:
                 return appointment_message(header, patient, visit, planned, self._appointment(delivery))
             case _:
                 return order_status(header, patient, visit, order, _status(delivery, site))
+
+    def accepted(self, delivery: Delivery, reply: Reply) -> Accepted:
+        """What an accepting answer means: of a wish for a number, the number with its issuer."""
+        if delivery.telling.kind is not DeliveryKind.NUMBERS or not reply.number:
+            return Accepted()
+        issuer = reply.authority or self._site(delivery.fact.site).issuers.placer
+        return Accepted(Identifier(value=reply.number, issuer=issuer))
 
     def _appointment(self, delivery: Delivery) -> Appointment:
         telling = delivery.telling

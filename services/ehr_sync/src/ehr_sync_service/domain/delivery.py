@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
-from fj_events import DeliveryAbandoned, DeliveryDelayed, DeliveryDelivered, DeliveryKind, Envelope, Fact
+from fj_events import DeliveryAbandoned, DeliveryDelayed, DeliveryDelivered, DeliveryKind, Envelope, Fact, Identifier
 
 from ehr_sync_service.domain.errors import AlreadyPending, Superseded
 from ehr_sync_service.domain.plan import PlanRecord
@@ -50,6 +50,21 @@ class Failure:
     fault: Fault
     reason: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an accepting answer says besides: the placer order number of NA with its authority, where it has one."""
+
+    number: str = ""
+    authority: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An attempt that did not fail. `placer_order_number`: what the placer answered to SN."""
+
+    placer_order_number: Identifier | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +201,12 @@ def resent(delivery: Delivery, newest_delivered: int | None, actor: str, now: da
     )
 
 
-def said(before: Delivery, after: Delivery, reason: str) -> Fact | None:
+def said(before: Delivery, after: Delivery, reason: str, accepted: Accepted = Accepted()) -> Fact | None:
     """The fact that a step of a delivery makes; none where it only waits on, or where it is about no exam."""
     if after.telling.kind is DeliveryKind.PATIENTS:
         return None
     if after.state is State.DELIVERED:
-        return DeliveryDelivered(**_common(after))
+        return DeliveryDelivered(**_common(after), placer_order_number=accepted.placer_order_number)
     if after.state is State.ABANDONED:
         return DeliveryAbandoned(**_common(after), reason=reason)
     if before.attempts == 0 and after.attempts == 1:

@@ -38,6 +38,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
     Uid,
 )
@@ -98,6 +99,8 @@ class OrderRecord(Record):
     site: str
     status: OrderStatus
     placed_at: datetime
+    adopted: bool = False
+    """It was born here, and a placer gave it a number later."""
     details: OrderDetails
 
 
@@ -108,6 +111,8 @@ class StudyRecord(Record):
     site: str
     status: StudyStatus
     matched: bool = False
+    contradicted_by: tuple[str, ...] = ()
+    """Not empty: it shows somebody else than the order of its number is for; it is nobody's until a person says so."""
     order_id: UUID | None = None
     patient_id: UUID | None = None
     accession_number: Identifier | None = None
@@ -182,8 +187,13 @@ def order_of(known: OrderRecord | None, fact: OrderPlaced | OrderChanged, cause:
         site=fact.site,
         status=known.status if known else OrderStatus.ACTIVE,
         placed_at=known.placed_at if known else cause.time,
+        adopted=known is not None and (known.adopted or _is_adopted(known.details, details)),
         details=details,
     )
+
+
+def _is_adopted(before: OrderDetails, after: OrderDetails) -> bool:
+    return before.placer_order_number is None and after.placer_order_number is not None
 
 
 _ORDER_MOVES: Final[Mapping[type[Fact], OrderStatus]] = MappingProxyType(
@@ -211,6 +221,7 @@ def study_of(
 ) -> StudyRecord:
     """A study received, available or updated."""
     matched = known is not None and known.matched
+    doubts = known.contradicted_by if known else ()
     counted = not isinstance(fact, StudyReceived)
     return StudyRecord(
         version=cause.sequence,
@@ -219,8 +230,9 @@ def study_of(
         site=fact.site,
         status=StudyStatus.AVAILABLE if counted else StudyStatus.REGISTERED,
         matched=matched,
+        contradicted_by=doubts,
         order_id=known.order_id if known and matched else fact.order_id,
-        patient_id=known.patient_id if known and matched else fact.patient_id,
+        patient_id=known.patient_id if known and (matched or doubts) else fact.patient_id,
         accession_number=known.accession_number if known and matched else fact.accession_number,
         modalities=fact.modalities,
         study_date=fact.study_date,
@@ -235,14 +247,25 @@ def study_of(
 def study_matched(known: StudyRecord, fact: StudyMatched, cause: Envelope) -> StudyRecord:
     """The study belongs to an order: its order, patient and accession number count from now on."""
     found = {"order_id": fact.order_id, "patient_id": fact.patient_id, "accession_number": fact.accession_number}
-    return known.model_copy(update={**found, "matched": True, "version": cause.sequence, "updated_at": cause.time})
+    return _placed(known, {**found, "matched": True}, cause)
+
+
+def study_unmatched(known: StudyRecord, fact: StudyUnmatched, cause: Envelope) -> StudyRecord:
+    """No order fits. Where the images contradict the order of their number, their patient's number may be wrong too."""
+    whose = None if fact.contradicted_by else fact.patient_id
+    said = {"order_id": None, "patient_id": whose, "accession_number": fact.accession_number, "matched": False}
+    return _placed(known, said, cause).model_copy(update={"contradicted_by": fact.contradicted_by})
 
 
 def study_relinked(known: StudyRecord, fact: StudyRelinked, cause: Envelope) -> StudyRecord:
     """A person said whose the study is, or that it is nobody's."""
     said = {"order_id": fact.order_id, "patient_id": fact.patient_id, "accession_number": fact.accession_number}
-    matched = fact.order_id is not None
-    return known.model_copy(update={**said, "matched": matched, "version": cause.sequence, "updated_at": cause.time})
+    return _placed(known, {**said, "matched": fact.order_id is not None}, cause)
+
+
+def _placed(known: StudyRecord, place: Mapping[str, object], cause: Envelope) -> StudyRecord:
+    stated = {"contradicted_by": (), "version": cause.sequence, "updated_at": cause.time}
+    return known.model_copy(update={**stated, **place})
 
 
 def report_of(fact: Report, cause: Envelope) -> ReportRecord:

@@ -21,6 +21,7 @@ from fj_events import (
     Fact,
     OrderCancelled,
     OrderHeld,
+    OrderPlaced,
     OrderReinstated,
     OrderReleased,
     PatientMerged,
@@ -41,6 +42,7 @@ Told = (
     | ExamCompleted
     | ExamDiscontinued
     | ExamPutBack
+    | OrderPlaced
     | OrderReinstated
     | OrderCancelled
     | OrderHeld
@@ -111,6 +113,7 @@ TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
         ExamCompleted: _status("SC", "CM"),
         ExamDiscontinued: _status("SC", "DC"),
         ExamPutBack: _status("SC", "SC"),
+        OrderPlaced: Telling(DeliveryKind.NUMBERS, "SN", "SC"),
         OrderCancelled: _status("OC", "CA"),
         OrderHeld: _status("SC", "HD"),
         OrderReleased: _status("SC", "SC"),

@@ -21,7 +21,7 @@ from fj_runtime import Health
 from prometheus_client import Counter, Histogram
 
 from ehr_sync_service import handlers
-from ehr_sync_service.domain.delivery import Delivery, Failure, Fault, Policy, State
+from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Fault, Policy, Reply, State
 from ehr_sync_service.domain.errors import Unfit
 from ehr_sync_service.domain.subject import Errand, Subject
 from ehr_sync_service.ports import Ledger
@@ -46,7 +46,7 @@ class Wire(Protocol):
 
     @property
     def connections(self) -> int: ...
-    async def send(self, message: bytes) -> Failure | None: ...
+    async def send(self, message: bytes) -> Failure | Reply: ...
     async def close(self) -> None: ...
 
 
@@ -55,6 +55,9 @@ class Messages(Protocol):
 
     def build(self, delivery: Delivery, subject: Subject) -> bytes:
         """Raises Unfit."""
+
+    def accepted(self, delivery: Delivery, reply: Reply) -> Accepted:
+        """What the destination's answer says."""
 
 
 class Claims(Protocol):
@@ -203,13 +206,13 @@ class Courier:
 
     async def _bring(self, errand: Errand) -> None:
         try:
-            failure = await self._attempt(errand)
-            await self._conclude(errand.delivery, failure)
+            outcome = await self._attempt(errand)
+            await self._conclude(errand.delivery, outcome)
         except Exception:  # noqa: BLE001 - it stays pending: the same bytes go again
             _log.warning("a delivery could not be concluded", destination=self.name, exc_info=True)
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _attempt(self, errand: Errand) -> Failure | None:
+    async def _attempt(self, errand: Errand) -> Failure | Accepted:
         delivery, message = errand.delivery, errand.delivery.message
         if message is None:
             try:
@@ -220,18 +223,19 @@ class Courier:
                 _log.exception("a message could not be built", exam_key=delivery.exam_key)
                 return Failure(Fault.UNFIT, f"the message could not be built: {type(error).__name__}")
             message = await self.tools.backlog.keep_message(delivery.delivery_id, built)
-        return await self.wire.send(message)
+        answer = await self.wire.send(message)
+        return answer if isinstance(answer, Failure) else self.tools.messages.accepted(delivery, answer)
 
-    async def _conclude(self, delivery: Delivery, failure: Failure | None) -> None:
+    async def _conclude(self, delivery: Delivery, outcome: Failure | Accepted) -> None:
         now = datetime.now(UTC)
         async with self.tools.unit() as tx:
             after = await handlers.conclude(
-                delivery.delivery_id, failure, now, self.tools.policy, self.tools.ledger(tx)
+                delivery.delivery_id, outcome, now, self.tools.policy, self.tools.ledger(tx)
             )
-        _attempts.labels(self.name, failure.fault.value if failure else "accepted").inc()
-        if failure is not None:
-            self._report(delivery, failure, after)
-            self._away = self._away or failure.fault is Fault.UNREACHABLE
+        _attempts.labels(self.name, outcome.fault.value if isinstance(outcome, Failure) else "accepted").inc()
+        if isinstance(outcome, Failure):
+            self._report(delivery, outcome, after)
+            self._away = self._away or outcome.fault is Fault.UNREACHABLE
             return
         _seconds.labels(self.name, delivery.telling.kind.value).observe((now - delivery.happened_at).total_seconds())
         if self._away:

@@ -33,6 +33,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
 )
 from fj_survivors import follow
@@ -55,6 +56,12 @@ def subscribe(
     _subscribe_to_records(consumer, projection)
     _subscribe_to_patients(consumer, projection, post)
     _subscribe_to_exams(consumer, projection, post)
+
+    async def order(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
+        await handlers.on_order(fact, _cause(tx), projection(tx), post(tx))
+
+    consumer.on(OrderPlaced)(order)
+    consumer.on(OrderChanged)(order)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
@@ -127,12 +134,6 @@ def _subscribe_to_exams(consumer: Consumer, projection: Callable[[Tx], Projectio
 def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Projection]) -> None:
     """The facts that are only kept to be read."""
 
-    async def order(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
-        await handlers.on_order(fact, _cause(tx), projection(tx))
-
-    consumer.on(OrderPlaced)(order)
-    consumer.on(OrderChanged)(order)
-
     async def order_moved(fact: OrderCompleted | OrderReopened, tx: Tx) -> None:
         await handlers.on_order_moved(fact, _cause(tx), projection(tx))
 
@@ -149,6 +150,10 @@ def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Project
     @consumer.on(StudyMatched)
     async def _(fact: StudyMatched, tx: Tx) -> None:
         await handlers.on_study_matched(fact, _cause(tx), projection(tx))
+
+    @consumer.on(StudyUnmatched)
+    async def _(fact: StudyUnmatched, tx: Tx) -> None:
+        await handlers.on_study_unmatched(fact, _cause(tx), projection(tx))
 
     @consumer.on(StudyRelinked)
     async def _(fact: StudyRelinked, tx: Tx) -> None:

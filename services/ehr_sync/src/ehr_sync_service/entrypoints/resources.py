@@ -79,12 +79,14 @@ def _imaging_study(record: StudyRecord, found: Found, dicomweb: str) -> Json:
     order = found.order
     procedure = order.details.procedure if order else None
     accession = record.accession_number
+    named = order.details.patient if order else record.patient
+    unconfirmed = Reference("Patient", display="unconfirmed") if record.contradicted_by else None
     return fj_fhir.ImagingStudy(
         id=record.study_instance_uid,
         meta=_meta(record, found, record.patient_id),
         identifiers=(Uid(record.study_instance_uid), *([_number(accession, "ACSN")] if accession else [])),
         status=record.status,
-        subject=_subject(found, record.patient_id, order.details.patient if order else record.patient),
+        subject=unconfirmed or _subject(found, record.patient_id, named),
         modalities=record.modalities,
         started=record.study_date,
         based_on=(Reference("ServiceRequest", str(record.order_id)),) if record.order_id else (),

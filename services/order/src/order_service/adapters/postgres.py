@@ -20,6 +20,12 @@ _COLUMNS: Final = (
     "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at"
 )
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
+_BY_FILLER: Final = f"""
+SELECT {_COLUMNS} FROM orders
+ WHERE (accession_value = $1 AND accession_issuer = $2)
+    OR (details #>> '{{filler_order_number,value}}' = $1 AND details #>> '{{filler_order_number,issuer}}' = $2)
+ ORDER BY placer_value IS NOT NULL, placed_at LIMIT 1 FOR UPDATE
+"""
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
 _ADD: Final = """
 INSERT INTO orders (
@@ -62,6 +68,9 @@ class PostgresOrders(PostgresEarly):
 
     async def by_placer_number(self, number: Identifier) -> Order | None:
         return _order(await self._tx.connection.fetchrow(_BY_PLACER, number.value, number.issuer))
+
+    async def by_filler_number(self, number: Identifier) -> Order | None:
+        return _order(await self._tx.connection.fetchrow(_BY_FILLER, number.value, number.issuer))
 
     async def by_id(self, order_id: UUID) -> Order | None:
         return _order(await self._tx.connection.fetchrow(_BY_ID, order_id))

@@ -24,6 +24,8 @@ class Control:
     """Whether it places an order that is not known."""
     waits: bool = True
     """Whether it waits for an order that is not known."""
+    by_filler: bool = False
+    """Whether ORC-3 says which order is meant: ORC-2 is new to it."""
 
 
 _TABLE: Final = {
@@ -40,9 +42,14 @@ _TABLE: Final = {
     "OE": Control(Act.RELEASE, "UR"),
     "RP": Control(Act.REPLACE, "UM", waits=False),
     "RU": Control(Act.REPLACE, "UM", waits=False),
+    "NA": Control(Act.NUMBER, "UX", waits=False, by_filler=True),
 }
 # XX, OC, OD, OH, OE and RU are how a department system says of an order of its own what it has done already.
+# NA answers what `ehr_sync` asks with SN.
 
 CONTROLS: Final[Mapping[str, Control]] = MappingProxyType(_TABLE)
+STATUS: Final = "SC"
+BY_STATUS: Final[Mapping[str, str]] = MappingProxyType({"CA": "OC", "DC": "OD", "HD": "OH", "SC": "OE"})
+"""What SC (status changed) says by its status (ORC-5, table 0038). Of the exam itself its modality tells."""
 REPLACEMENT: Final = "RO"
 """The group behind an RP or RU: what is wanted instead (ch. 4.5.1.1)."""

@@ -22,10 +22,17 @@ class NoSuchOrder(OrderError):
 
 
 class NumberTaken(OrderError):
-    """The number of a replacement is already another order's."""
+    """The number that an order is to have is already another order's."""
 
     def __init__(self, number: str) -> None:
-        super().__init__(f"an order has the number {number} already: it replaces nothing")
+        super().__init__(f"another order has the number {number} already")
+
+
+class OtherNumber(OrderError):
+    """An order keeps the number that its placer gave it."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(f"the order has the number {number}")
 
 
 class OtherPatient(OrderError):

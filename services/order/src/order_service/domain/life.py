@@ -34,6 +34,8 @@ class Act(StrEnum):
     """The placer wants it to wait (HD)."""
     RELEASE = "release"
     """It need not wait any longer (RL)."""
+    NUMBER = "number"
+    """Its placer gives it a number (NA); where it stands does not matter."""
     REINSTATE = "reinstate"
     """The exam had started before the cancel, change or hold arrived: the exam wins."""
     START = "start"
@@ -95,6 +97,7 @@ _TABLE: Final = {
     (Life.DISCONTINUED, Act.PUT_BACK): Life.ORDERED,
     (Life.COMPLETED, Act.PUT_BACK): Life.ORDERED,
     (Life.COMPLETED, Act.RETRACT): Life.PERFORMED,
+    **{(life, Act.NUMBER): life for life in Life},
 }
 
 MOVES: Final[Mapping[tuple[Life, Act], Life]] = MappingProxyType(_TABLE)

@@ -18,7 +18,7 @@ from fj_events import (
     Uid,
 )
 
-from order_service.domain.errors import OtherPatient
+from order_service.domain.errors import OtherNumber, OtherPatient
 from order_service.domain.life import Act, Life, move, moved
 from order_service.domain.numbers import (
     accession_number,
@@ -122,6 +122,16 @@ def change(order: Order, request: Request, *, merged: bool = False) -> Order:
 def act_on(order: Order, act: Act) -> Order:
     """The order after a wish of its placer other than a change. Raises NotPossible, as once the exam has started."""
     return replace(order, life=move(order.life, act))
+
+
+def numbered(order: Order, number: Identifier) -> Order:
+    """The order with the number that its placer gives it. Raises OtherNumber when it has one."""
+    known = order.details.placer_order_number
+    if known is not None and known != number:
+        raise OtherNumber(str(known))
+    given = {"placer_order_number": number}
+    changes = tuple(replace(each, before=each.before.model_copy(update=given)) for each in order.changes)
+    return replace(order, details=order.details.model_copy(update=given), changes=changes)
 
 
 def told(order: Order, fact_id: UUID, before: OrderDetails) -> Order:

@@ -19,7 +19,7 @@ from fj_events import (
 )
 from fj_survivors import follow
 
-from order_service import handlers
+from order_service import commands, handlers
 from order_service.domain.life import Act
 from order_service.ports import Orders
 
@@ -82,3 +82,4 @@ def _what_completes_it(consumer: Consumer, orders: Callable[[Tx], Orders], wante
     @consumer.on(DeliveryDelivered)
     async def _(fact: DeliveryDelivered, tx: Tx) -> None:
         await handlers.on_delivered(fact, wanted_by, orders(tx))
+        await commands.take_number(fact, orders(tx))

@@ -10,7 +10,7 @@ from fj_events import ClinicalPhi, CodedConcept, Identifier, Priority, Staff
 from fj_hl7 import CWE, CX, EI, XCN, AckCode, ErrorCode, Found, Group, Hl7Error, Item, Message, Place, Refusal, missing
 from fj_runtime import Site
 
-from order_service.domain.control import CONTROLS, REPLACEMENT
+from order_service.domain.control import BY_STATUS, CONTROLS, REPLACEMENT, STATUS
 from order_service.domain.numbers import SH
 
 _PRIORITIES: Final = {"S": Priority.STAT, "A": Priority.ASAP, "U": Priority.URGENT, "T": Priority.URGENT}
@@ -85,7 +85,10 @@ class OrderReading:
             raise missing("ORC", self._group["ORC"].sequence, 1)
         if self._profile.codes.order_control:
             said = self._profile.control(said, self.text(Item.ORDER_STATUS).upper())
+        status = self.text(Item.ORDER_STATUS).upper() if said == STATUS else ""
+        said = BY_STATUS.get(status, said)
         if said not in CONTROLS and said != REPLACEMENT:
+            said += f" with status {status}" if status else ""
             text = f"order control {said} is not one of {', '.join(CONTROLS)}"
             sequence = self._group["ORC"].sequence
             raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.TABLE_VALUE_NOT_FOUND, "ORC", sequence, 1))

@@ -14,6 +14,7 @@ from fj_events import (
     ReportPhi,
     StudyAvailable,
     StudyReceived,
+    StudyUnmatched,
     StudyUpdated,
 )
 
@@ -90,6 +91,16 @@ class PostgresReports:
     async def relink(self, study_instance_uid: str, site: str, left: str, order_id: UUID | None) -> None:
         await self._take_turn(study_instance_uid, left, str(order_id) if order_id else None)
         await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
+
+    async def doubt(self, study: StudyUnmatched) -> None:
+        order_id = study.unconfirmed_order_id
+        await self._take_turn(study.study_instance_uid, str(order_id) if order_id else None)
+        found = (study.study_instance_uid, study.site, list(study.contradicted_by), order_id)
+        await self._db.execute(sql.DOUBT, *found)
+
+    async def unconfirmed_of(self, subject: Subject) -> str | None:
+        found: str | None = await self._db.fetchval(sql.UNCONFIRMED_OF, subject.order_id)
+        return found
 
     async def exam_is(self, order_id: UUID, state: str) -> None:
         await self._db.execute(sql.EXAM_STATE, order_id, state)

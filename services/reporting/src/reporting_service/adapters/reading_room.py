@@ -64,4 +64,6 @@ def _item(row: Record) -> ReadingItem:
         report_status=row["status"],
         has_draft=row["has_draft"],
         exam_state=row["exam_state"],
+        contradicted_by=tuple(row["contradicted_by"]),
+        unconfirmed_order_id=row["unconfirmed_order_id"],
     )

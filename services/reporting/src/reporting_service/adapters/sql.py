@@ -25,7 +25,18 @@ ON CONFLICT (study_instance_uid) DO UPDATE
 """
 LINK: Final = """
 INSERT INTO studies (study_instance_uid, site, order_id) VALUES ($1, $2, $3)
-ON CONFLICT (study_instance_uid) DO UPDATE SET order_id = excluded.order_id
+ON CONFLICT (study_instance_uid) DO UPDATE
+   SET order_id = excluded.order_id, contradicted_by = '{}', unconfirmed_order_id = NULL
+"""
+DOUBT: Final = """
+INSERT INTO studies (study_instance_uid, site, contradicted_by, unconfirmed_order_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (study_instance_uid) DO UPDATE
+   SET contradicted_by = excluded.contradicted_by, unconfirmed_order_id = excluded.unconfirmed_order_id
+"""
+UNCONFIRMED_OF: Final = """
+SELECT study_instance_uid FROM studies
+ WHERE unconfirmed_order_id = $1 AND order_id IS NULL AND NOT EXISTS (SELECT FROM studies WHERE order_id = $1)
+ ORDER BY study_instance_uid LIMIT 1
 """
 # A report that was written before the study found its order is the order's from now on, unless that has one.
 LINK_REPORT: Final = """
@@ -71,7 +82,7 @@ ORDER_BY_KEY: Final = f"""
 """
 STUDIES_BY_NUMBERS: Final = """
 SELECT * FROM studies
- WHERE order_id IS NULL AND available_at IS NOT NULL
+ WHERE order_id IS NULL AND available_at IS NOT NULL AND contradicted_by = '{}'
    AND (study_instance_uid = ANY($1) OR accession_value = ANY($1))
 """
 ACCESSION_OF: Final = "SELECT accession_value FROM studies WHERE study_instance_uid = $1"
@@ -106,6 +117,7 @@ READING_LIST: Final = """
 SELECT coalesce(s.order_id::text, s.study_instance_uid) AS exam_key, s.site, s.order_id, s.study_instance_uid,
        s.accession_value AS study_accession, s.accession_issuer AS study_accession_issuer, s.patient, s.modalities,
        s.description, s.number_of_instances, s.available_at, s.priority, s.priority_reason, o.details,
+       s.contradicted_by, s.unconfirmed_order_id,
        e.state AS exam_state,
        coalesce(p.details, CASE WHEN w.patient_id <> w.named THEN survivor_details(w.patient_id) END)
        AS current_patient,

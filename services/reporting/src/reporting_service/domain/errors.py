@@ -19,6 +19,13 @@ class NotPossible(ReportError):
         super().__init__(f"the report is {status}: {wish} is not possible")
 
 
+class Unconfirmed(ReportError):
+    """The images show somebody else than the order of their number is for."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody has said yet whose images these are: what is read of them cannot be given out")
+
+
 class NothingToSign(ReportError):
     """There is no draft and no text."""
 

@@ -58,6 +58,9 @@ class Subject:
     settled: bool = True
     """False of a study whose order is still on its way, or may be as it is not complete."""
 
+    unconfirmed: bool = False
+    """Of a study that shows somebody else than the order of its number is for: a person has to say whose it is."""
+
     @property
     def exam_key(self) -> str:
         """The order id where the order is known, else the Study Instance UID."""
@@ -150,6 +153,13 @@ def reading_of(report: Report, subject: Subject, uid: Uid, actor: str | None, re
         actor=actor,
         reason=reason,
         study_instance_uids=(uid,),
+    )
+
+
+def about(reading: Reading, uid: Uid) -> Reading:
+    """The reading as one of these images: the number that it names is on them and may not be theirs."""
+    return reading.model_copy(
+        update={"accession_numbers": (), "placer_order_number": None, "study_instance_uids": (uid,)}
     )
 
 

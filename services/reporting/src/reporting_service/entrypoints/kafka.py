@@ -17,6 +17,7 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyUnmatched,
     StudyUpdated,
 )
 from fj_survivors import follow
@@ -67,6 +68,10 @@ def _what_was_made(consumer: Consumer, reports: Callable[[Tx], Reports]) -> None
     @consumer.on(StudyMatched)
     async def _(fact: StudyMatched, tx: Tx) -> None:
         await handlers.on_matched(fact, reports(tx))
+
+    @consumer.on(StudyUnmatched)
+    async def _(fact: StudyUnmatched, tx: Tx) -> None:
+        await handlers.on_unmatched(fact, reports(tx))
 
     @consumer.on(StudyRelinked)
     async def _(fact: StudyRelinked, tx: Tx) -> None:

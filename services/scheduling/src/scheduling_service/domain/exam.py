@@ -210,8 +210,11 @@ def without_images(exam: Exam) -> Exam:
     return replace(exam, steps=tuple(steps))
 
 
-def with_study_uid(exam: Exam, details: OrderDetails) -> Exam:
-    """The exam after its order was given another Study Instance UID: those of images that it loses are not its own."""
+def with_details(exam: Exam, details: OrderDetails) -> Exam:
+    """The exam after its order was given a number by its placer, or another Study Instance UID.
+
+    The UID of images that it loses is not its own.
+    """
     return exam if exam.ordered is None else replace(exam, ordered=replace(exam.ordered, details=details))
 
 

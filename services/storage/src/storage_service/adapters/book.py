@@ -24,10 +24,11 @@ _COLUMNS: Final = (
     "matched_by",
     "match_reason",
     "unmatched_reason",
+    "unconfirmed_order_id",
 )
 _STUDIES: Final = f"""
 SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.modalities, s.patient,
-       r.accession_number, r.accession_issuer,
+       r.accession_number, r.accession_issuer, r.contradicted_by,
        (SELECT count(*) FROM series e JOIN instance i USING (series_key)
          WHERE e.study_instance_uid = r.study_instance_uid AND i.revision > 0) AS conflicting_instances,
        (SELECT count(*) FROM series e WHERE e.study_instance_uid = r.study_instance_uid
@@ -82,5 +83,6 @@ def _overview(row: Record) -> Overview:
         accession_number=Identifier(value=number, issuer=issuer or "") if number else None,
         conflicting_instances=row["conflicting_instances"],
         described_series=row["described_series"],
+        contradicted_by=tuple((row["contradicted_by"] or "").split()),
         **{name: row[name] for name in _COLUMNS},
     )

@@ -17,10 +17,12 @@ INSERT INTO told (study_instance_uid, digest, told)
 SELECT uid, sha256(convert_to(said::text, 'UTF8')), said FROM unnest($1::text[], $2::jsonb[]) AS t (uid, said)
 ON CONFLICT DO NOTHING
 """
-# An order says whose its images are; only an order that knows no registration speaks for its patient itself.
+# An order says whose its images are; only an order that knows no registration speaks for its patient itself. Images
+# that contradict the order of their number speak for themselves until a person has looked.
 _KNOWN: Final = """
 SELECT r.study_instance_uid, r.study_date, r.site, o.accession_number, o.accession_issuer, o.requested_procedure_id,
-       o.procedure, coalesce(k.patient, v.survivor, CASE WHEN w.whose = o.patient_id THEN o.patient END) AS patient,
+       o.procedure, CASE WHEN r.contradicted_by IS NULL THEN
+           coalesce(k.patient, v.survivor, CASE WHEN w.whose = o.patient_id THEN o.patient END) END AS patient,
        ARRAY(SELECT t.told FROM told t WHERE t.study_instance_uid = r.study_instance_uid ORDER BY t.number) AS told,
        r.order_id IS NULL AND r.matched_by IS NOT DISTINCT FROM 'person' AND EXISTS (
            SELECT FROM known_order n

@@ -6,14 +6,13 @@ from uuid import UUID
 
 from fj_events import Identifier
 
-from storage_service.adapters.postgres import order_keys
+from storage_service.adapters.orders import BESIDE, order_keys
 from storage_service.adapters.sql import Database, Pool, Row
+from storage_service.domain.keys import OrderKeys
 from storage_service.domain.linking import Belonging, LinkEntry, LinkOverview
-from storage_service.domain.matching import OrderKeys
 
-_ORDER: Final = """
-SELECT o.*, survivor_of(o.patient_id, o.placed_at) AS whose, coalesce(exam.modalities, '{}') AS planned,
-       open AND NOT EXISTS (SELECT FROM study_route r WHERE r.order_id = o.order_id) AS free
+_ORDER: Final = f"""
+SELECT o.*, {BESIDE}
   FROM known_order o LEFT JOIN exam USING (order_id) WHERE o.order_id = $1 LIMIT 1
 """
 _NEWEST: Final = "SELECT * FROM link_act WHERE study_instance_uid = $1 ORDER BY number DESC LIMIT 1"

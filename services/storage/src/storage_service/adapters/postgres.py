@@ -31,11 +31,12 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import current, folding, keepings, moves, rejections, sends
-from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
+from storage_service.adapters import current, folding, keepings, moves, orders, rejections, sends
+from storage_service.adapters.orders import BESIDE, order_keys
+from storage_service.adapters.sql import UNDATED, Database, Pool, Row, columns, lock_patients, lock_studies
 from storage_service.domain.assembly import Progress, StepState
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
-from storage_service.domain.matching import OrderKeys, StudyKeys
+from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.rejection import Note, Shown
 from storage_service.domain.retirement import Retirement
 from storage_service.domain.study import Arrival, PerformedEnd, Study
@@ -44,6 +45,10 @@ _completed: Final = Counter("storage_studies_completed", "Studies that became co
 _matched: Final = Counter("storage_studies_matched", "Studies that were matched to their orders", ["matched_by"])
 _GET: Final = """
 SELECT r.*, s.study_description, s.modalities, s.number_of_series, s.number_of_instances, s.patient,
+       ARRAY(SELECT requested_procedure_id FROM series e WHERE e.study_instance_uid = r.study_instance_uid
+                AND requested_procedure_id IS NOT NULL) AS procedure_ids,
+       ARRAY(SELECT scheduled_step_id FROM series e WHERE e.study_instance_uid = r.study_instance_uid
+                AND scheduled_step_id IS NOT NULL) AS step_ids,
        ARRAY(SELECT persons_of(r.patient_id, r.received_at)) AS patient_ids
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)
  WHERE r.study_instance_uid = ANY($1::text[]) ORDER BY r.study_instance_uid
@@ -54,6 +59,8 @@ _KEPT: Final = {
     "matched_by": "text",
     "match_reason": "text",
     "unmatched_reason": "text",
+    "contradicted_by": "text",
+    "unconfirmed_order_id": "uuid",
     "available_at": "timestamptz",
     "completeness": "text",
     "completeness_reason": "text",
@@ -64,7 +71,8 @@ UPDATE study_route r SET {", ".join(f"{name} = n.{name}" for name in _KEPT)}
   FROM unnest($1::text[], {", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_KEPT.values(), 2))})
        AS n (uid, {", ".join(_KEPT)}) JOIN study_route old ON old.study_instance_uid = n.uid
  WHERE r.study_instance_uid = n.uid
-RETURNING n.uid, (old.order_id, old.matched_by) IS DISTINCT FROM (n.order_id, n.matched_by) AS moved
+RETURNING n.uid, (old.order_id, old.matched_by, old.contradicted_by)
+          IS DISTINCT FROM (n.order_id, n.matched_by, n.contradicted_by) AS moved
 """
 _STEPS: Final = """
 WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS a (uid, order_id))
@@ -84,7 +92,7 @@ SELECT study_instance_uid, series_instance_uid, modality, series_number, series_
   FROM series WHERE study_instance_uid = ANY($1::text[]) AND number_of_instances > 0
  ORDER BY series_number NULLS LAST, series_instance_uid
 """
-_CANDIDATES: Final = """
+_CANDIDATES: Final = f"""
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS a (uid, accession, issuer)
 ), bare AS (
@@ -97,22 +105,10 @@ WITH asked AS (
      UNION SELECT b.uid, o.* FROM bare b JOIN survivor v ON v.survivor_id = b.patient
              JOIN known_order o ON o.open AND o.patient_id = v.patient_id
 )
-SELECT found.*, survivor_of(found.patient_id, found.placed_at) AS whose, coalesce(exam.modalities, '{}') AS planned,
-       open AND NOT EXISTS (SELECT FROM study_route r WHERE r.order_id = found.order_id) AS free
-  FROM found LEFT JOIN exam ON exam.order_id = found.order_id
+SELECT o.*, {BESIDE} FROM found o LEFT JOIN exam ON exam.order_id = o.order_id
 """
 _DUE: Final = """
 SELECT study_instance_uid FROM study_route WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
-"""
-_PUT_ORDER: Final = """
-INSERT INTO known_order (order_id, patient_id, accession_number, accession_issuer, study_instance_uid, modality, day,
-                         placed_at, requested_procedure_id, procedure, patient, open)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, true)
-ON CONFLICT (order_id) DO UPDATE
-   SET patient_id = excluded.patient_id, accession_number = excluded.accession_number,
-       accession_issuer = excluded.accession_issuer, study_instance_uid = excluded.study_instance_uid,
-       modality = excluded.modality, day = excluded.day, requested_procedure_id = excluded.requested_procedure_id,
-       procedure = excluded.procedure, patient = excluded.patient
 """
 _WAITING_FOR_ORDER: Final = """
 SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id = $1
@@ -126,10 +122,16 @@ _WAITING_FOR_PATIENT: Final = """
 SELECT study_instance_uid FROM study_route
  WHERE received_at IS NOT NULL AND order_id IS NULL AND accession_number IS NULL
    AND patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
+UNION
+SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id = r.unconfirmed_order_id
+ WHERE r.unconfirmed_order_id IS NOT NULL AND r.order_id IS NULL
+   AND o.patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
 """
 _PLAN: Final = """
-INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities) VALUES ($1, $2, $3, $4)
-ON CONFLICT (exam_key) DO UPDATE SET modalities = excluded.modalities
+INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities, step_ids, stations)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (exam_key) DO UPDATE
+   SET modalities = excluded.modalities, step_ids = excluded.step_ids, stations = excluded.stations
 """
 _STEP: Final = """
 INSERT INTO exam (exam_key, order_id, study_instance_uid, state, ended_at, listed) VALUES ($1, $2, $3, $4, $5, $6)
@@ -189,7 +191,7 @@ class PostgresStudies:
         return await self.with_progress([_study(row) for row in await self._db.fetch(_GET, uids)])
 
     async def save(self, studies: Sequence[Study]) -> None:
-        rows = [(study.study_instance_uid, *(getattr(study, name) for name in _KEPT)) for study in studies]
+        rows = [(study.study_instance_uid, *_kept(study)) for study in studies]
         saved = await self._db.fetch(_SAVE, *columns(rows, 1 + len(_KEPT)))
         if moved := [row["uid"] for row in saved if row["moved"]]:
             await current.see(self._db, moved)
@@ -244,20 +246,7 @@ class PostgresStudies:
         await lock_patients(self._db, [fact.patient_id])
         own = [row["study_instance_uid"] for row in await self._db.fetch(_OF_ORDER, fact.order_id)]
         await lock_studies(self._db, [fact.study_instance_uid, *own])
-        await self._db.execute(
-            _PUT_ORDER,
-            fact.order_id,
-            fact.patient_id,
-            fact.accession_number.value,
-            fact.accession_number.issuer,
-            fact.study_instance_uid,
-            fact.modality,
-            day,
-            placed_at,
-            fact.requested_procedure_id,
-            fact.procedure.model_dump_json(exclude_none=True),
-            fact.patient.model_dump_json(exclude_none=True),
-        )
+        await orders.put(self._db, fact, placed_at, day)
         if own:
             await current.see(self._db, own)
 
@@ -274,7 +263,8 @@ class PostgresStudies:
         # The order and its plan decide together, and come in two topics: each has to see what the other wrote.
         await lock_studies(self._db, [fact.study_instance_uid])
         modalities = sorted({step.modality for step in fact.steps})
-        await self._db.execute(_PLAN, fact.exam_key, fact.order_id, fact.study_instance_uid, modalities)
+        planned = ([step.step_id for step in fact.steps], sorted({step.station_ae_title for step in fact.steps}))
+        await self._db.execute(_PLAN, fact.exam_key, fact.order_id, fact.study_instance_uid, modalities, *planned)
 
     async def start_exam(self, fact: ExamStarted, heard_at: datetime) -> list[str]:
         await lock_studies(self._db, [fact.study_instance_uid])
@@ -317,6 +307,12 @@ class PostgresStudies:
         return [row["study_instance_uid"] for row in rows]
 
 
+async def keys_of(pool: Pool, study_instance_uid: str) -> StudyKeys | None:
+    """What the images of a study say about where they belong, outside of any transaction; None where none is here."""
+    row = await pool.fetchrow(_GET, [study_instance_uid])
+    return _study(row).keys if row else None
+
+
 def _progress(known: Progress, steps: Sequence[Row], here: Collection[str]) -> Progress:
     listed = {uid for step in steps for uid in step["listed"]}
     ends = [step["ended_at"] for step in steps if step["ended_at"] is not None]
@@ -327,6 +323,11 @@ def _progress(known: Progress, steps: Sequence[Row], here: Collection[str]) -> P
         listed=len(listed),
         listed_here=len(listed.intersection(here)),
     )
+
+
+def _kept(study: Study) -> list[object]:
+    values = {name: getattr(study, name) for name in _KEPT}
+    return [*(values | {"contradicted_by": " ".join(study.contradicted_by) or None}).values()]
 
 
 def _study(row: Row) -> Study:
@@ -344,24 +345,12 @@ def _study(row: Row) -> Study:
         patient=PatientPhi.model_validate_json(row["patient"], extra="ignore"),
         received_at=row["received_at"],
         progress=Progress(last_instance_at=row["last_instance_at"], heard_at=row["heard_at"]),
-        **{name: row[name] for name in _KEPT},
+        requested_procedure_ids=frozenset(row["procedure_ids"]),
+        step_ids=frozenset(row["step_ids"]),
+        station=row["calling_ae_title"],
+        **{name: row[name] for name in _KEPT} | {"contradicted_by": tuple((row["contradicted_by"] or "").split())},
     )
 
 
 def _identifier(value: str | None, issuer: str | None) -> Identifier | None:
     return Identifier(value=value, issuer=issuer or "") if value else None
-
-
-def order_keys(row: Row) -> OrderKeys:
-    """An order as a row of `known_order`, with `whose`, `planned` and `free`."""
-    return OrderKeys(
-        order_id=row["order_id"],
-        patient_id=row["patient_id"],
-        whose=row["whose"],
-        accession_number=Identifier(value=row["accession_number"], issuer=row["accession_issuer"]),
-        study_instance_uid=row["study_instance_uid"],
-        modalities=(row["modality"],) if row["modality"] else tuple(row["planned"]),
-        day=row["day"],
-        placed_at=row["placed_at"],
-        open=row["free"],
-    )

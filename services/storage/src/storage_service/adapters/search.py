@@ -39,6 +39,11 @@ _SOP_CLASSES: Final = (
     " WHERE ce.study_instance_uid = s.study_instance_uid AND ci.revision = 0"
     f" AND NOT {hidden('ce', 'ci')}"
 )
+# That a person has yet to say whose it is: the viewer's list shows it, whatever the viewer.
+_UNCONFIRMED: Final = (
+    "(SELECT 'unconfirmed: another ' || replace(u.contradicted_by, ' ', ', ') || ' than the order of its number'"
+    " FROM study_route u WHERE u.study_instance_uid = s.study_instance_uid AND u.contradicted_by IS NOT NULL)"
+)
 _COLUMNS: Final[Mapping[str, str]] = {
     "StudyDate": "s.study_date",
     "StudyTime": "s.study_time",
@@ -59,6 +64,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "NumberOfPatientRelatedInstances": _of_patient("sum(p.number_of_instances)", "s.number_of_instances"),
     "SOPClassesInStudy": f"ARRAY({_SOP_CLASSES.format('DISTINCT ci.sop_class_uid')} ORDER BY 1)",
     "StudyID": "s.study_id",
+    "StudyComments": _UNCONFIRMED,
     "NumberOfStudyRelatedSeries": "s.number_of_series",
     "NumberOfStudyRelatedInstances": "s.number_of_instances",
     "Modality": "e.modality",

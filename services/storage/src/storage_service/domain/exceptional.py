@@ -18,6 +18,8 @@ class ExceptionKind(StrEnum):
     """Instances came again under known UIDs with other bytes. Both are kept."""
     DAMAGED_STUDY = "damaged_study"
     """A pack is not what was stored. The study leaves the list when all its packs are well again."""
+    UNCONFIRMED_STUDY = "unconfirmed_study"
+    """A study with the number of an order that is for somebody else; until a person says whose it is."""
     UNMATCHED_STUDY = "unmatched_study"
     """A complete study that no order fits, or one that a person took off its order; until it has one."""
 
@@ -90,8 +92,11 @@ def of_conflict(fact: StudyConflicted) -> Exceptional:
     return Exceptional(ExceptionKind.UID_CONFLICT, f"{first.sop_instance_uid} {first.revision}", summary)
 
 
-def of_unmatched(_fact: StudyUnmatched) -> Exceptional:
+def of_unmatched(fact: StudyUnmatched) -> Exceptional:
     """The entry for a study without an order. Why it has none quotes its numbers, and stands in the fact."""
+    if fact.contradicted_by:
+        what = " and ".join(criterion.replace("_", " ") for criterion in fact.contradicted_by)
+        return Exceptional(ExceptionKind.UNCONFIRMED_STUDY, "", f"its {what} contradict the order of its number")
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "no order fits this complete study")
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fj_events import Identifier, LinkAct, MatchRule
 
-from storage_service.domain.matching import OrderKeys
+from storage_service.domain.keys import OrderKeys
 from storage_service.domain.study import Study
 
 
@@ -102,4 +102,6 @@ def placed(study: Study, place: Belonging) -> Study:
         matched_by=place.matched_by,
         match_reason=place.match_reason,
         unmatched_reason=place.unmatched_reason,
+        contradicted_by=(),  # a person has looked; where rules have their say again, they say it anew
+        unconfirmed_order_id=None,
     )

@@ -1,49 +1,22 @@
 """To which order a study belongs, and why (law 9).
 
-The strongest rule that finds something decides: the Study Instance UID, then the accession number with its issuer. The
-patient alone decides only when the study is complete, its images carry no accession number, and exactly one open order
-of that patient fits in modality and day: an accession number that no order has may be that of one still on its way.
+The strongest rule that finds something decides: the Study Instance UID, then the accession number with its issuer,
+then the requested procedure or scheduled step and the patient. The patient alone decides only when the study is
+complete, its images carry no accession number, and exactly one open order of that patient fits in modality and day: an
+accession number that no order has may be that of one still on its way. Where the images show somebody else than the
+order is for, no number makes them its own: a person decides (decision 10).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from fj_events import Identifier, MatchRule
+from fj_events import MatchRule
 
-
-@dataclass(frozen=True, slots=True)
-class OrderKeys:
-    """By what an order can be recognised."""
-
-    order_id: UUID
-    patient_id: UUID
-    """As the order names the patient."""
-    whose: UUID
-    """Who that is after merges."""
-    accession_number: Identifier
-    study_instance_uid: str
-    modalities: tuple[str, ...]
-    """Empty where neither the order nor its plan says."""
-    day: date
-    """For which it was asked, in its site's time zone."""
-    placed_at: datetime
-    open: bool
-    """Neither cancelled nor completed, and no study is matched to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyKeys:
-    """What the images of a study say about where they belong."""
-
-    study_instance_uid: str
-    accession_number: Identifier | None
-    patient_ids: frozenset[UUID]
-    """All ids by which the patient of the images is known; empty where they name none."""
-    modalities: tuple[str, ...]
-    day: date
-    """The study date, else the day on which it came."""
+from storage_service.domain.agreement import Finding, compared, contradictions, score
+from storage_service.domain.keys import OrderKeys, StudyKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +33,55 @@ class NoMatch:
     """No order fits."""
 
     reason: str
+    contradicted_by: tuple[str, ...] = ()
+    """What of the images contradicts the order whose number they carry."""
+    order_id: UUID | None = None
+    """That order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An order that a study might belong to, for a person to choose."""
+
+    order: OrderKeys
+    score: int
+    findings: tuple[Finding, ...]
+
+
+CANDIDATES_MAX: Final = 20
 
 
 def match(study: StudyKeys, orders: Sequence[OrderKeys], *, complete: bool, window: timedelta) -> Match | NoMatch:
     """The order of a study among those that share its UID, its accession number or its patient."""
     if by_uid := [order for order in orders if order.study_instance_uid == study.study_instance_uid]:
-        return Match(_first(by_uid, study), MatchRule.STUDY_UID, "the Study Instance UID is the order's")
+        return _confirmed(by_uid, study, MatchRule.STUDY_UID, "the Study Instance UID is the order's")
     if study.accession_number is None:
-        return _by_patient(study, orders, window) if complete else NoMatch("the study is still arriving")
+        return _by_step(study, orders) or (
+            _by_patient(study, orders, window) if complete else NoMatch("the study is still arriving")
+        )
     if by_accession := [order for order in orders if order.accession_number == study.accession_number]:
         reason = f"the accession number {study.accession_number} is the order's; its Study Instance UID differs"
-        return Match(_first(by_accession, study), MatchRule.ACCESSION, reason)
+        return _confirmed(by_accession, study, MatchRule.ACCESSION, reason)
     return NoMatch(f"no order has this Study Instance UID or the accession number {study.accession_number}")
+
+
+def candidates(study: StudyKeys, orders: Sequence[OrderKeys]) -> list[Candidate]:
+    """The orders that fit best, the best one first."""
+    judged = [(order, compared(study, order)) for order in orders]
+    found = [Candidate(order, score(findings), findings) for order, findings in judged]
+    ranked = sorted(found, key=lambda one: (-one.score, not one.order.open, one.order.placed_at, one.order.order_id))
+    return ranked[:CANDIDATES_MAX]
+
+
+def _confirmed(orders: Sequence[OrderKeys], study: StudyKeys, rule: MatchRule, reason: str) -> Match | NoMatch:
+    """The number is an order's; of several, one that is not contradicted."""
+    doubts = {order.order_id: contradictions(study, order) for order in orders}
+    if fitting := [order for order in orders if not doubts[order.order_id]]:
+        return Match(_first(fitting, study), rule, reason)
+    nearest = _first(orders, study)
+    doubt = doubts[nearest.order_id]
+    words = " and ".join(criterion.replace("_", " ") for criterion in doubt)
+    return NoMatch(f"{reason}, but the {words} of the images contradict it", doubt, nearest.order_id)
 
 
 def _first(orders: Sequence[OrderKeys], study: StudyKeys) -> OrderKeys:
@@ -85,6 +95,21 @@ def _first(orders: Sequence[OrderKeys], study: StudyKeys) -> OrderKeys:
             order.order_id,
         ),
     )
+
+
+def _by_step(study: StudyKeys, orders: Sequence[OrderKeys]) -> Match | NoMatch | None:
+    """The modality copied the ids of its worklist entry (0040,0275), and the patient is the order's."""
+    meant = [
+        order
+        for order in orders
+        if order.whose in study.patient_ids
+        and (
+            order.requested_procedure_id in study.requested_procedure_ids
+            or not study.step_ids.isdisjoint(order.step_ids)
+        )
+    ]
+    reason = "the images name the requested procedure or scheduled step of this order of their patient"
+    return _confirmed(meant, study, MatchRule.STEP, reason) if len(meant) == 1 else None
 
 
 def _by_patient(study: StudyKeys, orders: Sequence[OrderKeys], window: timedelta) -> Match | NoMatch:
@@ -106,4 +131,4 @@ def _by_patient(study: StudyKeys, orders: Sequence[OrderKeys], window: timedelta
         return NoMatch(f"{bare}, and there is {'no' if not near else f'more than one ({len(near)})'} {within}")
     if not near[0].modalities:
         return NoMatch(f"{bare}, and the modality of the only {within} is not known")
-    return Match(near[0], MatchRule.PATIENT, f"{bare}; this is the only {within}")
+    return _confirmed(near, study, MatchRule.PATIENT, f"{bare}; this is the only {within}")

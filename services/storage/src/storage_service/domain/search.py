@@ -84,6 +84,7 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("NumberOfPatientRelatedSeries", "00201202", "IS", _P, By.NOTHING, always=False),
         Attribute("NumberOfPatientRelatedInstances", "00201204", "IS", _P, By.NOTHING, always=False),
         Attribute("StudyInstanceUID", "0020000D", "UI", _S, By.UID),
+        Attribute("StudyComments", "00324000", "LT", _S, By.NOTHING),
         Attribute("StudyID", "00200010", "SH", _S, By.EXACT),
         Attribute("NumberOfStudyRelatedSeries", "00201206", "IS", _S, By.NOTHING),
         Attribute("NumberOfStudyRelatedInstances", "00201208", "IS", _S, By.NOTHING),

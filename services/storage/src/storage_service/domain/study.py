@@ -7,7 +7,8 @@ from uuid import UUID
 from fj_events import Identifier, MatchRule, PatientPhi
 
 from storage_service.domain.assembly import Complete, Progress, StepState
-from storage_service.domain.matching import Match, StudyKeys
+from storage_service.domain.keys import StudyKeys
+from storage_service.domain.matching import Match, NoMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,19 @@ class Study:
     patient: PatientPhi
     received_at: datetime
     progress: Progress
+    requested_procedure_ids: frozenset[str] = frozenset()
+    step_ids: frozenset[str] = frozenset()
+    station: str | None = None
+    """The AE title that sent the first image."""
     order_id: UUID | None = None
     order_patient_id: UUID | None = None
     matched_by: str | None = None
     match_reason: str | None = None
     unmatched_reason: str | None = None
+    contradicted_by: tuple[str, ...] = ()
+    """It carries the number of an order that is for somebody else, as these say: it is kept, unconfirmed."""
+    unconfirmed_order_id: UUID | None = None
+    """That order."""
     available_at: datetime | None = None
     completeness: str | None = None
     completeness_reason: str | None = None
@@ -53,6 +62,10 @@ class Study:
             patient_ids=self.patient_ids,
             modalities=self.modalities,
             day=self.study_date or self.received_at.date(),
+            patient=self.patient,
+            requested_procedure_ids=self.requested_procedure_ids,
+            step_ids=self.step_ids,
+            station=self.station,
         )
 
     def linked_to(self, match: Match) -> "Study":
@@ -65,6 +78,17 @@ class Study:
             matched_by=match.matched_by,
             match_reason=match.reason,
             unmatched_reason=None,
+            contradicted_by=(),
+            unconfirmed_order_id=None,
+        )
+
+    def without_order(self, found: NoMatch) -> "Study":
+        """The same study, for which no order was found."""
+        return replace(
+            self,
+            unmatched_reason=found.reason,
+            contradicted_by=found.contradicted_by,
+            unconfirmed_order_id=found.order_id,
         )
 
     def closed_by(self, verdict: Complete, at: datetime) -> "Study":
@@ -143,3 +167,6 @@ class Overview:
     matched_by: str | None
     match_reason: str | None
     unmatched_reason: str | None
+    contradicted_by: tuple[str, ...]
+    """See `Study`: not empty for a study whose order a person has to confirm."""
+    unconfirmed_order_id: UUID | None

@@ -31,10 +31,11 @@ from fj_runtime import Sites
 from fj_survivors import Moved, follow
 from prometheus_client import Counter
 
-from storage_service import handlers
+from storage_service import handlers, linking
 from storage_service.domain.assembly import StepState
 from storage_service.domain.study import PerformedEnd
 from storage_service.handlers import Work
+from storage_service.ports.links import Links
 from storage_service.ports.studies import InstanceLists
 
 _instances: Final = Counter(
@@ -56,6 +57,7 @@ class Aids:
     sites: Sites
     namespace: UUID
     """Of patient ids."""
+    links: Callable[[Connection], Links]
 
 
 def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: Aids) -> None:
@@ -66,7 +68,7 @@ def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: 
 
     _images(consumer, work)
     _commitments(consumer, keep)
-    _orders(consumer, one, aids.sites)
+    _orders(consumer, one, aids)
     _exams(consumer, one, aids.lists)
     _patients(consumer, one, aids.namespace)
 
@@ -108,14 +110,14 @@ def _commitments(consumer: Consumer, keep: KeepCommitment) -> None:
         await keep(tx.connection, fact)
 
 
-def _orders(consumer: Consumer, work: Begin, sites: Sites) -> None:
+def _orders(consumer: Consumer, work: Begin, aids: Aids) -> None:
     @consumer.on(OrderPlaced)
     async def _(fact: OrderPlaced, tx: Tx) -> None:
-        await known(fact, tx)
+        await linking.on_order_placed(fact, *moments(fact, tx), aids.links(tx.connection), work(tx))
 
     @consumer.on(OrderChanged)
     async def _(fact: OrderChanged, tx: Tx) -> None:
-        await known(fact, tx)
+        await handlers.on_order_known(fact, *moments(fact, tx), work(tx))
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
@@ -129,10 +131,9 @@ def _orders(consumer: Consumer, work: Begin, sites: Sites) -> None:
     async def _(fact: OrderReinstated, tx: Tx) -> None:
         await handlers.on_order_reinstated(fact, work(tx))
 
-    async def known(fact: OrderPlaced | OrderChanged, tx: Tx) -> None:
+    def moments(fact: OrderPlaced | OrderChanged, tx: Tx) -> tuple[datetime, date]:
         placed_at = _time_of(tx)
-        day = _day(fact.asked_for or placed_at, fact.site, sites)
-        await handlers.on_order_known(fact, placed_at, day, work(tx))
+        return placed_at, _day(fact.asked_for or placed_at, fact.site, aids.sites)
 
 
 def _exams(consumer: Consumer, work: Begin, lists: InstanceLists) -> None:

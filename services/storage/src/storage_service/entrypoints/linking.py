@@ -1,21 +1,26 @@
-"""`/api/storage/studies/{uid}/link`, `/unlink`, `/undo`: a named person says where a study belongs."""
+"""`/api/storage/studies/{uid}/candidates`, `/link`, `/unlink`, `/undo`: a named person says where a study belongs."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
 from fj_bus import Tx
+from fj_events import CodedConcept
 from fj_runtime import Actor, Problem
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from storage_service import linking
+from storage_service.domain import matching
+from storage_service.domain.agreement import Finding
 from storage_service.domain.linking import LinkOverview, LinkRefused, NotThere
+from storage_service.domain.matching import Candidate
 from storage_service.domain.study import Overview
 from storage_service.handlers import Work
 from storage_service.linking import Wish
-from storage_service.ports.links import LinkBook, Links
+from storage_service.ports.links import Candidates, LinkBook, Links
 from storage_service.ports.studies import StudyBook
 
 Begin = Callable[[Tx], tuple[Links, Work]]
@@ -35,17 +40,56 @@ class Link(Because):
     order_id: UUID
 
 
-def linking_router(
-    unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: Begin, history: LinkBook, book: StudyBook
-) -> APIRouter:
-    """Link, unlink, undo, and what was done. What is asked for twice is done once."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is looked up."""
+
+    history: LinkBook
+    book: StudyBook
+    candidates: Candidates
+
+
+class CandidateView(BaseModel):
+    """An order that the study might belong to, beside it."""
+
+    order_id: UUID
+    score: int
+    open: bool
+    """Neither cancelled nor completed, and without a study."""
+    procedure: CodedConcept | None
+    findings: tuple[Finding, ...]
+    """What the images and the order say, criterion by criterion."""
+
+    @classmethod
+    def of(cls, found: Candidate) -> "CandidateView":
+        order = found.order
+        return cls(
+            order_id=order.order_id,
+            score=found.score,
+            open=order.open,
+            procedure=order.procedure,
+            findings=found.findings,
+        )
+
+
+def linking_router(unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: Begin, known: Known) -> APIRouter:
+    """Candidates, link, unlink, undo, and what was done. What is asked for twice is done once."""
     router = APIRouter(prefix="/api/storage/studies/{study_instance_uid}", tags=["reconciliation"])
+    book, history = known.book, known.history
 
     async def seen(study_instance_uid: str) -> Overview:
         found = await book.read(study_instance_uid)
         if found is None:
             raise Problem(404, "There is no such study")
         return found
+
+    @router.get("/candidates")
+    async def candidates(study_instance_uid: str) -> list[CandidateView]:
+        """The orders that it might belong to, the best one first, with what agrees and what does not."""
+        near = await known.candidates.near(study_instance_uid)
+        if near is None:
+            raise Problem(404, "There is no such study")
+        return [CandidateView.of(found) for found in matching.candidates(*near)]
 
     @router.post("/link")
     async def link(study_instance_uid: str, wanted: Link, actor: Actor) -> Overview:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
+from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.linking import LinkEntry, LinkOverview
-from storage_service.domain.matching import OrderKeys
 
 
 class Links(Protocol):
@@ -19,6 +19,16 @@ class Links(Protocol):
 
     async def add(self, study_instance_uid: str, entry: Callable[[int], LinkEntry]) -> None:
         """Keep an act; it is given the next number of the study, whose lock the caller has."""
+
+
+class Candidates(Protocol):
+    """Orders that a study might belong to, outside of any transaction."""
+
+    async def near(self, study_instance_uid: str) -> tuple[StudyKeys, list[OrderKeys]] | None:
+        """What its images say, and the orders that share a number, the patient, or the time and modality with it.
+
+        None where there is no such study.
+        """
 
 
 class LinkBook(Protocol):

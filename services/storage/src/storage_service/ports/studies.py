@@ -26,7 +26,7 @@ from fj_events import (
 )
 
 from storage_service.domain.exceptional import Exceptional, ExceptionEntry, ExceptionKind
-from storage_service.domain.matching import OrderKeys, StudyKeys
+from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.rejection import Note, Shown
 from storage_service.domain.retirement import Retirement
 from storage_service.domain.study import Arrival, Overview, PerformedEnd, Study
