@@ -14,6 +14,7 @@ from fj_events.exam import (
     ExamCompleted,
     ExamDiscontinued,
     ExamMissed,
+    ExamNoted,
     ExamPutBack,
     ExamRescheduled,
     ExamScheduled,
@@ -102,7 +103,7 @@ from fj_events.study import (
 )
 from fj_events.terms import Actor, Address, CodedConcept, Identifier, ObjectRef, Site, Staff, Uid, patient_key
 from fj_events.topics import SERVICES, TOPICS, Topic, dead_letter_topic
-from fj_events.vocabulary import ClinicalPhi, Evidence, PatientPhi, Priority, ReportPhi, Sex, Source
+from fj_events.vocabulary import ClinicalPhi, Evidence, NotePhi, PatientPhi, Priority, ReportPhi, Sex, Source
 
 __all__ = [
     "MAX_BODY",
@@ -135,6 +136,7 @@ __all__ = [
     "ExamCompleted",
     "ExamDiscontinued",
     "ExamMissed",
+    "ExamNoted",
     "ExamPutBack",
     "ExamRescheduled",
     "ExamScheduled",
@@ -149,6 +151,7 @@ __all__ = [
     "LinkBasis",
     "MatchGrade",
     "MatchRule",
+    "NotePhi",
     "ObjectRef",
     "OpenEnum",
     "OrderCancelled",

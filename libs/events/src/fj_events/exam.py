@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from fj_events.base import Fact, OpenEnum, Part
 from fj_events.order import Refused
 from fj_events.terms import CodedConcept, Identifier, ObjectRef, Uid
-from fj_events.vocabulary import Evidence, PatientPhi, Priority
+from fj_events.vocabulary import Evidence, NotePhi, PatientPhi, Priority
 
 
 class AppointmentNews(OpenEnum):
@@ -38,6 +38,14 @@ class ScheduledStep(Part):
     duration_minutes: int
     description: str | None = None
     protocol: tuple[CodedConcept, ...] = ()
+    station_location: str | None = None
+    """Scheduled Procedure Step Location (0040,0011)."""
+    pre_medication: str | None = None
+    """(0040,0012)."""
+    contrast_agent: str | None = None
+    """Requested Contrast Agent (0032,1070)."""
+    preparation: str | None = None
+    """What the patient does before it (FHIR R4 Appointment.patientInstruction)."""
 
 
 class PerformedSeries(Part):
@@ -175,6 +183,12 @@ class ExamWaitlistLeft(_Appointed, type="exam.waitlist_left.v1", topic="exam-eve
     """A person took the exam off the waiting list; it has no appointment."""
 
     reason: str
+
+
+class ExamNoted(_Appointed, type="exam.noted.v1", topic="exam-events", key="exam_key"):
+    """Somebody who performs the exam noted something about it (Comments on the Scheduled Procedure Step, 0040,0400)."""
+
+    note: NotePhi
 
 
 class ExamBookingRefused(_Appointed, type="exam.booking_refused.v1", topic="exam-events", key="exam_key"):

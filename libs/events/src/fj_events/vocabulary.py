@@ -47,6 +47,8 @@ class Evidence(OpenEnum):
 
     MPPS = "mpps"
     IMAGES = "images"
+    PERSON = "person"
+    """Somebody says so, where no modality does."""
 
 
 class PatientPhi(Phi):
@@ -82,6 +84,12 @@ class ClinicalPhi(Phi):
     history: str | None = None
     """Relevant clinical information (OBR-13)."""
     visit_number: Identifier | None = None
+
+
+class NotePhi(Phi):
+    """What somebody noted at the machine."""
+
+    text: str | None = None
 
 
 class ReportPhi(Phi):

@@ -14,6 +14,7 @@ from portal_service.entrypoints.changes import Watch, changes_router
 from portal_service.entrypoints.http import exams_router
 from portal_service.entrypoints.kafka import subscribe
 from portal_service.entrypoints.pages import pages_router
+from portal_service.entrypoints.schedule import schedule_router
 from portal_service.settings import Settings
 
 SERVICE: Final = "portal"
@@ -46,6 +47,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             changes_router(watch),
             operator_router(consumer.bus, consumer, Actor),
             pages_router(book, PostgresPairBook(consumer.bus.pool), settings.viewer),
+            schedule_router(settings.viewer),
         )
         chosen = [parts[role] for role in ROLES if role in roles]
         await serve(settings, [database_watch(consumer.bus.pool), *chosen], app)

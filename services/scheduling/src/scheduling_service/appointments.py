@@ -80,7 +80,7 @@ async def put_on_waiting_list(key: str, waiting: Waiting, schedule: Schedule) ->
 async def take_off_waiting_list(key: str, reason: str, schedule: Schedule) -> Exam:
     """Nobody wants an appointment for it any more. Raises NoSuchExam, NotPossible."""
     exam = await exam_in_hand(key, schedule)
-    left = (ExamWaitlistLeft(**about, reason=reason) for about in _appointed(exam))
+    left = (ExamWaitlistLeft(**about, reason=reason) for about in about_exam(exam))
     return await keep_planned(exam, wait_no_longer(exam), schedule, *left)
 
 
@@ -88,7 +88,7 @@ async def exam_arrived(key: str, at: datetime, schedule: Schedule) -> Exam:
     """The patient is here. Raises NoSuchExam, NotPossible."""
     exam = arrive(await exam_in_hand(key, schedule))
     await schedule.save(exam)
-    return _said(exam, *(ExamArrived(**about, arrived_at=at) for about in _appointed(exam)), schedule=schedule)
+    return _said(exam, *(ExamArrived(**about, arrived_at=at) for about in about_exam(exam)), schedule=schedule)
 
 
 async def exam_missed(key: str, reason: str, waiting: Waiting | None, schedule: Schedule) -> Exam:
@@ -135,11 +135,11 @@ def plan_facts(before: Exam, after: Exam) -> Iterator[Fact]:
 
 def missed_facts(exam: Exam, reason: str) -> Iterator[Fact]:
     """Nobody came."""
-    return (ExamMissed(**about, reason=reason) for about in _appointed(exam))
+    return (ExamMissed(**about, reason=reason) for about in about_exam(exam))
 
 
-def _appointed(exam: Exam) -> Iterator[dict[str, object]]:
-    """What is said of every appointment."""
+def about_exam(exam: Exam) -> Iterator[dict[str, object]]:
+    """What is said of every appointment, and of every note."""
     if exam.ordered is not None:
         yield {
             "exam_key": exam.key,

@@ -69,7 +69,7 @@ async def on_order_placed(
     if await schedule.exam(str(order.order_id)) is not None:
         return
     exam = plan(order.order_id, order.site, details, await _circumstances(order, schedule, planner))
-    await _settle(None, exam, schedule, lists)
+    await settle_exam(None, exam, schedule, lists)
 
 
 async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Planner, lists: InstanceLists) -> None:
@@ -81,9 +81,9 @@ async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Pla
         await on_order_placed(order, schedule, planner, lists)
     elif exam.is_waiting:
         again = replan(exam, exam.ordered, details, await _circumstances(order, schedule, planner))
-        await _settle(exam, again, schedule, lists)
+        await settle_exam(exam, again, schedule, lists)
     elif not _differ(exam.ordered.details, details.model_copy(update=_given(exam.ordered.details))):
-        await _settle(exam, with_details(exam, details), schedule, lists)
+        await settle_exam(exam, with_details(exam, details), schedule, lists)
     elif exam.state in _OVERRULED:
         schedule.emit(refusal(exam, exam.ordered, Refused.CHANGE))
 
@@ -97,7 +97,7 @@ async def on_order_cancelled(order: OrderCancelled, schedule: Schedule, lists: I
     if exam.state in _OVERRULED:
         schedule.emit(refusal(exam, exam.ordered, Refused.CANCEL))
     else:
-        await _settle(exam, cancel(exam), schedule, lists)
+        await settle_exam(exam, cancel(exam), schedule, lists)
 
 
 async def on_order_paused(order: OrderHeld | OrderReleased, schedule: Schedule, lists: InstanceLists) -> None:
@@ -110,7 +110,7 @@ async def on_order_paused(order: OrderHeld | OrderReleased, schedule: Schedule, 
     if held and exam.state in _OVERRULED:
         schedule.emit(refusal(exam, exam.ordered, Refused.HOLD))
     else:
-        await _settle(exam, hold(exam, held=held), schedule, lists)
+        await settle_exam(exam, hold(exam, held=held), schedule, lists)
 
 
 async def on_study_known(
@@ -125,7 +125,7 @@ async def on_study_known(
     await schedule.lock(str(study.order_id))
     exam = await schedule.exam(str(study.order_id))
     if exam is not None:
-        await _settle(exam, exam, schedule, lists)
+        await settle_exam(exam, exam, schedule, lists)
 
 
 async def on_study_relinked(fact: StudyRelinked, schedule: Schedule, lists: InstanceLists) -> None:
@@ -137,7 +137,7 @@ async def on_study_relinked(fact: StudyRelinked, schedule: Schedule, lists: Inst
     await schedule.lock(str(fact.previous_order_id))
     exam = await schedule.exam(str(fact.previous_order_id))
     if exam is not None:
-        await _settle(exam, without_images(exam), schedule, lists)
+        await settle_exam(exam, without_images(exam), schedule, lists)
 
 
 async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: Schedule) -> None:
@@ -163,7 +163,7 @@ async def create_performed(performed: PerformedStep, schedule: Schedule, lists: 
         raise DuplicateInstance
     exams = await _ordered_for(performed, schedule)
     for exam in exams:
-        await _settle(exam, with_performed(exam, performed), schedule, lists)
+        await settle_exam(exam, with_performed(exam, performed), schedule, lists)
     if not exams:
         await _begin_unscheduled(performed, schedule, lists)
 
@@ -182,7 +182,7 @@ async def change_performed(sop_instance_uid: Uid, wish: Change, schedule: Schedu
     await schedule.lock(*_named_by(changed))
     for exam in await schedule.exams_of(changed):
         news = with_performed(exam, changed)
-        await _settle(exam, put_back(news, changed) if changed.is_wrong_entry else news, schedule, lists)
+        await settle_exam(exam, put_back(news, changed) if changed.is_wrong_entry else news, schedule, lists)
 
 
 async def finish_exam(key: str, schedule: Schedule, lists: InstanceLists) -> Exam:
@@ -199,11 +199,11 @@ async def finish_exam(key: str, schedule: Schedule, lists: InstanceLists) -> Exa
         await schedule.save_performed(performed)
         for other in await schedule.exams_of(performed):
             if other.key != key:
-                await _settle(other, with_performed(other, performed), schedule, lists)
-    return await _settle(exam, finished, schedule, lists)
+                await settle_exam(other, with_performed(other, performed), schedule, lists)
+    return await settle_exam(exam, finished, schedule, lists)
 
 
-async def _settle(before: Exam | None, exam: Exam, schedule: Schedule, lists: InstanceLists) -> Exam:
+async def settle_exam(before: Exam | None, exam: Exam, schedule: Schedule, lists: InstanceLists) -> Exam:
     """Bring an exam to where all that is known puts it, keep it, and tell the others."""
     known = Surroundings([], []) if exam.ordered is None else await schedule.surroundings(exam)
     after = settle(await _joined(exam, known, schedule), known.studies)
@@ -244,7 +244,7 @@ async def _begin_unscheduled(performed: PerformedStep, schedule: Schedule, lists
     uid = performed.study_instance_uid
     known = await schedule.exam(uid)
     exam = known or Exam(key=uid, site=performed.site, study_instance_uid=uid)
-    await _settle(known, with_performed(exam, performed), schedule, lists)
+    await settle_exam(known, with_performed(exam, performed), schedule, lists)
 
 
 async def _circumstances(order: OrderPlaced | OrderChanged, schedule: Schedule, planner: Planner) -> Circumstances:

@@ -26,7 +26,9 @@ from scheduling_service.adapters.waiting import PostgresWaitingList
 from scheduling_service.adapters.worklist import PostgresWorklist
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.catalogue import Catalogue
+from scheduling_service.entrypoints.agenda import agenda_router
 from scheduling_service.entrypoints.appointments import appointments_router
+from scheduling_service.entrypoints.by_hand import by_hand_router
 from scheduling_service.entrypoints.explain import understood
 from scheduling_service.entrypoints.free_slots import free_slots_router
 from scheduling_service.entrypoints.http import scheduling_router
@@ -117,6 +119,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             scheduling_router(PostgresExamBook(bus.pool), with_.catalogue, bus.unit, with_.schedule, with_.lists),
             appointments_router(office),
             free_slots_router(office),
+            agenda_router(office),
+            by_hand_router(office, with_.lists),
             waiting_router(office, PostgresWaitingList(bus.pool)),
             operator_router(bus, consumer, Actor),
         )

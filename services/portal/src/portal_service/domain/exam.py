@@ -95,6 +95,8 @@ class Exam(_Seen):
     patient: PatientPhi | None = None
     """Who the modality named, where no order says."""
     steps: tuple[ScheduledStep, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was noted at the machine, and by whom."""
     priority: Priority | None = None
     """What triage raised it to."""
     priority_reason: str | None = None

@@ -12,6 +12,7 @@ from fj_events import (
     ExamCancelled,
     ExamCompleted,
     ExamDiscontinued,
+    ExamNoted,
     ExamPutBack,
     ExamRescheduled,
     ExamScheduled,
@@ -98,6 +99,10 @@ def _discontinued(exam: Exam, _fact: ExamDiscontinued) -> Exam:
 
 def _arrived(exam: Exam, _fact: ExamArrived) -> Exam:
     return _with(exam, Milestone.ARRIVED)
+
+
+def _noted(exam: Exam, fact: ExamNoted) -> Exam:
+    return _with(exam, notes=(*exam.notes, f"{fact.actor}: {fact.note.text or 'erased'}"))
 
 
 def _put_back(exam: Exam, fact: ExamPutBack) -> Exam:
@@ -236,6 +241,7 @@ FOLDS: Final[Mapping[type[Fact], Fold]] = MappingProxyType(
         ExamScheduled: _scheduled,
         ExamRescheduled: _scheduled,
         ExamArrived: _arrived,
+        ExamNoted: _noted,
         ExamStarted: _started,
         ExamCompleted: _acquired,
         ExamDiscontinued: _discontinued,

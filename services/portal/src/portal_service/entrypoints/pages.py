@@ -15,8 +15,14 @@ from portal_service.domain.exam import Milestone
 from portal_service.ports import ExamBook, PairBook, Wanted
 
 STATES: Final = (*(milestone.name.lower() for milestone in Milestone if milestone), "cancelled", "discontinued")
+_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+)
 _STATIC: Final[Mapping[str, str]] = MappingProxyType(
-    {"portal.css": "text/css", "portal.js": "text/javascript", "icon.svg": "image/svg+xml"}
+    {
+        file.name: _KINDS[file.name.rpartition(".")[2]]
+        for file in (resources.files("portal_service") / "static").iterdir()
+    }
 )
 _HEADERS: Final = {
     # Pages hold PHI: no copy of them stays behind, and nothing of another origin runs in them.

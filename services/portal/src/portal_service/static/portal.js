@@ -30,8 +30,9 @@ async function send(method, address, body) {
   });
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw new Error(problem.detail || problem.title || `${answer.status} ${answer.statusText}`);
+    throw Object.assign(new Error(problem.detail || problem.title || `${answer.status} ${answer.statusText}`), { problem });
   }
+  return answer;
 }
 
 function filled(form) {

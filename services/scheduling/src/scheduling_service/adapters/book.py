@@ -8,6 +8,7 @@ from fj_events import PatientPhi
 
 from scheduling_service.adapters.records import EXAMS, exam_of, step_of
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
+from scheduling_service.domain.slots import Span
 from scheduling_service.domain.step import Step
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ SELECT exam_key, state, plan::text,
  ORDER BY starts_at, exam_key, number LIMIT $7
 """
 
+_AT_STATION: Final = f"""{SHOWN}
+ WHERE e.exam_key IN (SELECT exam_key FROM step WHERE site = $1 AND station_ae_title = $2
+                         AND starts_at >= $3 AND starts_at < $4)
+"""
+
 
 class PostgresExamBook:
     """See `scheduling_service.ports.ExamBook`."""
@@ -62,6 +68,9 @@ class PostgresExamBook:
             limit,
         )
         return [shown(row) for row in rows]
+
+    async def at_station(self, site: str, ae_title: str, within: Span) -> list[Exam]:
+        return [shown(row) for row in await self._pool.fetch(_AT_STATION, site, ae_title, within.start, within.end)]
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         rows = await self._pool.fetch(

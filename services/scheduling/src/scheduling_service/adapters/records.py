@@ -8,6 +8,7 @@ from fj_events import CodedConcept, OrderDetails, ScheduledStep
 from pydantic import BaseModel, ConfigDict
 
 from scheduling_service.domain.exam import Exam, Ordered
+from scheduling_service.domain.notes import Note
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.step import Step, StepState
 from scheduling_service.domain.waiting import Waiting
@@ -35,17 +36,13 @@ class Planned(BaseModel):
     planned_because: str
     held: bool = False
     waiting: Waiting | None = None
+    by_hand: bool = False
+    notes: tuple[Note, ...] = ()
 
     @classmethod
     def of(cls, ordered: Ordered) -> "Planned":
         """The column of this order."""
-        return cls(
-            details=ordered.details,
-            procedure=ordered.procedure,
-            planned_because=ordered.planned_because,
-            held=ordered.held,
-            waiting=ordered.waiting,
-        )
+        return cls(**{name: getattr(ordered, name) for name in cls.model_fields})
 
 
 def exam_of(row: Record) -> Exam:
@@ -126,11 +123,4 @@ def worklist_rows(exam_key: str, waiting: Sequence[Item]) -> list[tuple[object, 
 
 def _ordered(order_id: UUID, text: str) -> Ordered:
     planned = Planned.model_validate_json(text, extra="ignore")
-    return Ordered(
-        order_id=order_id,
-        details=planned.details,
-        procedure=planned.procedure,
-        planned_because=planned.planned_because,
-        held=planned.held,
-        waiting=planned.waiting,
-    )
+    return Ordered(order_id=order_id, **dict(planned))

@@ -128,4 +128,12 @@ def _at_station(step: Step, title: str, able: Sequence[Station]) -> Step:
     station = _among(able, title)
     if station is None:
         raise NoSuchStation
-    return replace(step, plan=step.plan.model_copy(update={"station_ae_title": title, "station_name": station.name}))
+    return replace(step, plan=step.plan.model_copy(update=_of_station(station)))
+
+
+def _of_station(station: Station) -> dict[str, str | None]:
+    return {
+        "station_ae_title": station.ae_title,
+        "station_name": station.name,
+        "station_location": station.location,
+    }

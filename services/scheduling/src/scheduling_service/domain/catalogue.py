@@ -45,6 +45,8 @@ class Station(_Part):
     ae_title: ShortString
     modality: ShortString
     name: ShortString | None = None
+    location: ShortString | None = None
+    """Where it stands."""
     site: str | None = None
     """Whose station it is; absent: every site has one."""
     opening_hours: tuple[OpeningHours, ...] = ()
@@ -63,6 +65,11 @@ class StepTemplate(_Part):
     pause_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
     """How long to wait after it until the next step: uptake, rest."""
     protocol: tuple[CodedConcept, ...] = ()
+    """The protocol codes, in the order in which they are performed."""
+    pre_medication: LongString | None = None
+    contrast_agent: LongString | None = None
+    preparation: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    """What the patient is to do before it."""
 
 
 class Procedure(_Part):

@@ -11,6 +11,7 @@ from fj_events import CodedConcept, OrderDetails, Uid
 
 from scheduling_service.domain import performed as mpps
 from scheduling_service.domain.errors import NotPossible
+from scheduling_service.domain.notes import Note
 from scheduling_service.domain.performed import PerformedStatus, PerformedStep, Reference, after
 from scheduling_service.domain.step import WAITING, Act, Step, StepState, moved
 from scheduling_service.domain.study import Study
@@ -37,6 +38,9 @@ class Ordered:
     """The order is on hold: nothing of it stands on the worklist until it is released."""
     waiting: Waiting | None = None
     """Somebody wants an appointment for it; see `Exam.waits`."""
+    by_hand: bool = False
+    """A person said that it was started or completed."""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +208,7 @@ def put_back(exam: Exam, performed: PerformedStep) -> Exam:
 
 def without_images(exam: Exam) -> Exam:
     """The exam without what images alone have shown; those that are still its own may show it again."""
-    if exam.counted:
+    if exam.counted or (exam.ordered is not None and exam.ordered.by_hand):
         return exam
     steps = (replace(step, state=moved(step.state, Act.TAKE_AWAY)) for step in exam.steps)
     return replace(exam, steps=tuple(steps))

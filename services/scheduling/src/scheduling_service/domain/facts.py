@@ -232,6 +232,7 @@ def _ended(move: Move) -> dict[str, Any]:
 
 def _performed(move: Move, step: PerformedStep | None) -> dict[str, Any]:
     exam = move.after
+    planned = exam.steps[0].plan if exam.steps and not move.studies else None
     image = next(iter(move.studies), None)
     return {
         "exam_key": exam.key,
@@ -242,10 +243,16 @@ def _performed(move: Move, step: PerformedStep | None) -> dict[str, Any]:
         "accession_number": exam.ordered.details.accession_number if exam.ordered else None,
         "mpps_instance_uid": step.sop_instance_uid if step else None,
         "step_ids": step_ids(exam, step) if step else tuple(each.step_id for each in exam.steps),
-        "station_ae_title": step.station_ae_title if step else image and image.station_ae_title,
-        "modality": step.modality if step else image and image.modality,
-        "evidence": Evidence.MPPS if step else Evidence.IMAGES,
+        "station_ae_title": next((each.station_ae_title for each in (step, image, planned) if each), None),
+        "modality": next((each.modality for each in (step, image, planned) if each), None),
+        "evidence": _evidence(step, image),
     }
+
+
+def _evidence(step: PerformedStep | None, image: Study | None) -> Evidence:
+    if step is not None:
+        return Evidence.MPPS
+    return Evidence.PERSON if image is None else Evidence.IMAGES
 
 
 def _series(move: Move) -> tuple[PerformedSeries, ...]:

@@ -76,10 +76,12 @@ def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: C
 
 
 def _with_what_persons_said(again: Exam, ordered: Ordered) -> Exam:
-    """A new plan is still on hold, and on the waiting list, where the one before was."""
+    """A new plan is still on hold, and on the waiting list, where the one before was, and has its notes."""
     if again.ordered is None:
         return again
-    return replace(again, ordered=replace(again.ordered, held=ordered.held, waiting=ordered.waiting))
+    new = again.ordered
+    ordered = replace(ordered, details=new.details, procedure=new.procedure, planned_because=new.planned_because)
+    return replace(again, ordered=ordered)
 
 
 def _at_its_appointment(exam: Exam, again: Exam) -> Exam:
@@ -193,6 +195,10 @@ def _steps(
             duration_minutes=template.duration_minutes,
             description=template.description or _text(details.procedure.text or procedure.text),
             protocol=template.protocol,
+            station_location=place.station.location,
+            pre_medication=template.pre_medication,
+            contrast_agent=template.contrast_agent,
+            preparation=template.preparation,
         )
         steps.append(Step(plan=scheduled))
         start += timedelta(minutes=template.duration_minutes + template.pause_minutes)

@@ -26,6 +26,7 @@ class Item(BaseModel):
     details: OrderDetails
     step: ScheduledStep
     state: StepState = StepState.SCHEDULED
+    notes: tuple[str, ...] = ()
     patient: PatientPhi
     """As the patient is called now, which may not be how the order called them."""
     starts_local: datetime
@@ -77,6 +78,7 @@ def items(exam: Exam, current: PatientPhi, zone: ZoneInfo, survivor_id: UUID | N
             details=details,
             step=step.plan,
             state=step.state,
+            notes=tuple(f"{note.by}: {note.text}" for note in exam.ordered.notes),
             patient=patient,
             starts_local=step.plan.starts_at.astimezone(zone).replace(tzinfo=None),
         )

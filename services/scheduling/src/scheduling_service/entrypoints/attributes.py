@@ -114,7 +114,7 @@ STEP: Final[Attributes] = {  # Scheduled Procedure Step Sequence
     0x00080060: _text("CS", lambda item: item.step.modality),
     0x0018990C: _NO_ITEMS,
     0x0018990D: _NO_ITEMS,
-    0x00321070: _unknown("LO"),  # Requested Contrast Agent
+    0x00321070: _text("LO", lambda item: item.step.contrast_agent),
     0x00400001: _text("AE", lambda item: item.step.station_ae_title),
     0x00400002: Text("DA", lambda item: _date(item.starts_local)),
     0x00400003: Text("TM", lambda item: _time(item.starts_local)),
@@ -125,10 +125,10 @@ STEP: Final[Attributes] = {  # Scheduled Procedure Step Sequence
     0x00400008: Items(lambda item: item.step.protocol, CODE),
     0x00400009: _text("SH", lambda item: item.step.step_id),
     0x00400010: _text("SH", lambda item: item.step.station_name),
-    0x00400011: _unknown("SH"),  # Scheduled Procedure Step Location
-    0x00400012: _unknown("LO"),  # Pre-Medication
+    0x00400011: _text("SH", lambda item: item.step.station_location),
+    0x00400012: _text("LO", lambda item: item.step.pre_medication),
     0x00400020: Text("CS", lambda item: item.state),
-    0x00400400: _unknown("LT"),  # Comments on the Scheduled Procedure Step
+    0x00400400: _text("LT", lambda item: "\r\n".join(item.notes)),
 }
 _REQUEST: Final[Attributes] = {  # Requested Procedure and Imaging Service Request
     0x00080020: _unknown("DA"),  # Study Date

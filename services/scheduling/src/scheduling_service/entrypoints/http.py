@@ -17,6 +17,7 @@ from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.differences import differences
 from scheduling_service.domain.errors import NoSuchExam, NotPossible
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps, step_ids
+from scheduling_service.domain.notes import Note
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.step import Step, StepState
 from scheduling_service.ports import ExamBook, InstanceLists, Schedule
@@ -94,6 +95,7 @@ class ExamView(BaseModel):
     planned_because: str | None
     waiting_since: datetime | None
     """On the waiting list."""
+    notes: tuple[Note, ...]
     steps: list[StepView]
     performed: list[PerformedView]
 
@@ -113,6 +115,7 @@ class ExamView(BaseModel):
             patient=details.patient if details else next((each.patient for each in exam.performed), None),
             planned_because=ordered.planned_because if ordered else None,
             waiting_since=exam.waits.since if exam.waits else None,
+            notes=ordered.notes if ordered else (),
             steps=[StepView.of(exam.key, step) for step in exam.steps],
             performed=[PerformedView.of(exam, step) for step in exam.performed],
         )

@@ -1,0 +1,49 @@
+"""The agenda of a station: when it is open, when it is blocked, and who is to come."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scheduling_service.domain.catalogue import Station
+from scheduling_service.domain.exam import Exam
+from scheduling_service.domain.slots import Block, Span
+from scheduling_service.domain.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class StationTime:
+    """Some time of a station."""
+
+    site: str
+    ae_title: str
+    within: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A step at the station, and the exam that it is of."""
+
+    exam: Exam
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What a station has in some time."""
+
+    station: Station
+    time_zone: str
+    open: list[Span]
+    blocks: list[Block]
+    entries: list[Entry]
+
+
+def entries(exams: Iterable[Exam], wanted: StationTime) -> list[Entry]:
+    """The steps at a station, by start."""
+    found = [
+        Entry(exam, step)
+        for exam in exams
+        for step in exam.steps
+        if step.plan.station_ae_title == wanted.ae_title
+        and wanted.within.start <= step.plan.starts_at < wanted.within.end
+    ]
+    return sorted(found, key=lambda each: (each.step.plan.starts_at, each.exam.key))

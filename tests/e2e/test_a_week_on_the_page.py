@@ -1,0 +1,116 @@
+"""A person at the desk and one at the machine, in a real browser: booked, moved, told of a conflict, begun, done."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from fj_simulators import Clinic, Exam, an_exam
+from playwright.async_api import Page, async_playwright, expect
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
+PATIENCE_MS: Final = 60_000
+ARTEFACTS: Final = Path(os.environ.get("FJ_ARTEFACTS", "artefacts"))
+DAY: Final = (datetime.now(UTC) + timedelta(days=20)).date()
+"""Nothing of other tests stands on it."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page() -> AsyncIterator[Page]:
+    program = shutil.which("chromium")
+    assert program is not None, "apt-get install chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        await browser.close()
+
+
+async def planned(clinic: Clinic, exam: Exam) -> str:
+    """The key of an exam that is planned."""
+    await clinic.ehr.registers(exam)
+    await clinic.ehr.orders(exam)
+    await clinic.on_worklist(exam)
+    return str((await clinic.until(exam, "scheduled"))["order_id"])
+
+
+async def does(clinic: Clinic, key: str, act: str, hour: int) -> None:
+    at = datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC)
+    body = {"starts_at": at.isoformat(), "station_ae_title": "CT1"}
+    answer = await clinic.http.post(f"/api/scheduling/exams/{key}/{act}", json=body)
+    answer.raise_for_status()
+
+
+async def opened(clinic: Clinic, page: Page, name: str) -> None:
+    await page.goto(f"{clinic.doors.http}/{name}?station=CT1&day={DAY}")
+    await page.fill("#user", "rita")
+    await page.locator("#user").blur()
+
+
+async def test_a_week_is_looked_at_booked_moved_and_a_conflict_is_told(clinic: Clinic, page: Page) -> None:
+    mine, theirs = await planned(clinic, an_exam()), await planned(clinic, an_exam())
+    await does(clinic, mine, "book", 9)
+    await opened(clinic, page, "week")
+    shown = page.locator(".step.booked")
+    await expect(shown).to_have_count(1)
+    await shown.click()
+    await expect(page.locator("#chosen h3")).to_have_text("Move to")
+
+    # Somebody else takes the slot that the page still offers.
+    offered = page.locator("#chosen .offers button").first
+    wanted = await offered.text_content()
+    first = (await clinic.http.get(f"/api/scheduling/exams/{mine}/slots", params={"after": f"{DAY}T00:00:00Z"})).json()
+    taken = {"starts_at": first["slots"][0]["starts_at"], "station_ae_title": "CT1"}
+    (await clinic.http.post(f"/api/scheduling/exams/{theirs}/book", json=taken)).raise_for_status()
+    await offered.click()
+    await expect(page.locator("#notice.bad")).to_have_text("the station is taken at that time")
+    instead = page.locator("#chosen .offers.refused")
+    await expect(instead.locator("h3")).to_contain_text("Free instead")
+    assert await instead.locator("button").first.text_content() != wanted
+    await instead.locator("button").first.click()
+    await expect(page.locator("#notice")).to_contain_text("Booked:")
+    await expect(page.locator(".step.booked")).to_have_count(2)
+    ARTEFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTEFACTS / "week.png")
+
+    cancel = page.locator("#chosen form.deed").filter(has_text="Cancel the appointment")
+    await cancel.locator("input").fill("the tube is broken")
+    await cancel.locator("button").click()
+    await expect(page.locator("#notice")).to_contain_text("waits for another one")
+    exam = (await clinic.http.get(f"/api/scheduling/exams/{mine}")).json()
+    assert exam["planned_because"] == "the tube is broken"
+
+
+async def test_a_day_at_the_station_is_arrived_noted_begun_and_done(clinic: Clinic, page: Page) -> None:
+    exam = an_exam()
+    key = await planned(clinic, exam)
+    await does(clinic, key, "book", 15)
+    await opened(clinic, page, "today")
+    line = page.locator(f"#today tr[data-exam='{key}']")
+    await line.get_by_role("button", name="Arrived").click()
+    await expect(line.locator(".state")).to_have_text("arrived")
+    await line.get_by_placeholder("Note").fill("two pillows")
+    await line.get_by_role("button", name="Note").click()
+    await expect(line.locator(".note")).to_contain_text("rita: two pillows")
+    await line.get_by_role("button", name="Start").click()
+    await expect(line.locator(".state")).to_have_text("started")
+    await page.screenshot(path=ARTEFACTS / "today.png")
+    await line.get_by_role("button", name="Complete").click()
+    await expect(line.locator(".state")).to_have_text("completed")
+    answer = await clinic.until_fact(exam, "exam.completed.v1")
+    acts = [(entry["type"], entry["summary"]) for entry in answer["timeline"] if entry["service"] == "scheduling"]
+    assert ("exam.noted.v1", "a note") in acts
+
+    performed = an_exam()
+    other = await planned(clinic, performed)
+    await does(clinic, other, "book", 16)
+    await expect(page.locator(f"#today tr[data-exam='{other}']")).to_be_visible()
+    made = clinic.modality.acquires(await clinic.on_worklist(performed), 2, 64)
+    await clinic.modality.starts(made, await clinic.on_worklist(performed))
+    await expect(page.locator(f"#today tr[data-exam='{other}']")).to_contain_text("MPPS IN PROGRESS")
