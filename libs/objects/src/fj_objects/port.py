@@ -49,6 +49,9 @@ class ObjectStore(Protocol):
     async def get_range(self, key: str, cut: ByteRange) -> bytes:
         """One cut. Raises `NoSuchObject`; `ObjectError` when the object ends before the cut does."""
 
+    async def view_range(self, key: str, cut: ByteRange) -> memoryview:
+        """The same without copying it once more: for what is only passed on."""
+
     async def get_ranges(self, key: str, cuts: Sequence[ByteRange]) -> list[bytes]:
         """Several cuts in the order asked for; neighbours are read in one request. Raises as `get_range`."""
 

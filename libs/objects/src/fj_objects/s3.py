@@ -98,9 +98,15 @@ class S3Store:
 
     async def get_range(self, key: str, cut: ByteRange) -> bytes:
         """See `ObjectStore.get_range`."""
+        return bytes(await self.view_range(key, cut))
+
+    async def view_range(self, key: str, cut: ByteRange) -> memoryview:
+        """See `ObjectStore.view_range`."""
         with _named_errors(key):
             data = await obstore.get_range_async(self._client, key, start=cut.offset, length=cut.length)
-        return _whole(key, cut, bytes(data))
+        view = memoryview(data)
+        _require_whole(key, cut, view)
+        return view
 
     async def get_ranges(self, key: str, cuts: Sequence[ByteRange]) -> list[bytes]:
         """See `ObjectStore.get_ranges`."""
@@ -108,7 +114,9 @@ class S3Store:
             found = await obstore.get_ranges_async(
                 self._client, key, starts=[cut.offset for cut in cuts], lengths=[cut.length for cut in cuts]
             )
-        return [_whole(key, cut, bytes(data)) for cut, data in zip(cuts, found, strict=True)]
+        for cut, data in zip(cuts, found, strict=True):
+            _require_whole(key, cut, memoryview(data))
+        return list(map(bytes, found))
 
     async def stream(self, key: str, cut: ByteRange | None = None) -> AsyncIterator[bytes]:
         """See `ObjectStore.stream`."""
@@ -153,10 +161,9 @@ def _same(stored: ObjectInfo, size: int, digest: str) -> ObjectInfo:
     return stored
 
 
-def _whole(key: str, cut: ByteRange, data: bytes) -> bytes:
+def _require_whole(key: str, cut: ByteRange, data: memoryview) -> None:
     if len(data) != cut.length:
         raise ObjectError(f"object {key}: {cut.length} bytes asked for at {cut.offset}, {len(data)} are there")
-    return data
 
 
 def _digest_of_file(path: Path) -> str:

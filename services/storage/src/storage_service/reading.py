@@ -6,10 +6,10 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from storage_service.domain.errors import Away, RetrievalError
-from storage_service.domain.retrieval import Stored, in_storage_order
+from storage_service.domain.retrieval import Octets, Stored, in_storage_order
 from storage_service.ports.objects import Packs
 
-Piece: TypeAlias = tuple[Stored, bytes | None, int]
+Piece: TypeAlias = tuple[Stored, Octets | None, int]
 """Bytes of a file, in order, None where it cannot be read, or no further; and how many are left."""
 
 

@@ -28,7 +28,7 @@ def keep(folder: CacheFolder, key: str, data: bytes = DATA, sha256: str | None =
         return file.finish(sha256 or hashlib.sha256(data).hexdigest())
 
 
-def read(folder: CacheFolder, key: str, cut: ByteRange = CUTS[0]) -> bytes | None:
+def read(folder: CacheFolder, key: str, cut: ByteRange = CUTS[0]) -> memoryview | None:
     return folder.read("b", key, cut, wait=True)
 
 
@@ -56,7 +56,7 @@ def test_what_memory_does_not_hold_takes_a_wait(tmp_path: Path) -> None:
         os.fsync(opened.fileno())
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     try:
-        assert folder.read("b", "p", CUTS[0], wait=False) == DATA  # a file system that keeps all in memory
+        assert memoryview(DATA) == folder.read("b", "p", CUTS[0], wait=False)  # a file system that keeps all in memory
     except NotInMemory:
         assert read(folder, "p") == DATA
 

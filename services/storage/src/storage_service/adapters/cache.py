@@ -10,6 +10,7 @@ from fj_objects import ByteRange, ObjectError, ObjectInfo, ObjectStore
 from prometheus_client import Counter
 
 from storage_service.adapters.cache_files import CacheFolder, NotInMemory
+from storage_service.domain.retrieval import Octets
 
 _reads: Final = Counter("storage_cache_reads", "Reads from packs by where they were answered", ["answer"])
 _hit, _miss = _reads.labels("hit"), _reads.labels("miss")
@@ -42,12 +43,12 @@ class CachedReads:
         self._copying: dict[str, asyncio.Task[None]] = {}
         self._limit = asyncio.Semaphore(COPIES)
 
-    async def get_range(self, key: str, cut: ByteRange) -> bytes:
-        """See `fj_objects.ObjectStore.get_range`."""
+    async def view_range(self, key: str, cut: ByteRange) -> memoryview:
+        """See `fj_objects.ObjectStore.view_range`."""
         kept = await self._kept(key, cut)
-        return kept if kept is not None else await self._store.get_range(key, cut)
+        return kept if kept is not None else await self._store.view_range(key, cut)
 
-    async def stream(self, key: str, cut: ByteRange) -> AsyncGenerator[bytes, None]:
+    async def stream(self, key: str, cut: ByteRange) -> AsyncGenerator[Octets, None]:
         """See `fj_objects.ObjectStore.stream`."""
         place, end = cut.offset, cut.offset + cut.length
         while place < end:
@@ -57,15 +58,15 @@ class CachedReads:
             yield piece
             place += len(piece)
         if place < end:
-            async for piece in self._store.stream(key, ByteRange(place, end - place)):
-                yield piece
+            async for data in self._store.stream(key, ByteRange(place, end - place)):
+                yield data
 
     async def warm(self, key: str) -> None:
         """Have a pack in the cache, if it can be had."""
         if self._folder is not None and not self._folder.holds(self._bucket, key):
             await self._copied(key)
 
-    async def _kept(self, key: str, cut: ByteRange) -> bytes | None:
+    async def _kept(self, key: str, cut: ByteRange) -> memoryview | None:
         if self._folder is None:
             return None
         if key in self._copying and cut.length > SHORT:
@@ -85,7 +86,7 @@ class CachedReads:
             self._missed.popitem(last=False)
         return None
 
-    async def _read(self, folder: CacheFolder, key: str, cut: ByteRange) -> bytes | None:
+    async def _read(self, folder: CacheFolder, key: str, cut: ByteRange) -> memoryview | None:
         if cut.length <= SHORT:
             try:
                 return folder.read(self._bucket, key, cut, wait=False)

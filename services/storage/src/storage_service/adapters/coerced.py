@@ -11,7 +11,7 @@ from storage_service.adapters.coercing import coerced
 from storage_service.adapters.headers import LAST_READ, aside
 from storage_service.adapters.packs import StoredPacks
 from storage_service.domain.errors import Unreadable
-from storage_service.domain.retrieval import Stored
+from storage_service.domain.retrieval import Octets, Stored
 
 _coerced: Final = Counter("storage_coerced_instances", "Instances that were given with other attributes than stored")
 
@@ -22,7 +22,7 @@ class CoercedPacks:
     def __init__(self, packs: StoredPacks) -> None:
         self._packs = packs
 
-    async def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+    async def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, Octets], None]:
         beginning = b""
         begun: Stored | None = None
         """Whose beginning is rewritten already."""
@@ -37,7 +37,7 @@ class CoercedPacks:
                     begun, beginning = stored, b""
                     yield stored, left, rewritten
 
-    async def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    async def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[Octets, None]:
         if stored.coercion is None:
             async for piece in self._packs.cut(stored, offset, length):
                 yield piece

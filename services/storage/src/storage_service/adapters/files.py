@@ -60,7 +60,7 @@ class StoredFiles:
         async with aclosing(found.data) as frames:
             async for frame in frames:
                 async with self._limit:
-                    yield await asyncio.to_thread(_recoded, data_set, frame, stored.transfer_syntax_uid, wanted)
+                    yield await asyncio.to_thread(_recoded, data_set, bytes(frame), stored.transfer_syntax_uid, wanted)
 
 
 def _converted(stored: Stored, data: bytes, wanted: str) -> bytes | None:

@@ -10,6 +10,7 @@ from pydicom import Dataset
 
 from storage_service.adapters.headers import UNDEFINED, Header
 from storage_service.domain.errors import Unreadable
+from storage_service.domain.retrieval import Octets
 
 _ITEM: Final = Struct("<HHI")
 _ITEM_TAG: Final = (0xFFFE, 0xE000)
@@ -31,7 +32,7 @@ class Native:
         first, last = (number - 1) * self.bits, number * self.bits
         return ByteRange(self.offset + first // 8, (last + 7) // 8 - first // 8)
 
-    def shifted(self, number: int, data: bytes) -> bytes:
+    def shifted(self, number: int, data: Octets) -> Octets:
         """The frame out of the bytes of its cut, beginning with its own first bit (PS3.5 8.1.1)."""
         skip = (number - 1) * self.bits % 8
         if not skip and not self.bits % 8:
@@ -75,7 +76,7 @@ def native(header: Header) -> Native:
     return Native(header.pixel_offset, bits, count)
 
 
-async def encapsulated(header: Header, pieces: AsyncIterator[bytes]) -> Encapsulated:
+async def encapsulated(header: Header, pieces: AsyncIterator[Octets]) -> Encapsulated:
     """The layout of encapsulated pixels; `pieces` are the bytes of their value. Raises Unreadable."""
     count = number_of_frames(header.data_set)
     table, fragments = await _fragments(pieces, header.pixel_offset)
@@ -114,7 +115,7 @@ def _by_offsets(begins: Sequence[int], fragments: Sequence[ByteRange]) -> tuple[
     )
 
 
-async def _fragments(pieces: AsyncIterator[bytes], offset: int) -> tuple[list[int], list[ByteRange]]:
+async def _fragments(pieces: AsyncIterator[Octets], offset: int) -> tuple[list[int], list[ByteRange]]:
     """The basic offset table and the fragments, without keeping their bytes."""
     items: list[ByteRange] = []
     buffer, skip, table = bytearray(), 0, b""

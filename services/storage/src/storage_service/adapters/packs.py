@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from storage_service.adapters.cache import CachedReads
 from storage_service.domain.errors import Away, Gone, Unreadable
-from storage_service.domain.retrieval import READ, Stored, in_storage_order, reads
+from storage_service.domain.retrieval import READ, Octets, Stored, in_storage_order, reads
 
 _read: Final = Counter("storage_read_bytes", "Bytes read from packs")
 AHEAD: Final = 2
@@ -24,9 +24,9 @@ class StoredPacks:
     def __init__(self, reads: Callable[[str], CachedReads]) -> None:
         self._reads = reads
 
-    async def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+    async def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, Octets], None]:
         groups = reads(in_storage_order(instances))
-        ahead: deque[tuple[list[Stored], asyncio.Task[bytes] | None]] = deque()
+        ahead: deque[tuple[list[Stored], asyncio.Task[memoryview] | None]] = deque()
         try:
             while True:
                 while len(ahead) <= AHEAD and (group := next(groups, None)):
@@ -48,38 +48,42 @@ class StoredPacks:
 
     async def read(self, stored: Stored, cut: ByteRange) -> bytes:
         """One cut of the file."""
+        return bytes(await self.view(stored, cut))
+
+    async def view(self, stored: Stored, cut: ByteRange) -> memoryview:
+        """The same, to be passed on."""
         return await self._get(stored, _moved(stored, cut))
 
-    def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[Octets, None]:
         return self.pieces(stored, ByteRange(offset, length))
 
     async def length(self, stored: Stored) -> int:
         return stored.length
 
-    async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[bytes, None]:
+    async def pieces(self, stored: Stored, cut: ByteRange) -> AsyncGenerator[Octets, None]:
         """One cut of the file, of any length, piece by piece."""
         with _named(stored):
             async for piece in self._reads(stored.bucket).stream(stored.pack, _moved(stored, cut)):
                 _read.inc(len(piece))
                 yield piece
 
-    def _begin(self, group: Sequence[Stored]) -> asyncio.Task[bytes] | None:
+    def _begin(self, group: Sequence[Stored]) -> asyncio.Task[memoryview] | None:
         """One read for all of them; what is too long for one is streamed when its turn comes."""
         first, last = group[0], group[-1]
         if last.end - first.offset > READ:
             return None
         return asyncio.create_task(self._get(first, ByteRange(first.offset, last.end - first.offset)))
 
-    async def _get(self, stored: Stored, cut: ByteRange) -> bytes:
+    async def _get(self, stored: Stored, cut: ByteRange) -> memoryview:
         """A cut of the pack that the instance lies in."""
         with _named(stored):
-            data = await self._reads(stored.bucket).get_range(stored.pack, cut)
+            data = await self._reads(stored.bucket).view_range(stored.pack, cut)
         _read.inc(len(data))
         return data
 
     async def _pieces(
-        self, group: Sequence[Stored], reading: asyncio.Task[bytes] | None
-    ) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+        self, group: Sequence[Stored], reading: asyncio.Task[memoryview] | None
+    ) -> AsyncGenerator[tuple[Stored, int, Octets], None]:
         first = group[0]
         if reading is None:
             left = first.length
@@ -87,14 +91,10 @@ class StoredPacks:
                 left -= len(piece)
                 yield first, left, piece
             return
-        data = await reading
-        if len(group) == 1:
-            yield first, 0, data
-            return
-        view = memoryview(data)
+        view = await reading
         for stored in group:
             begin = stored.offset - first.offset
-            yield stored, 0, bytes(view[begin : begin + stored.length])
+            yield stored, 0, view[begin : begin + stored.length]
 
 
 def _moved(stored: Stored, cut: ByteRange) -> ByteRange:

@@ -10,7 +10,7 @@ from storage_service.adapters.frames import Encapsulated, Native, encapsulated, 
 from storage_service.adapters.headers import Header, Headers
 from storage_service.adapters.packs import StoredPacks
 from storage_service.domain.errors import NoSuchPart
-from storage_service.domain.retrieval import FrameSet, Stored
+from storage_service.domain.retrieval import FrameSet, Octets, Stored
 
 LAYOUTS: Final = 4096
 """Instances whose layout is remembered."""
@@ -62,7 +62,7 @@ class StoredPixels:
 
     async def _read(
         self, stored: Stored, layout: Native | Encapsulated, numbers: Sequence[int], inflated: bytes | None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Octets, None]:
         for number in numbers:
             if isinstance(layout, Encapsulated):
                 parts = [await self._cut(stored, cut, None) for cut in layout.frames[number - 1]]
@@ -70,10 +70,10 @@ class StoredPixels:
             else:
                 yield layout.shifted(number, await self._cut(stored, layout.cut(number), inflated))
 
-    async def _cut(self, stored: Stored, cut: ByteRange, inflated: bytes | None) -> bytes:
+    async def _cut(self, stored: Stored, cut: ByteRange, inflated: bytes | None) -> Octets:
         if inflated is not None:
             return inflated[cut.offset : cut.offset + cut.length]
-        return await self._packs.read(stored, ByteRange(stored.data_offset + cut.offset, cut.length))
+        return await self._packs.view(stored, ByteRange(stored.data_offset + cut.offset, cut.length))
 
     def _remembered(self, stored: Stored) -> Native | Encapsulated | None:
         key = (stored.pack, stored.offset)

@@ -50,7 +50,7 @@ class Renderer:
         found = await self._pixels.frames(stored, [number])
         (data,) = [part async for part in found.data]
         header = await self._headers.read(stored)
-        frame = _Frame(header.data_set, stored.transfer_syntax_uid, found.encapsulated, number, data)
+        frame = _Frame(header.data_set, stored.transfer_syntax_uid, found.encapsulated, number, bytes(data))
         async with self._limit:
             return await asyncio.to_thread(_rendered, frame, look)
 

@@ -8,7 +8,7 @@ from typing import Final
 from fj_dicom import AssociationLost, Data, Outgoing, Pulled, Retrieval
 
 from storage_service.domain.errors import Away
-from storage_service.domain.retrieval import Stored
+from storage_service.domain.retrieval import Octets, Stored
 from storage_service.ports.objects import Conversion, Packs
 from storage_service.reading import Piece, pieces
 
@@ -87,7 +87,7 @@ class _File:
     """See `fj_dicom.Data`: a file, of which the first piece is here and the others are coming."""
 
     def __init__(
-        self, instance: Located, first: tuple[bytes, int], rest: Iterator[Piece], conversion: Conversion
+        self, instance: Located, first: tuple[Octets, int], rest: Iterator[Piece], conversion: Conversion
     ) -> None:
         self._instance = instance
         self._first, self._missing = first
@@ -115,11 +115,11 @@ class _File:
             yield memoryview(piece)[header:]
             header = max(0, header - len(piece))
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _pieces(self) -> Iterator[Octets]:
         yield self._first
         yield from self._others()
 
-    def _others(self) -> Iterator[bytes]:
+    def _others(self) -> Iterator[Octets]:
         while self._missing > 0:
             try:
                 _, piece, left = next(self._rest)

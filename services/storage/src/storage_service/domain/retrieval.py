@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from storage_service.domain.coercion import Coercion
 
 GAP: Final = 64 * 1024
 """Bytes between two neighbours that are cheaper to read than to skip: a tar header and its padding are far less."""
+Octets: TypeAlias = bytes | memoryview
+"""Bytes that are passed on; a view spares their copying."""
 READ: Final = 8 * 1024 * 1024
 """Bytes of one read, unless a single instance is longer."""
 
@@ -104,5 +106,5 @@ class FrameSet:
     encapsulated: bool
     sizes: tuple[int, ...]
     """Bytes of each."""
-    data: AsyncGenerator[bytes, None]
+    data: AsyncGenerator[Octets, None]
     """Frame by frame, each whole."""

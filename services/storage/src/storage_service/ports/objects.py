@@ -4,20 +4,20 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from storage_service.domain.rendering import Look
-from storage_service.domain.retrieval import FrameSet, Series, Stored
+from storage_service.domain.retrieval import FrameSet, Octets, Series, Stored
 
 
 class Packs(Protocol):
     """Files: as they were received, or as they are given."""
 
-    def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, bytes], None]:
+    def stream(self, instances: Sequence[Stored]) -> AsyncGenerator[tuple[Stored, int, Octets], None]:
         """The files of instances, in the order in which they lie: instance, how many bytes are left after these, bytes.
 
         A long instance comes in several pieces, one after the other. The memory used is bounded.
         Raises Gone, Unreadable.
         """
 
-    def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    def cut(self, stored: Stored, offset: int, length: int) -> AsyncGenerator[Octets, None]:
         """So many bytes of a file. Raises Gone, Unreadable."""
 
     async def length(self, stored: Stored) -> int:

@@ -1,13 +1,15 @@
 """multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), with their length known beforehand."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from uuid import uuid4
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from storage_service.domain.retrieval import Octets
 from storage_service.entrypoints.dicomweb.choices import Form
 from storage_service.entrypoints.dicomweb.conditions import Cut, not_modified, validated
 from storage_service.entrypoints.dicomweb.refusals import begun
@@ -15,7 +17,7 @@ from storage_service.entrypoints.dicomweb.refusals import begun
 AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes up to which an answer is sent in one piece, which costs much less than a stream; longer ones are streamed."""
 
-Body: TypeAlias = tuple[int, int, bytes]
+Body: TypeAlias = tuple[int, int, Octets]
 """Number of a part, how many of its bytes are left after these, and these."""
 
 _NONE: Final[tuple[bytes, ...]] = ()
@@ -50,10 +52,10 @@ async def sending(
     pieces = frame.around(await begun(bodies))
     if frame.length is None or frame.length > AT_ONCE:
         return StreamingResponse(pieces, headers=headers)
-    return Response(b"".join([piece async for piece in pieces]), headers=headers)
+    return _AtOnce([piece async for piece in pieces], headers)
 
 
-async def sending_cut(form: Form, cut: Cut, etag: str, pieces: AsyncGenerator[bytes, None]) -> Response:
+async def sending_cut(form: Form, cut: Cut, etag: str, pieces: AsyncGenerator[Octets, None]) -> Response:
     """Some bytes of the only part (206)."""
     headers = {"Content-Type": form.content_type, **cut.headers, **validated(etag)}
     return StreamingResponse(await begun(pieces), status_code=206, headers=headers)
@@ -95,7 +97,7 @@ class _Frame:
             self.length = sum(lengths) + sum(len(self._head(part)) for part in parts) + len(self._tail)
             self.headers["Content-Length"] = str(self.length)
 
-    async def around(self, bodies: AsyncIterator[Body]) -> AsyncIterator[bytes]:
+    async def around(self, bodies: AsyncIterator[Body]) -> AsyncIterator[Octets]:
         current = -1
         async for number, left, data in bodies:
             if number != current:
@@ -106,6 +108,19 @@ class _Frame:
 
     def _head(self, part: Part) -> bytes:
         return _head(part, self._boundary) if self._form.multipart else b""
+
+
+class _AtOnce(Response):
+    """An answer of which all is there: piece by piece, as joining large ones costs more than sending several."""
+
+    def __init__(self, pieces: Sequence[Octets], headers: Mapping[str, str]) -> None:
+        super().__init__(headers=headers)
+        self._pieces = [piece for piece in pieces if piece] or [b""]
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for number, piece in enumerate(self._pieces, 1):
+            await send({"type": "http.response.body", "body": piece, "more_body": number < len(self._pieces)})
 
 
 def _together(form: Form, boundary: str) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from storage_service.domain.errors import NotConverted
 from storage_service.domain.metadata import with_base
-from storage_service.domain.retrieval import Series, Stored, in_storage_order
+from storage_service.domain.retrieval import Octets, Series, Stored, in_storage_order
 from storage_service.entrypoints.dicomweb.answers import base_url
 from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
 from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, asked_cut, not_modified, tag, validated
@@ -226,18 +226,18 @@ async def _converted(files: Files, order: Sequence[Stored], wanted: str) -> Asyn
         yield data
 
 
-async def _counted(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[Body, None]:
+async def _counted(frames: AsyncGenerator[Octets, None]) -> AsyncGenerator[Body, None]:
     number = 0
     async for frame in frames:
         yield number, 0, frame
         number += 1
 
 
-async def _once(value: bytes) -> AsyncGenerator[bytes, None]:
+async def _once(value: bytes) -> AsyncGenerator[Octets, None]:
     yield value
 
 
-async def _cut(frames: AsyncGenerator[bytes, None], cut: Cut) -> AsyncGenerator[bytes, None]:
+async def _cut(frames: AsyncGenerator[Octets, None], cut: Cut) -> AsyncGenerator[Octets, None]:
     """Of the only frame."""
     async for frame in frames:
         yield frame[cut.offset : cut.offset + cut.length]
