@@ -41,6 +41,7 @@ from storage_service.adapters.notes import StoredNotes
 from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
+from storage_service.adapters.priors import PostgresPriors
 from storage_service.adapters.rejections import PostgresNotes, PostgresRejections
 from storage_service.adapters.rendering import Renderer
 from storage_service.adapters.routes import load_routes
@@ -50,7 +51,7 @@ from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
-from storage_service.entrypoints.clock import describing, noting, retention, scrub, sweep
+from storage_service.entrypoints.clock import describing, fetching, noting, retention, scrub, sweep
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
@@ -67,6 +68,7 @@ from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.expiring import COUNTED, Deleting, Expiring
 from storage_service.handlers import Work
+from storage_service.prefetching import Prefetching
 from storage_service.rebuilding import rebuild
 from storage_service.rejecting import Rejecting
 from storage_service.sending import Sending
@@ -188,8 +190,15 @@ def _clock(settings: Settings, kept: _Kept) -> list[Part]:
             Deleting(PostgresDoomed(bus.pool), delete_from(store)),
             settings.lifecycle_seconds,
         ),
+        *([fetching(_priors(settings, kept).next)] if settings.cache_folder and settings.priors_hours else ()),
         *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
     ]
+
+
+def _priors(settings: Settings, kept: _Kept) -> Prefetching:
+    horizon = timedelta(hours=settings.priors_hours)
+    limits = (settings.priors_bytes, settings.priors_bytes_per_second)
+    return Prefetching(PostgresPriors(kept.consumer.bus.pool), kept.packs, horizon, *limits)
 
 
 def _app(settings: Settings, kept: _Kept) -> FastAPI:

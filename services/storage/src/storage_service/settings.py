@@ -69,6 +69,13 @@ class Settings(ServiceSettings):
     cache_bytes: int = Field(default=20 * 2**30, ge=2**20)
     """Most bytes in that folder."""
 
+    priors_hours: float = Field(default=24, ge=0)
+    """Hours before an exam at which the patient's earlier images are fetched into that folder; 0: never."""
+    priors_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Most bytes of them for one exam."""
+    priors_bytes_per_second: int = Field(default=50_000_000, ge=1)
+    """The pace of that, of each process."""
+
     @property
     def rules(self) -> Rules:
         """How long to wait and what to match."""

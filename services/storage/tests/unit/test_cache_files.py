@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fj_objects import ByteRange
-from storage_service.adapters.cache_files import BLOCK, CacheFolder, NotInMemory
+from storage_service.adapters.cache_files import BLOCK, CacheFolder, NoRoom, NotInMemory
 
 DATA = os.urandom(3 * BLOCK + 1000)
 CUTS = [
@@ -28,8 +28,9 @@ def keep(folder: CacheFolder, key: str, data: bytes = DATA, sha256: str | None =
         return file.finish(sha256 or hashlib.sha256(data).hexdigest())
 
 
-def read(folder: CacheFolder, key: str, cut: ByteRange = CUTS[0]) -> memoryview | None:
-    return folder.read("b", key, cut, wait=True)
+def read(folder: CacheFolder, key: str, cut: ByteRange = CUTS[0]) -> bytes | None:
+    found = folder.read("b", key, cut, wait=True)
+    return None if found is None else bytes(found)
 
 
 def files(path: Path) -> list[Path]:
@@ -142,3 +143,24 @@ def at_most(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_is_fetched_ahead_takes_no_place_that_was_used_lately_and_is_the_first_to_go(tmp_path: Path) -> None:
+    day = 24 * 3600.0
+    folder = CacheFolder(tmp_path, int(len(DATA) * 2.5))
+
+    def ahead(key: str) -> bool:
+        with folder.writing("b", key, len(DATA), idle=day) as file:
+            file.write(DATA)
+            return file.finish(None)
+
+    keep(folder, "received")
+    assert ahead("prior")
+    with pytest.raises(NoRoom):
+        ahead("another prior")
+    assert folder.holds("b", "received")
+    keep(folder, "received later")
+    assert [folder.holds("b", key) for key in ("received", "received later", "prior")] == [True, True, False]
+    for file in files(tmp_path):
+        os.utime(file, (file.stat().st_mtime - 2 * day,) * 2)
+    assert ahead("another prior")

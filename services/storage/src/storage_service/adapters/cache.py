@@ -9,11 +9,14 @@ import structlog
 from fj_objects import ByteRange, ObjectError, ObjectInfo, ObjectStore
 from prometheus_client import Counter
 
-from storage_service.adapters.cache_files import CacheFolder, NotInMemory
+from storage_service.adapters.cache_files import CacheFolder, NoRoom, NotInMemory
 from storage_service.domain.retrieval import Octets
+from storage_service.ports.priors import Kept
 
 _reads: Final = Counter("storage_cache_reads", "Reads from packs by where they were answered", ["answer"])
 _hit, _miss = _reads.labels("hit"), _reads.labels("miss")
+LATELY: Final = 24 * 3600.0
+"""Seconds for which a pack that was received or read stays where another is only fetched ahead."""
 _log: Final = structlog.get_logger(__name__)
 SHORT: Final = 1024 * 1024
 """Bytes up to which a read is done at once, if the disk need not be asked, and never waits for a pack to be copied."""
@@ -66,6 +69,23 @@ class CachedReads:
         if self._folder is not None and not self._folder.holds(self._bucket, key):
             await self._copied(key)
 
+    async def fetch(self, key: str) -> Kept:
+        """Have a pack in the cache before it is read, if no other that was used lately has to go for it."""
+        if self._folder is None:
+            return Kept.NO_ROOM
+        if self._folder.holds(self._bucket, key) or key in self._copying:
+            return Kept.THERE
+        try:
+            async with self._limit:
+                info = await self._store.head(key)
+                taken = await self._take(self._folder, key, info, idle=LATELY)
+        except NoRoom:
+            return Kept.NO_ROOM
+        except (OSError, ObjectError) as error:
+            _log.warning("a pack is not fetched", kind="cache", error=f"{type(error).__name__}: {error}")
+            return Kept.FAILED
+        return Kept.FETCHED if taken else Kept.FAILED
+
     async def _kept(self, key: str, cut: ByteRange) -> memoryview | None:
         if self._folder is None:
             return None
@@ -115,8 +135,8 @@ class CachedReads:
             # Without the cache it goes on, slower; a reader of the pack meets the store's error by itself.
             _log.warning("a pack is not cached", kind="cache", error=f"{type(error).__name__}: {error}")
 
-    async def _take(self, folder: CacheFolder, key: str, info: ObjectInfo) -> bool:
-        with folder.writing(self._bucket, key, info.size) as file:
+    async def _take(self, folder: CacheFolder, key: str, info: ObjectInfo, *, idle: float = 0) -> bool:
+        with folder.writing(self._bucket, key, info.size, idle=idle) as file:
             async for data in _gathered(self._store.stream(key)):
                 await asyncio.to_thread(file.write, data)
             return await asyncio.to_thread(file.finish, info.sha256)

@@ -37,6 +37,10 @@ class NotInMemory(Exception):
     """The disk has to be asked first, which takes time."""
 
 
+class NoRoom(Exception):
+    """Only what is in use would have to go."""
+
+
 class _Damaged(Exception):
     pass
 
@@ -71,20 +75,27 @@ class CacheFolder:
             os.close(file)
 
     @contextmanager
-    def writing(self, bucket: str, key: str, size: int) -> Iterator["PackFile"]:
-        """A new pack, which is kept if it is finished. Raises OSError, such as where the disk is full."""
+    def writing(self, bucket: str, key: str, size: int, *, idle: float = 0) -> Iterator["PackFile"]:
+        """A new pack, which is kept if it is finished. Raises OSError, such as where the disk is full.
+
+        With `idle` it only takes the place of packs that nobody has used for so many seconds, and is itself, but for
+        these, the first to go until it is read. Raises NoRoom.
+        """
         name = _name(bucket, key)
         whole = size + _blocks(size) * _DIGEST.size + _FOOTER.size
-        self._make_room(whole)
+        self._make_room(whole, idle)
         temporary = self._path / f"{name.hex()}.{uuid4().hex}{_PART}"
         try:
             with temporary.open("xb") as file:
                 os.posix_fallocate(file.fileno(), 0, whole)  # a full disk says so now
                 yield PackFile(file, name, size, temporary, self._path / name.hex())
+            if idle and self.holds(bucket, key):
+                used = time.time() - idle / 2
+                os.utime(self._path / name.hex(), (used, used))
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _make_room(self, size: int) -> None:
+    def _make_room(self, size: int, idle: float) -> None:
         with (self._path / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = []
@@ -93,12 +104,17 @@ class CacheFolder:
                     stat = entry.stat()
                     found.append((stat.st_mtime, stat.st_size, entry.path))
             left = sum(stored for _, stored, _ in found) + size
+            going = []
             for used, stored, path in sorted(found):
                 # Another process may be writing the young ones.
                 kept = path.endswith((_PART, "/lock")) and used > time.time() - _ABANDONED_SECONDS
-                if left > self.most and not kept:
-                    Path(path).unlink(missing_ok=True)
+                if left > self.most and not kept and used <= time.time() - idle:
+                    going.append(path)
                     left -= stored
+            if idle and left > self.most:
+                raise NoRoom
+            for path in going:
+                Path(path).unlink(missing_ok=True)
 
 
 class PackFile:

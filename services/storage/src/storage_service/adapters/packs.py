@@ -11,7 +11,9 @@ from prometheus_client import Counter
 
 from storage_service.adapters.cache import CachedReads
 from storage_service.domain.errors import Away, Gone, Unreadable
+from storage_service.domain.priors import PriorPack
 from storage_service.domain.retrieval import READ, Octets, Stored, in_storage_order, reads
+from storage_service.ports.priors import Kept
 
 _read: Final = Counter("storage_read_bytes", "Bytes read from packs")
 AHEAD: Final = 2
@@ -45,6 +47,10 @@ class StoredPacks:
         """Have the packs of these instances in the cache, as far as it takes them."""
         for bucket, pack in dict.fromkeys((stored.bucket, stored.pack) for stored in instances):
             await self._reads(bucket).warm(pack)
+
+    async def fetch(self, pack: PriorPack) -> Kept:
+        """See `storage_service.ports.priors.Ahead`."""
+        return await self._reads(pack.bucket).fetch(pack.key)
 
     async def read(self, stored: Stored, cut: ByteRange) -> bytes:
         """One cut of the file."""

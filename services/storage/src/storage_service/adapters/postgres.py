@@ -128,10 +128,12 @@ SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id 
    AND o.patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
 """
 _PLAN: Final = """
-INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities, step_ids, stations)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities, step_ids, stations, starts_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (exam_key) DO UPDATE
-   SET modalities = excluded.modalities, step_ids = excluded.step_ids, stations = excluded.stations
+   SET modalities = excluded.modalities, step_ids = excluded.step_ids, stations = excluded.stations,
+       starts_at = excluded.starts_at,
+       priors_at = CASE WHEN exam.starts_at = excluded.starts_at THEN exam.priors_at END
 """
 _STEP: Final = """
 INSERT INTO exam (exam_key, order_id, study_instance_uid, state, ended_at, listed) VALUES ($1, $2, $3, $4, $5, $6)
@@ -263,8 +265,10 @@ class PostgresStudies:
         # The order and its plan decide together, and come in two topics: each has to see what the other wrote.
         await lock_studies(self._db, [fact.study_instance_uid])
         modalities = sorted({step.modality for step in fact.steps})
+        starts_at = min((step.starts_at for step in fact.steps), default=None)
         planned = ([step.step_id for step in fact.steps], sorted({step.station_ae_title for step in fact.steps}))
-        await self._db.execute(_PLAN, fact.exam_key, fact.order_id, fact.study_instance_uid, modalities, *planned)
+        about = (fact.exam_key, fact.order_id, fact.study_instance_uid)
+        await self._db.execute(_PLAN, *about, modalities, *planned, starts_at)
 
     async def start_exam(self, fact: ExamStarted, heard_at: datetime) -> list[str]:
         await lock_studies(self._db, [fact.study_instance_uid])

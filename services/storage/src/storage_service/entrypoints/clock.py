@@ -19,6 +19,7 @@ ROUNDS: Final = 20
 """Transactions of one sweep at most."""
 DESCRIBE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 0.5
+PRIORS_SECONDS: Final = 5.0
 SCRUB_SECONDS: Final = 5.0
 REMOVAL_SECONDS: Final = 2.0
 DAY_SECONDS: Final = 86_400.0
@@ -66,6 +67,16 @@ def noting(read_next: Callable[[], Awaitable[bool]]) -> Periodic:
             pass
 
     return Periodic("notes", NOTE_SECONDS, act, seconds_max=240)
+
+
+def fetching(fetch_next: Callable[[], Awaitable[bool]]) -> Periodic:
+    """A part that has the priors of exams that are near on the local disk."""
+
+    async def act() -> None:
+        while await fetch_next():
+            pass
+
+    return Periodic("priors", PRIORS_SECONDS, act, seconds_max=DAY_SECONDS)
 
 
 def scrub(verify_next: Callable[[], Awaitable[bool]]) -> Periodic:
