@@ -10,13 +10,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fj_runtime import Problem
+from fastapi import Request
+from fj_runtime import Problem, ServiceSettings
+from fj_runtime.actor import Doorkeeper
 from fj_runtime.oidc import Issuer, TokenRefused
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
+from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from .conftest import Start
+
+
+class Settings(ServiceSettings):
+    """Of some service."""
 
 
 class LocalIssuer:
@@ -93,6 +100,28 @@ async def test_the_user_is_the_preferred_name_else_the_subject(local: LocalIssue
     assert await issuer.user(local.token(local.keys[1], "ES256")) == "dr.house"
     assert await issuer.user(local.token(aud="filmjacket")) == "dr.house"
     assert local.asked == 1
+
+
+async def test_roles_stand_in_a_claim_or_deeper(local: LocalIssuer) -> None:
+    for place, claims in (("roles", {"roles": ["a", 1, "b"]}), ("realm.roles", {"realm": {"roles": ["a", "b"]}})):
+        issuer = Issuer(local.address, "filmjacket", place)
+        assert (await issuer.person(local.token(**claims))).roles == {"a", "b"}
+        assert (await issuer.person(local.token(roles="a", realm=["roles"]))).roles == frozenset()
+
+
+async def test_who_lacks_the_role_is_refused(local: LocalIssuer) -> None:
+    settings = Settings(
+        http_port=21999,
+        postgres=SecretStr("postgresql://a@b/c"),
+        patient_namespace=SecretStr("7c0e1f0e-0c56-4b36-9f0d-8f5b9ad3d3aa"),
+        oidc_issuer=local.address,
+        oidc_audience="filmjacket",
+    )
+    keeper, request = Doorkeeper(settings), Request({"type": "http", "headers": []})
+    assert await keeper.identify(request, local.token(roles=["reader"]), None, "reader") == "dr.house"
+    with pytest.raises(Problem) as refused:
+        await keeper.identify(request, local.token(roles=["writer"]), None, "reader")
+    assert refused.value.status_code == 403
 
 
 async def test_clocks_may_differ_a_little(local: LocalIssuer, issuer: Issuer) -> None:

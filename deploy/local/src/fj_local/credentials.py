@@ -1,5 +1,6 @@
 """Passwords and keys of one installation: made once, kept in `FJ_HOME` for its owner only."""
 
+import base64
 import json
 import os
 import secrets
@@ -16,6 +17,8 @@ class Credentials:
     s3_admin: str
     s3_services: str
     patient_namespace: str
+    hl7_key: str
+    """What received messages are sealed under: 32 bytes in base64."""
     roles: dict[str, str] = field(default_factory=dict)
 
 
@@ -25,6 +28,7 @@ def load_credentials(path: Path, services: tuple[str, ...] = ()) -> Credentials:
     for name in ("postgres", "s3_admin", "s3_services"):
         known.setdefault(name, _password())
     known.setdefault("patient_namespace", str(uuid.uuid4()))
+    known.setdefault("hl7_key", base64.b64encode(secrets.token_bytes(32)).decode())
     roles = known.setdefault("roles", {})
     for service in services:
         roles.setdefault(service, _password())

@@ -139,6 +139,7 @@ class Deployment:
             "FJ_S3_ACCESS_KEY": seaweedfs.SERVICES_KEY,
             "FJ_S3_SECRET_KEY": self.credentials.s3_services,
             "FJ_PATIENT_NAMESPACE": self.credentials.patient_namespace,
+            "FJ_HL7_KEYS": self.credentials.hl7_key,
         }
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fj_hl7 import (
+    AckCode,
     BadMessage,
     BatchNotMessage,
     Door,
     Entry,
+    Hl7Error,
     Intake,
     Ledger,
     Message,
@@ -145,11 +147,17 @@ def shown(value: object) -> str:
 class _Rehearsal(Ledger):
     """Remembers nothing."""
 
+    def __init__(self) -> None:
+        """Nothing is sealed either."""
+
     async def enter(self, connection: Connection, receipts: Sequence[Receipt]) -> list[Entry]:  # noqa: ARG002
         return [Entry(None, reused=False) for _ in receipts]
 
-    async def refuse(self, connection: Connection, receipt: Receipt) -> None:
-        pass
+    async def refuse(
+        self, connection: Connection, receipt: Receipt, code: AckCode, errors: Sequence[Hl7Error] = ()
+    ) -> bool:
+        del connection, receipt, code, errors
+        return False
 
 
 class _Nowhere:

@@ -43,6 +43,7 @@ from fj_events.keeping import (
     StudyRemoved,
     StudyRetired,
 )
+from fj_events.message import MessageError, MessageRefused, MessageSettled, SettledAs
 from fj_events.order import (
     OrderCancelled,
     OrderChanged,
@@ -151,6 +152,9 @@ __all__ = [
     "LinkBasis",
     "MatchGrade",
     "MatchRule",
+    "MessageError",
+    "MessageRefused",
+    "MessageSettled",
     "NotePhi",
     "ObjectRef",
     "OpenEnum",
@@ -192,6 +196,7 @@ __all__ = [
     "ScheduledStep",
     "SeriesAttributes",
     "SeriesSummary",
+    "SettledAs",
     "Sex",
     "Site",
     "SopReference",

@@ -6,7 +6,7 @@ from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refuse
 from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
-from fj_hl7.door import Door, Handler, Intake, Outcome, Unit
+from fj_hl7.door import Door, Handler, Intake, Outcome, Unit, Watch
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
 from fj_hl7.errors import (
     AckCode,
@@ -19,12 +19,14 @@ from fj_hl7.errors import (
     missing,
 )
 from fj_hl7.framing import VT, Framer, frame
-from fj_hl7.ledger import Entry, Ledger, Receipt
+from fj_hl7.kept import Archive, Kept, Opened, Search
+from fj_hl7.ledger import Entry, Key, Ledger, Receipt
 from fj_hl7.message import Group, LineEnds, Message, Segments, Sender
 from fj_hl7.pid import PID
 from fj_hl7.places import Found, Place
 from fj_hl7.profile import Item, Profile
 from fj_hl7.profiles import BadProfile, Profiles
+from fj_hl7.seal import CannotOpen, Seal
 from fj_hl7.segment import Segment, Value
 from fj_hl7.server import Health, MllpServer
 
@@ -41,11 +43,13 @@ __all__ = [
     "XPN",
     "Ack",
     "AckCode",
+    "Archive",
     "BadMessage",
     "BadProfile",
     "BadTime",
     "BatchNotMessage",
     "CannotConnect",
+    "CannotOpen",
     "Delimiters",
     "Door",
     "Entry",
@@ -58,6 +62,8 @@ __all__ = [
     "Hl7Error",
     "Intake",
     "Item",
+    "Kept",
+    "Key",
     "Ledger",
     "Limits",
     "LineEnds",
@@ -66,6 +72,7 @@ __all__ = [
     "MllpError",
     "MllpServer",
     "NoAnswer",
+    "Opened",
     "Outcome",
     "Place",
     "Precision",
@@ -74,12 +81,15 @@ __all__ = [
     "Receipt",
     "Refusal",
     "Refused",
+    "Seal",
+    "Search",
     "Segment",
     "Segments",
     "Sender",
     "Severity",
     "Unit",
     "Value",
+    "Watch",
     "ack",
     "escape",
     "frame",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, Generic, Protocol, TypeVar
@@ -15,7 +15,7 @@ from fj_hl7.ack import ack, nack_unreadable
 from fj_hl7.batch import split_batch
 from fj_hl7.enhanced import Mode
 from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, CommitCode, ErrorCode, Hl7Error, Refusal
-from fj_hl7.ledger import Connection, Entry, Ledger, Receipt
+from fj_hl7.ledger import UNREADABLE, Connection, Entry, Ledger, Receipt
 from fj_hl7.message import LineEnds, Message
 from fj_hl7.profiles import STANDARD, Profiles
 from fj_hl7.together import Together
@@ -39,15 +39,26 @@ class Unit(Protocol):
 
 
 U = TypeVar("U", bound=Unit)
+U_contra = TypeVar("U_contra", bound=Unit, contravariant=True)
 Handler = Callable[[Sequence[Message], U], Awaitable[None]]
 
 
+class Watch(Protocol[U_contra]):
+    """Who hears of refused messages, within the transaction that keeps or settles them."""
+
+    def refused(self, unit: U_contra, receipt: Receipt, outcome: "Outcome") -> None: ...
+
+    def accepted(self, unit: U_contra, receipt: Receipt, message: Message) -> None:
+        """What had been refused was taken after all."""
+
+
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """What every door of a service takes messages by: what it has had already, and how its senders write."""
+class Intake(Generic[U]):
+    """What every door of a service takes messages by: what it has had already, how its senders write, who watches."""
 
     ledger: Ledger
     profiles: Profiles = STANDARD
+    watch: Watch[U] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,7 @@ class Door(Generic[U]):
         name: str,
         handlers: Mapping[str, Handler[U]],
         unit: Callable[[], AbstractAsyncContextManager[U]],
-        intake: Intake,
+        intake: Intake[U],
     ) -> None:
         self.name = name
         self._handlers = handlers
@@ -114,6 +125,7 @@ class Door(Generic[U]):
         self._unit = unit
         self._ledger = intake.ledger
         self._profiles = intake.profiles
+        self._watch = intake.watch
         self._take: Together[_Frame[U], Entry] = Together(self._take_all)
 
     async def __call__(self, raw: bytes, peer: str) -> tuple[bytes, ...]:
@@ -132,12 +144,12 @@ class Door(Generic[U]):
             messages = self._read(raw, peer)
         except BadMessage as error:
             refused = nack_unreadable(raw, str(error))
-            kept = await self._keep(Receipt.unreadable(raw, refused))
             wrong = Hl7Error(str(error), ErrorCode.SEGMENT_SEQUENCE_ERROR)
-            return Outcome(refused, AckCode.AR, "unreadable", None, (wrong,), kept)
+            outcome = Outcome(refused, AckCode.AR, UNREADABLE, None, (wrong,))
+            return await self._keep(Receipt.unreadable(raw, refused, peer), outcome)
         first = messages[0]
         try:
-            return await self._accept(first, messages, raw)
+            return await self._accept(first, messages, raw, peer)
         except Refusal as refusal:
             code, errors, reply = refusal.code, refusal.errors, refusal.reply
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the sender gets its answer
@@ -145,13 +157,13 @@ class Door(Generic[U]):
             code, errors = AckCode.AE, (Hl7Error("The message could not be processed; nothing was changed"),)
             reply = ()
         answer = ack(first, code, *errors, reply=reply)
-        kept = await self._keep(Receipt.of(first, raw, answer))
-        return Outcome(answer, code, self._label(first), first, errors, kept)
+        outcome = Outcome(answer, code, self._label(first), first, errors)
+        return await self._keep(Receipt.of(first, raw, answer, peer), outcome)
 
-    async def _accept(self, first: Message, messages: list[Message], raw: bytes) -> Outcome:
+    async def _accept(self, first: Message, messages: list[Message], raw: bytes, peer: str) -> Outcome:
         handlers = [self._handler(message) for message in messages]
         answer = ack(first, AckCode.AA)
-        entry = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer)))
+        entry = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer, peer)))
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
             return Outcome(entry.stored, AckCode.AA, self._label(first), first)
@@ -168,6 +180,9 @@ class Door(Generic[U]):
             pairs = (pair for frame in new for pair in zip(frame.handlers, frame.messages, strict=True))
             for handler, run in groupby(pairs, key=itemgetter(0)):
                 await handler([message for _, message in run], unit)
+            for frame, entry in zip(frames, entries, strict=True):
+                if entry.refused and self._watch is not None:
+                    self._watch.accepted(unit, frame.receipt, frame.messages[0])
         return entries
 
     def _handler(self, message: Message) -> Handler[U]:
@@ -193,14 +208,17 @@ class Door(Generic[U]):
             text = f"{message.code} belongs to the door {right}" if right else "no door takes this message type"
         return Refusal(AckCode.AR, Hl7Error(text, code, "MSH", 1, 9, place))
 
-    async def _keep(self, receipt: Receipt) -> bool:
+    async def _keep(self, receipt: Receipt, outcome: Outcome) -> Outcome:
+        """Keep a refused message, and say so where it is news."""
         try:
             async with self._unit() as unit:
-                await self._ledger.refuse(unit.connection, receipt)
+                news = await self._ledger.refuse(unit.connection, receipt, outcome.code, outcome.errors)
+                if news and self._watch is not None:
+                    self._watch.refused(unit, receipt, outcome)
         except Exception as error:  # noqa: BLE001 - the refusal stands, with or without its copy
             _log.error("hl7 refused message not kept", door=self.name, exc_info=error)
-            return False
-        return True
+            return replace(outcome, kept=False)
+        return outcome
 
     def _label(self, message: Message) -> str:
         kind = message.kind

@@ -1,38 +1,60 @@
 """The ledger of received messages: the same message again gets the stored answer and has no second effect."""
 
 import hashlib
+import json
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
+from fj_hl7.errors import AckCode, Hl7Error
 from fj_hl7.message import Message
+from fj_hl7.seal import Seal
 
 _MAX_KEY: Final = 200
+UNREADABLE: Final = "unreadable"
 
-# One statement for messages that are new: it claims their keys and tells whose control id was used before.
+# One statement for messages that are new: it claims their keys and tells whose control id was used before, and which
+# had been refused.
 _ENTER: Final = """
-INSERT INTO hl7_received AS r (sender, control_id, digest, answer, raw)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::bytea[])
+INSERT INTO hl7_received AS r (control_id, sender, digest, answer, raw, kind, peer, sealed)
+SELECT *, true FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::bytea[], $6::text[], $7::text[])
 ON CONFLICT DO NOTHING
-RETURNING r.sender, r.control_id, r.digest, EXISTS (
+RETURNING r.control_id, r.sender, r.digest, EXISTS (
     SELECT FROM hl7_received AS other
     WHERE other.sender = r.sender AND other.control_id = r.control_id AND other.digest <> r.digest
-) AS reused
+) AS reused, EXISTS (
+    SELECT FROM hl7_refused AS f
+    WHERE f.control_id = r.control_id AND f.sender = r.sender AND f.digest = r.digest AND f.settled_at IS NULL
+) AS refused
 """
 _ANSWERS: Final = """
-SELECT r.sender, r.control_id, r.digest, r.answer
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS k(sender, control_id, digest)
-JOIN hl7_received AS r USING (sender, control_id, digest)
+SELECT r.control_id, r.sender, r.digest, r.answer
+FROM unnest($1::text[], $2::text[], $3::bytea[]) AS k(control_id, sender, digest)
+JOIN hl7_received AS r USING (control_id, sender, digest)
 """
+# Said of it is only what is new: a sender that repeats itself every few seconds is one thing to look at.
 _REFUSE: Final = """
-INSERT INTO hl7_refused (sender, control_id, digest, answer, raw) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (sender, control_id, digest)
-DO UPDATE SET received_at = now(), times = hl7_refused.times + 1, answer = excluded.answer
+WITH known AS (
+    SELECT code, errors FROM hl7_refused WHERE control_id = $1 AND sender = $2 AND digest = $3
+)
+INSERT INTO hl7_refused (control_id, sender, digest, answer, raw, kind, peer, sealed, code, errors)
+VALUES ($1, $2, $3, $4, $5, $6, $7, true, $8, $9)
+ON CONFLICT (control_id, sender, digest)
+DO UPDATE SET received_at = now(), times = hl7_refused.times + 1, answer = excluded.answer,
+    code = excluded.code, errors = excluded.errors, peer = excluded.peer
+RETURNING NOT EXISTS (SELECT FROM known WHERE known.code = $8 AND known.errors = $9) AS news
+"""
+_SETTLE: Final = """
+UPDATE hl7_refused AS f SET settled_at = now(), settled_as = $4, settled_by = $5
+FROM unnest($1::text[], $2::text[], $3::bytea[]) AS k(control_id, sender, digest)
+WHERE f.control_id = k.control_id AND f.sender = k.sender AND f.digest = k.digest AND f.settled_at IS NULL
+RETURNING 1
 """
 _FORGET: Final = """
 WITH received AS (DELETE FROM hl7_received WHERE received_at < $1 RETURNING 1),
-     refused AS (DELETE FROM hl7_refused WHERE received_at < $1 RETURNING 1)
+     refused AS (DELETE FROM hl7_refused WHERE received_at < $1 RETURNING 1),
+     looks AS (DELETE FROM hl7_looks WHERE at < $1)
 SELECT (SELECT count(*) FROM received) + (SELECT count(*) FROM refused) AS forgotten
 """
 
@@ -47,32 +69,36 @@ class Connection(Protocol):
     def execute(self, query: str, /, *args: Any) -> Awaitable[str]: ...
 
 
+class Key(NamedTuple):
+    """What makes it the same message: MSH-10, MSH-3 and MSH-4 (joined by a tab), SHA-256 of the bytes."""
+
+    control_id: str
+    sender: str
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """One message as it came, with the answer that it gets if it is new."""
 
-    sender: str
-    control_id: str
-    digest: bytes
+    key: Key
     raw: bytes
     answer: bytes
+    kind: str
+    peer: str
 
     @classmethod
-    def of(cls, message: Message, raw: bytes, answer: bytes) -> Self:
+    def of(cls, message: Message, raw: bytes, answer: bytes, peer: str = "") -> Self:
         """`message` names the sender; `raw` is all that came in the frame, a whole batch perhaps."""
         header = message.header
         sender = f"{header.raw(3)[:_MAX_KEY]}\t{header.raw(4)[:_MAX_KEY]}"
-        return cls(sender, message.control_id[:_MAX_KEY], hashlib.sha256(raw).digest(), raw, answer)
+        key = Key(message.control_id[:_MAX_KEY], sender, hashlib.sha256(raw).digest())
+        return cls(key, raw, answer, message.kind[:_MAX_KEY], peer)
 
     @classmethod
-    def unreadable(cls, raw: bytes, answer: bytes) -> Self:
+    def unreadable(cls, raw: bytes, answer: bytes, peer: str = "") -> Self:
         """Of bytes that are no message."""
-        return cls("", "", hashlib.sha256(raw).digest(), raw, answer)
-
-    @property
-    def key(self) -> tuple[str, str, bytes]:
-        """What makes it the same message."""
-        return self.sender, self.control_id, self.digest
+        return cls(Key("", "", hashlib.sha256(raw).digest()), raw, answer, UNREADABLE, peer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,8 @@ class Entry:
 
     stored: bytes | None
     reused: bool
+    refused: bool = False
+    """These bytes had been refused before, and nobody has settled it since."""
 
 
 class Ledger:
@@ -89,7 +117,8 @@ class Ledger:
     `keep`: how long a message is known. What is forgotten would be taken as new if it came again.
     """
 
-    def __init__(self, keep: timedelta = timedelta(days=90)) -> None:
+    def __init__(self, seal: Seal, keep: timedelta = timedelta(days=90)) -> None:
+        self._seal = seal
         self._keep = keep
 
     async def enter(self, connection: Connection, receipts: Sequence[Receipt]) -> list[Entry]:
@@ -97,11 +126,14 @@ class Ledger:
 
         A rollback takes the entries back with the effects. The same message on another connection waits here until the
         first one has committed (and is then answered from the ledger) or rolled back (and is then new). Of the same
-        message twice in `receipts` the first is new.
+        message twice in `receipts` the first is new. What had been refused is settled with its effect.
         """
         # Sorted: two transactions that enter the same messages wait, and never for each other.
-        rows = await connection.fetch(_ENTER, *_columns(sorted(receipts, key=lambda receipt: receipt.key)))
-        new = {(row["sender"], row["control_id"], row["digest"]): Entry(None, row["reused"]) for row in rows}
+        ordered = sorted(receipts, key=lambda receipt: receipt.key)
+        rows = await connection.fetch(_ENTER, *_keys(ordered), *self._contents(ordered))
+        new = {_key(row): Entry(None, row["reused"], row["refused"]) for row in rows}
+        if again := [key for key, entry in new.items() if entry.refused]:
+            await connection.fetch(_SETTLE, *_columns(again), "accepted", None)
         entries = [new.pop(receipt.key, None) for receipt in receipts]
         seen = [receipt for receipt, entry in zip(receipts, entries, strict=True) if entry is None]
         stored = await self._stored(connection, seen) if seen else {}
@@ -109,27 +141,45 @@ class Ledger:
             entry or Entry(stored[receipt.key], reused=False) for receipt, entry in zip(receipts, entries, strict=True)
         ]
 
-    async def _stored(self, connection: Connection, receipts: Sequence[Receipt]) -> dict[tuple[str, str, bytes], bytes]:
-        rows = await connection.fetch(_ANSWERS, *_columns(receipts)[:3])
-        return {(row["sender"], row["control_id"], row["digest"]): row["answer"] for row in rows}
+    async def _stored(self, connection: Connection, receipts: Sequence[Receipt]) -> dict[Key, bytes]:
+        rows = await connection.fetch(_ANSWERS, *_keys(receipts))
+        return {_key(row): row["answer"] for row in rows}
 
-    async def refuse(self, connection: Connection, receipt: Receipt) -> None:
-        """Keep a refused message, in a transaction of its own."""
-        await connection.execute(
-            _REFUSE, receipt.sender, receipt.control_id, receipt.digest, receipt.answer, receipt.raw
-        )
+    async def refuse(
+        self, connection: Connection, receipt: Receipt, code: AckCode, errors: Sequence[Hl7Error] = ()
+    ) -> bool:
+        """Keep a refused message, in a transaction of its own. False: it was refused so before, and that is no news."""
+        sealed = self._seal.close(receipt.raw, receipt.key.digest)
+        told = json.dumps([[error.code, error.segment, error.sequence, error.field] for error in errors])
+        contents = (receipt.answer, sealed, receipt.kind, receipt.peer)
+        row = await connection.fetchrow(_REFUSE, *receipt.key, *contents, code.value, told)
+        return bool(row["news"])
+
+    async def settle(self, connection: Connection, key: Key, actor: str) -> bool:
+        """A person says that nothing is to be done about a refused message. False: nobody waits for that."""
+        return bool(await connection.fetch(_SETTLE, *_columns([key]), "dismissed", actor))
 
     async def forget(self, connection: Connection) -> int:
         """Retention, to be called now and then: delete what is older than `keep`. Returns how many messages."""
         row = await connection.fetchrow(_FORGET, datetime.now(UTC) - self._keep)
         return int(row["forgotten"])
 
+    def _contents(self, receipts: Sequence[Receipt]) -> tuple[list[bytes], list[bytes], list[str], list[str]]:
+        return (
+            [receipt.answer for receipt in receipts],
+            [self._seal.close(receipt.raw, receipt.key.digest) for receipt in receipts],
+            [receipt.kind for receipt in receipts],
+            [receipt.peer for receipt in receipts],
+        )
 
-def _columns(receipts: Sequence[Receipt]) -> tuple[list[str], list[str], list[bytes], list[bytes], list[bytes]]:
-    return (
-        [receipt.sender for receipt in receipts],
-        [receipt.control_id for receipt in receipts],
-        [receipt.digest for receipt in receipts],
-        [receipt.answer for receipt in receipts],
-        [receipt.raw for receipt in receipts],
-    )
+
+def _key(row: Any) -> Key:
+    return Key(row["control_id"], row["sender"], row["digest"])
+
+
+def _keys(receipts: Sequence[Receipt]) -> tuple[list[str], list[str], list[bytes]]:
+    return _columns([receipt.key for receipt in receipts])
+
+
+def _columns(keys: Sequence[Key]) -> tuple[list[str], list[str], list[bytes]]:
+    return [key.control_id for key in keys], [key.sender for key in keys], [key.digest for key in keys]

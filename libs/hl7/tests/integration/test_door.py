@@ -1,16 +1,32 @@
 """A door on a real database: one effect, one answer, and nothing left of what was refused."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from fj_hl7 import Ack, AckCode, Door, ErrorCode, Hl7Error, Intake, Ledger, Message, Refusal, read_ack
+from fj_hl7 import (
+    Ack,
+    AckCode,
+    Archive,
+    Door,
+    ErrorCode,
+    Hl7Error,
+    Intake,
+    Ledger,
+    Message,
+    Outcome,
+    Refusal,
+    Seal,
+    Search,
+    read_ack,
+)
 from fj_hl7.ledger import Connection, Receipt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +36,9 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 pytestmark = pytest.mark.servers
-LEDGER = files("fj_hl7").joinpath("migrations", "0001_received_messages.sql").read_text()
+MIGRATIONS = sorted((file for file in files("fj_hl7").joinpath("migrations").iterdir()), key=lambda file: file.name)
+LEDGER = "".join(file.read_text() for file in MIGRATIONS)
+SEAL = Seal([bytes(32)])
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,16 @@ class Ward:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
-        self.door = Door("patients", {"ADT^A01": self.admit, "ADT^A04": self.admit}, self.unit, Intake(Ledger()))
+        self.archive = Archive(SEAL)
+        self.told: list[tuple[str, str]] = []
+        intake: Intake[Unit] = Intake(Ledger(SEAL), watch=self)
+        self.door = Door("patients", {"ADT^A01": self.admit, "ADT^A04": self.admit}, self.unit, intake)
+
+    def refused(self, unit: Unit, receipt: Receipt, outcome: Outcome) -> None:  # noqa: ARG002 - what a Watch is told
+        self.told.append(("refused", outcome.errors[0].code))
+
+    def accepted(self, unit: Unit, receipt: Receipt, message: Message) -> None:  # noqa: ARG002
+        self.told.append(("accepted", message.control_id))
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:
@@ -90,7 +117,9 @@ async def test_accepted_means_done_and_kept(ward: Ward) -> None:
     assert await ward.admitted() == ["1"]
     row = await ward.pool.fetchrow("SELECT * FROM hl7_received")
     assert row is not None
-    assert (row["sender"], row["control_id"], row["raw"]) == ("EHR\tNORTH", "C1", raw)
+    assert (row["sender"], row["control_id"], row["kind"]) == ("EHR\tNORTH", "C1", "ADT^A04")
+    assert b"PID" not in row["raw"]
+    assert SEAL.open(row["raw"], row["digest"]) == raw
 
 
 async def test_the_same_message_again_has_the_stored_answer_and_no_effect(ward: Ward) -> None:
@@ -131,9 +160,11 @@ async def test_a_refusal_changes_nothing_and_keeps_the_bytes(
     for times in (1, 2):
         answer = await ward.answer(raw)
         assert (answer.code, answer.control_id, answer.text, answer.errors[0].code) == ("AE", "C1", error, code)
-        kept = await ward.pool.fetchrow("SELECT raw, times FROM hl7_refused")
-        assert kept is not None
-        assert (kept["raw"], kept["times"]) == (raw, times)
+        [kept] = await ward.archive.waiting(ward.pool, Search())
+        assert (kept.kind, kept.code, kept.errors[0][0], kept.times) == ("ADT^A04", "AE", code, times)
+        opened = await ward.archive.open(ward.pool, "C1", kept.key.digest)
+        assert opened is not None
+        assert opened.raw == raw
     assert await ward.admitted() == []
     assert await ward.count("hl7_received") == 0
 
@@ -144,7 +175,7 @@ async def test_a_refused_message_is_tried_again_when_it_comes_again(ward: Ward) 
     async def now_known(messages: Sequence[Message], unit: Unit) -> None:
         await unit.connection.executemany("INSERT INTO admitted VALUES ($1)", [[m["PID"].get(3)] for m in messages])
 
-    ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Intake(Ledger()))
+    ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Intake(Ledger(SEAL)))
     assert (await ward.answer(adt("unknown"))).code == "AA"
     assert await ward.admitted() == ["unknown"]
 
@@ -182,7 +213,10 @@ async def test_what_cannot_be_read_whole_is_refused_and_kept(
 ) -> None:
     answer = await ward.answer(raw)
     assert (answer.code, answer.control_id) == (code, control_id)
-    assert await ward.pool.fetchval("SELECT raw FROM hl7_refused") == raw
+    [kept] = await ward.archive.waiting(ward.pool, Search())
+    opened = await ward.archive.open(ward.pool, *kept.key[::2])
+    assert opened is not None
+    assert opened.raw == raw
     assert await ward.admitted() == []
 
 
@@ -212,7 +246,7 @@ async def test_a_database_that_fails_is_an_answer_too(ward: Ward) -> None:
     def broken() -> AbstractAsyncContextManager[Unit]:
         raise ConnectionRefusedError
 
-    ward.door = Door("patients", {"ADT^A04": ward.admit}, broken, Intake(Ledger()))
+    ward.door = Door("patients", {"ADT^A04": ward.admit}, broken, Intake(Ledger(SEAL)))
     answer = await ward.answer(adt("1"))
     assert (answer.code, answer.control_id, answer.errors[0].code) == ("AE", "C1", "207")
 
@@ -220,8 +254,8 @@ async def test_a_database_that_fails_is_an_answer_too(ward: Ward) -> None:
 async def test_what_is_older_than_the_retention_is_forgotten(ward: Ward) -> None:
     await ward.answer(adt("1"))
     await ward.answer(adt("unknown", "C2"))
-    assert await Ledger(timedelta(hours=1)).forget(ward.pool) == 0
-    assert await Ledger(timedelta(seconds=-1)).forget(ward.pool) == 2
+    assert await Ledger(SEAL, timedelta(hours=1)).forget(ward.pool) == 0
+    assert await Ledger(SEAL, timedelta(seconds=-1)).forget(ward.pool) == 2
     assert (await ward.count("hl7_received"), await ward.count("hl7_refused")) == (0, 0)
 
 
@@ -243,7 +277,8 @@ async def test_whatever_happens_to_the_bytes_aa_means_one_effect_and_all_else_no
     raw = adt("0").replace(b"|||0", b"|||" + number)
     for at, length, instead in cuts:
         raw = raw[:at] + instead + raw[at + length :]
-    seen = await ward.pool.fetchval("SELECT count(*) FROM hl7_received WHERE raw = $1", raw)
+    digest = hashlib.sha256(raw).digest()
+    seen = await ward.pool.fetchval("SELECT count(*) FROM hl7_received WHERE digest = $1", digest)
     before = len(await ward.admitted())
     answer = await ward.answer(raw)
     effects = len(await ward.admitted()) - before
@@ -253,10 +288,64 @@ async def test_whatever_happens_to_the_bytes_aa_means_one_effect_and_all_else_no
         assert answer.control_id == Message.parse(raw).control_id
 
 
+async def test_a_refusal_is_news_once_and_again_when_it_has_another_reason(ward: Ward) -> None:
+    for _ in range(3):
+        await ward.answer(adt("unknown"))
+    assert ward.told == [("refused", "204")]
+
+    async def otherwise(messages: Sequence[Message], unit: Unit) -> None:
+        raise Refusal(AckCode.AE, Hl7Error("full", ErrorCode.APPLICATION_RECORD_LOCKED, "PID", 1, 3))
+
+    ward.door = Door("patients", {"ADT^A04": otherwise}, ward.unit, Intake(Ledger(SEAL), watch=ward))
+    await ward.answer(adt("unknown"))
+    assert ward.told[1:] == [("refused", "206")]
+
+
+async def test_what_was_refused_and_is_then_taken_is_settled_with_its_effect(ward: Ward) -> None:
+    await ward.answer(adt("unknown"))
+
+    async def now_known(messages: Sequence[Message], unit: Unit) -> None:
+        await unit.connection.executemany("INSERT INTO admitted VALUES ($1)", [[m["PID"].get(3)] for m in messages])
+
+    ward.door = Door("patients", {"ADT^A04": now_known}, ward.unit, Intake(Ledger(SEAL), watch=ward))
+    for _ in range(2):
+        assert (await ward.answer(adt("unknown"))).code == "AA"
+    assert ward.told == [("refused", "204"), ("accepted", "C1")]
+    assert await ward.archive.waiting(ward.pool, Search()) == []
+    [taken, refused] = await ward.archive.find(ward.pool, Search(control_id="C1"))
+    assert {taken.code, refused.code} == {"AA", "AE"}
+    assert {taken.settled_as, refused.settled_as} == {None, "accepted"}
+
+
+async def test_messages_are_found_by_control_id_sender_and_time(ward: Ward) -> None:
+    for number in ("1", "2", "unknown"):
+        await ward.answer(adt(number, f"C{number}"))
+
+    async def found(search: Search, *, refused_only: bool = False) -> set[str]:
+        kept = await ward.archive.find(ward.pool, search, refused_only=refused_only)
+        return {each.key.control_id for each in kept}
+
+    now = datetime.now(UTC)
+    assert await found(Search()) == {"C1", "C2", "Cunknown"}
+    assert await found(Search(control_id="C2")) == {"C2"}
+    assert await found(Search(), refused_only=True) == {"Cunknown"}
+    assert await found(Search(application="EHR", facility="NORTH")) == {"C1", "C2", "Cunknown"}
+    assert await found(Search(application="NORTH")) == set()
+    assert await found(Search(since=now + timedelta(hours=1))) == set()
+    assert await found(Search(until=now - timedelta(hours=1))) == set()
+    assert len(await found(Search(limit=2))) == 2
+
+
 class Full(Ledger):
     """Keeps no refused message."""
 
-    async def refuse(self, connection: Connection, receipt: Receipt) -> None:  # noqa: ARG002 - the ledger's signature
+    async def refuse(
+        self,
+        connection: Connection,  # noqa: ARG002 - the ledger's signature
+        receipt: Receipt,  # noqa: ARG002
+        code: AckCode,  # noqa: ARG002
+        errors: Sequence[Hl7Error] = (),  # noqa: ARG002
+    ) -> bool:
         raise OSError("disk full")
 
 
@@ -305,6 +394,6 @@ async def test_a_message_for_another_door_is_rejected_by_the_accept_acknowledgem
 
 async def test_what_could_not_be_kept_is_never_told_to_be_taken(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     ward = Ward(pool)
-    ward.door = Door("patients", {"ADT^A04": ward.admit}, ward.unit, Intake(Full()))
+    ward.door = Door("patients", {"ADT^A04": ward.admit}, ward.unit, Intake(Full(SEAL)))
     [raw] = await ward.door(asking(adt("crash"), "AL", "AL"), "a")
     assert read_ack(raw).code == "CE"

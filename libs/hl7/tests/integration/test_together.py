@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from fj_hl7 import AckCode, Door, Hl7Error, Intake, Ledger, Message, MllpServer, Refusal, read_ack
+from fj_hl7 import AckCode, Door, Hl7Error, Intake, Ledger, Message, MllpServer, Refusal, Seal, read_ack
 from fj_hl7.framing import END, frame
 from fj_testing import eventually
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 pytestmark = pytest.mark.servers
-LEDGER = files("fj_hl7").joinpath("migrations", "0001_received_messages.sql").read_text()
+MIGRATIONS = sorted((file for file in files("fj_hl7").joinpath("migrations").iterdir()), key=lambda file: file.name)
+LEDGER = "".join(file.read_text() for file in MIGRATIONS)
+SEAL = Seal([bytes(32)])
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Ward:
         self.failing_commits = 0
         self.hold = asyncio.Event()
         self.hold.set()
-        self.door = Door("patients", {"ADT^A04": self.admit}, self.unit, Intake(Ledger()))
+        self.door = Door("patients", {"ADT^A04": self.admit}, self.unit, Intake(Ledger(SEAL)))
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:

@@ -1,6 +1,6 @@
 """Settings, logs without PHI, telemetry, health, graceful stop, the acting user."""
 
-from fj_runtime.actor import Actor, MachineActor
+from fj_runtime.actor import Actor, MachineActor, acting_as
 from fj_runtime.cli import Subcommand, command
 from fj_runtime.database import connected, database, database_watch
 from fj_runtime.destinations import Destination, Destinations
@@ -48,6 +48,7 @@ __all__ = [
     "Sites",
     "Subcommand",
     "Verdict",
+    "acting_as",
     "api",
     "command",
     "configure_logs",

@@ -1,6 +1,6 @@
 """The acting user of a changing HTTP call."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -21,18 +21,24 @@ class Doorkeeper:
         self._open = is_loopback(settings.http_host)
         self._issuer: Issuer | None = None
         if settings.oidc_issuer is not None and settings.oidc_audience is not None:
-            self._issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
+            self._issuer = Issuer(settings.oidc_issuer, settings.oidc_audience, settings.oidc_roles_claim)
 
-    async def identify(self, request: Request, token: str | None, name: str | None) -> str:
-        """The user. Raises Problem 401, or 503 while the issuer's keys cannot be had."""
+    async def identify(self, request: Request, token: str | None, name: str | None, role: str | None = None) -> str:
+        """The user. Raises Problem 401, 403 without the role, or 503 while the issuer's keys cannot be had.
+
+        Where no issuer is set, nobody has roles, and whoever is on this machine may do all.
+        """
         if self._issuer is None:
             return self._named(request, name or "")
         if not token:
             raise _unauthorized("A bearer token is needed")
         try:
-            return await self._issuer.user(token)
+            person = await self._issuer.person(token)
         except TokenRefused as refused:
             raise _unauthorized(str(refused), 'Bearer error="invalid_token"') from None
+        if role is not None and role not in person.roles:
+            raise Problem(403, f"This needs the role {role}")
+        return person.name
 
     def _named(self, request: Request, header: str) -> str:
         if not (self._open and _from_here(request)):
@@ -59,6 +65,20 @@ async def _acting_user(
 
 Actor = Annotated[str, Depends(_acting_user)]
 """Parameter of a route that changes something: the user's name, to travel as `actor` on the event."""
+
+
+def acting_as(role: str) -> Any:
+    """Who acts, for a route that only users with this role may call: `Annotated[str, <this>]` is its parameter."""
+
+    async def acting_user(
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
+        name: Annotated[str | None, Security(APIKeyHeader(name=HEADER, auto_error=False))],
+    ) -> str:
+        keeper: Doorkeeper = request.app.state.doorkeeper
+        return await keeper.identify(request, bearer.credentials if bearer else None, name, role)
+
+    return Depends(acting_user)
 
 
 async def _acting_machine(

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
@@ -25,6 +26,13 @@ class TokenRefused(Exception):
     """The token does not prove who acts. The text is for the caller."""
 
 
+class Person(NamedTuple):
+    """Whom a token names."""
+
+    name: str
+    roles: frozenset[str]
+
+
 class Issuer:
     """One issuer, its published keys cached for ten minutes.
 
@@ -32,8 +40,9 @@ class Issuer:
     cannot make us hammer the issuer. While it cannot be reached, keys stay good for an hour.
     """
 
-    def __init__(self, issuer: str, audience: str) -> None:
+    def __init__(self, issuer: str, audience: str, roles_claim: str = "roles") -> None:
         self._issuer = issuer
+        self._roles_claim = roles_claim
         self._audience = audience
         self._keys: KeySet | None = None
         self._fetched = 0.0
@@ -42,6 +51,10 @@ class Issuer:
 
     async def user(self, token: str) -> str:
         """The user whom the token names. Raises TokenRefused, or Problem 503 while there are no keys."""
+        return (await self.person(token)).name
+
+    async def person(self, token: str) -> "Person":
+        """The user whom the token names, with roles. Raises as `user` does."""
         from joserfc import jwt  # noqa: PLC0415 - only where tokens are used
         from joserfc.errors import JoseError  # noqa: PLC0415
 
@@ -54,7 +67,7 @@ class Issuer:
         name = claims.get("preferred_username") or claims.get("sub")
         if not isinstance(name, str) or not name:
             raise TokenRefused("The token names no user")
-        return name
+        return Person(name, _roles(claims, self._roles_claim))
 
     def _registry(self) -> Any:
         from joserfc.jwt import JWTClaimsRegistry  # noqa: PLC0415
@@ -89,6 +102,14 @@ class Issuer:
                 _log.warning("the issuer's keys cannot be had", exc_info=True)
             finally:
                 self._asked = time.monotonic()
+
+
+def _roles(claims: Mapping[str, Any], place: str) -> frozenset[str]:
+    """What stands in a claim, or deeper: `realm_access.roles`."""
+    found: Any = claims
+    for step in place.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return frozenset(role for role in found if isinstance(role, str)) if isinstance(found, list) else frozenset()
 
 
 def _key_id(token: str) -> str | None:

@@ -38,6 +38,8 @@ class ServiceSettings(BaseSettings):
     sites: Path | None = Field(default=None, validation_alias="FJ_SITES")
     oidc_issuer: str | None = Field(default=None, validation_alias="FJ_OIDC_ISSUER")
     oidc_audience: str | None = Field(default=None, validation_alias="FJ_OIDC_AUDIENCE")
+    oidc_roles_claim: str = Field(default="roles", validation_alias="FJ_OIDC_ROLES_CLAIM", min_length=1)
+    """Where a token lists the roles of its user; dots lead deeper, `realm_access.roles`."""
     otlp_endpoint: str | None = Field(default=None, validation_alias="FJ_OTLP_ENDPOINT")
     patient_namespace: SecretStr = Field(validation_alias="FJ_PATIENT_NAMESPACE")
     """UUID, a secret of the installation: the namespace of every patient id (UUIDv5)."""

@@ -18,6 +18,8 @@ from fj_testing.stack import Stack
 
 PATIENT_NAMESPACE: Final = "5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11"
 """The same in every test, so that patient ids can be computed in tests."""
+HL7_KEY: Final = "c3ludGhldGljIGtleSBvZiB0ZXN0cywgMzIgYnl0ZXM="
+"""What messages are sealed under in tests."""
 
 _READY_WITHIN: Final = 50.0
 
@@ -121,6 +123,7 @@ class Services:
             "FJ_S3_ACCESS_KEY": s3.access_key,
             "FJ_S3_SECRET_KEY": s3.secret_key,
             "FJ_PATIENT_NAMESPACE": PATIENT_NAMESPACE,
+            "FJ_HL7_KEYS": HL7_KEY,
             f"{service.upper()}_POSTGRES": self.database(service),
         }
 

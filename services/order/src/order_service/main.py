@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_doors import Subject, explain_command
-from fj_hl7 import Intake, Ledger, MllpServer
+from fj_doors import Keeper, Subject, explain_command, messages_router
+from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from order_service.adapters.early import EarlySweep
@@ -53,14 +53,13 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     sites, namespace = translator.sites, translator.namespace
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        keep = timedelta(days=settings.mllp_retention_days)
-        ledger = Ledger(keep=keep)
-        sweep = EarlySweep(bus.pool, timedelta(hours=settings.early_wait_hours), keep)
-        door = orders_door(translator, bus.unit, PostgresOrders, Intake(ledger, settings.load_profiles()))
+        keeper = Keeper.of(bus, sites, settings.load_profiles(), settings.seal, settings.keep)
+        sweep = EarlySweep(bus.pool, timedelta(hours=settings.early_wait_hours), settings.keep)
+        door = orders_door(translator, bus.unit, PostgresOrders, keeper.intake)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
-                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
                 Periodic("early sweep", _EARLY_SECONDS, sweep.run),
             ),
             "consumer": (consumer,),
@@ -70,6 +69,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             SERVICE,
             orders_router(bus.unit, PostgresOrders, PostgresOrderBook(bus.pool), sites, namespace),
             service_requests(bus.unit, PostgresOrders, sites, namespace),
+            messages_router(keeper, door),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

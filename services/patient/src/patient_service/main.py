@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
-from fj_doors import Subject, explain_command
-from fj_hl7 import Intake, Ledger, MllpServer
+from fj_doors import Keeper, Subject, explain_command, messages_router
+from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from patient_service.adapters.crossing import PostgresCrossReferences
@@ -60,14 +59,13 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     async with consuming(settings) as consumer:
         bus = consumer.bus
         stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks)
-        ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
-        intake = Intake(ledger, settings.load_profiles())
         sites = Sites.load(settings.sites)
-        door = patients_door(sites, namespace, bus.unit, stores, intake)
+        keeper = Keeper.of(bus, sites, settings.load_profiles(), settings.seal, settings.keep)
+        door = patients_door(sites, namespace, bus.unit, stores, keeper.intake)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("patients", settings.mllp_host, settings.mllp_port, door),
-                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
             ),
             "consumer": (consumer,),
             "relay": (Relay(bus),),
@@ -77,7 +75,16 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
         pix = pix_router(PostgresCrossReferences(bus.pool, namespace, [site.issuers.patient for site in sites]))
         review = duplicates_router(PostgresDuplicateBook(bus.pool), bus.unit, work_with(load_rules(settings.matching)))
-        app = api(SERVICE, patients_router(book), undo, links, review, pix, operator_router(bus, consumer, Actor))
+        app = api(
+            SERVICE,
+            patients_router(book),
+            undo,
+            links,
+            review,
+            pix,
+            messages_router(keeper, door),
+            operator_router(bus, consumer, Actor),
+        )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 

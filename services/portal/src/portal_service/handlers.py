@@ -5,6 +5,8 @@ from datetime import datetime
 from fj_events import (
     Envelope,
     Fact,
+    MessageRefused,
+    MessageSettled,
     PatientDuplicateDismissed,
     PatientDuplicateResolved,
     PatientDuplicateSuspected,
@@ -79,6 +81,17 @@ async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> 
         )
     if kind := ENDED.get(type(fact)):
         await exams.end_exception(kind, fact.key)
+
+
+async def on_message(fact: MessageRefused | MessageSettled, envelope: Envelope, exams: Exams) -> None:
+    """A refused message is on the list as its last refusal says, until it is settled."""
+    kind = RAISED[MessageRefused]
+    await exams.end_exception(kind, fact.key)
+    if isinstance(fact, MessageRefused):
+        since, said = envelope.time, summary(fact)
+        await exams.raise_exception(
+            Raised(event_id=envelope.id, kind=kind, key=fact.key, site=fact.site, since=since, summary=said)
+        )
 
 
 async def on_patient(fact: PatientRegistered | PatientUpdated, exams: Exams) -> None:

@@ -8,7 +8,11 @@ from fj_events import (
     ConflictingInstance,
     Identifier,
     MatchRule,
+    MessageError,
+    MessageRefused,
+    MessageSettled,
     ObjectRef,
+    SettledAs,
     Source,
     StudyConflicted,
     StudyMatched,
@@ -58,6 +62,21 @@ def matched() -> StudyMatched:
     )
 
 
+def refused(code: str) -> MessageRefused:
+    return MessageRefused(
+        site="MAIN",
+        message_id=f"order.{'9f' * 32}",
+        room="order",
+        kind="ORM^O01",
+        control_id="C4711",
+        application="EHR",
+        facility="NORTH",
+        code="AE",
+        errors=(MessageError(code=code, segment="ORC", sequence=1, field=2),),
+        address=f"/api/order/messages/{'9f' * 32}?control_id=C4711",
+    )
+
+
 async def test_conflicts_and_unmatched_studies_are_listed_until_they_are_none(services: Services, feed: Feed) -> None:
     portal = services.start("portal")
     async with httpx.AsyncClient(base_url=portal.http, timeout=20) as http:
@@ -77,6 +96,15 @@ async def test_conflicts_and_unmatched_studies_are_listed_until_they_are_none(se
         await feed.publish(matched())
         await eventually(lambda: _misses(page, "unmatched study"))
         assert await shows("UID conflict")
+        for code in ("101", "204"):
+            await feed.publish(refused(code))
+        await eventually(lambda: shows("refused message", "ORM^O01 C4711 of EHR/NORTH at order: AE 204 at ORC-2"))
+        assert await _misses(page, "101 at ORC-2")
+        settled = MessageSettled(
+            site="MAIN", message_id=refused("").message_id, room="order", settled_as=SettledAs.ACCEPTED
+        )
+        await feed.publish(settled)
+        await eventually(lambda: _misses(page, "refused message"))
 
 
 async def _misses(page: Callable[[], Awaitable[str]], words: str) -> bool:

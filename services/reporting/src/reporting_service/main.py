@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Final
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_hl7 import Intake, Ledger, MllpServer
+from fj_doors import Keeper, messages_router
+from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from reporting_service.adapters.postgres import PostgresReports
@@ -39,14 +39,13 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        ledger = Ledger(keep=timedelta(days=settings.mllp_retention_days))
-        door = results_door(
-            Sites.load(settings.sites), bus.unit, PostgresReports, Intake(ledger, settings.load_profiles())
-        )
+        sites = Sites.load(settings.sites)
+        keeper = Keeper.of(bus, sites, settings.load_profiles(), settings.seal, settings.keep)
+        door = results_door(sites, bus.unit, PostgresReports, keeper.intake)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 MllpServer("results", settings.mllp_host, settings.mllp_port, door),
-                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
+                Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
             ),
             "consumer": (consumer,),
             "relay": (Relay(bus),),
@@ -54,6 +53,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         app = api(
             SERVICE,
             reading_router(bus.unit, PostgresReports, PostgresReadingRoom(bus.pool)),
+            messages_router(keeper, door),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_dicom import Peers, Scp, ScpSettings
-from fj_doors import Subject, explain_command
-from fj_hl7 import Intake, Ledger, MllpServer
+from fj_doors import Keeper, Subject, explain_command, messages_router
+from fj_hl7 import Door, MllpServer
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
@@ -101,6 +101,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     translator = Translator(with_.sites, UUID(settings.patient_namespace.get_secret_value()))
     async with consuming(settings) as consumer:
         bus = consumer.bus
+        keeper = Keeper.of(bus, with_.sites, settings.load_profiles(), settings.seal, settings.keep)
+        door = appointments_door(with_.sites, bus.unit, with_.schedule, with_.desk, keeper.intake)
         services = [
             worklist_service(PostgresWorklist(bus.pool), settings.worklist_max),
             performed_service(translator, bus.unit, with_.schedule, with_.lists),
@@ -108,7 +110,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
                 Scp("worklist", _scp(settings), services, Peers.load(settings.peers)),
-                *_appointments(settings, bus, with_),
+                *_appointments(settings, bus, keeper, door),
             ),
             "consumer": (consumer, *_taking_up(settings, bus, with_)),
             "relay": (Relay(bus),),
@@ -122,23 +124,19 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             agenda_router(office),
             by_hand_router(office, with_.lists),
             waiting_router(office, PostgresWaitingList(bus.pool)),
+            messages_router(keeper, door),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(bus.pool), *chosen], app)
 
 
-def _appointments(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part, ...]:
+def _appointments(settings: Settings, bus: Bus, keeper: Keeper, door: Door[Tx]) -> tuple[Part, ...]:
     """The door for appointments, and the end of what it keeps."""
-    days = settings.mllp_retention_days
-    ledger = Ledger(keep=timedelta(days=days))
-    door = appointments_door(
-        with_.sites, bus.unit, with_.schedule, with_.desk, Intake(ledger, settings.load_profiles())
-    )
     return (
         MllpServer("appointments", settings.mllp_host, settings.mllp_port, door),
-        Periodic("hl7 retention", _RETENTION_SECONDS, lambda: ledger.forget(bus.pool)),
-        Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, days)),
+        Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
+        Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, settings.mllp_retention_days)),
     )
 
 

@@ -25,7 +25,7 @@ def orders_door(
     translator: Translator,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     orders: Callable[[Tx], Orders],
-    intake: Intake,
+    intake: Intake[Tx],
 ) -> Door[Tx]:
     """The door for orders: all groups of a message, or none of them."""
 

@@ -44,7 +44,7 @@ def patients_door(
     namespace: UUID,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     stores: Stores,
-    intake: Intake,
+    intake: Intake[Tx],
 ) -> Door[Tx]:
     """The door for patients. An update of somebody unknown registers them: the feed may have begun before us."""
 

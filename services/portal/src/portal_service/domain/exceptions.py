@@ -12,6 +12,8 @@ from fj_events import (
     ExamCompleted,
     ExamPutBack,
     Fact,
+    MessageRefused,
+    MessageSettled,
     StudyConflicted,
     StudyDamaged,
     StudyMatched,
@@ -22,6 +24,7 @@ from fj_events import (
 RAISED: Final[Mapping[type[Fact], str]] = MappingProxyType(
     {
         ExamPutBack: "wrong worklist entry",
+        MessageRefused: "refused message",
         StudyConflicted: "UID conflict",
         StudyDamaged: "damaged study",
         StudyUnmatched: "unmatched study",
@@ -32,6 +35,7 @@ ENDED: Final[Mapping[type[Fact], str]] = MappingProxyType(
     {
         ExamCancelled: RAISED[ExamPutBack],
         ExamCompleted: RAISED[ExamPutBack],
+        MessageSettled: RAISED[MessageRefused],
         StudyMatched: RAISED[StudyUnmatched],
         StudyRestored: RAISED[StudyDamaged],
     }
@@ -46,7 +50,7 @@ class Raised:
     event_id: UUID
     kind: str
     key: str
-    """Of the fact: the Study Instance UID, for facts about a study."""
+    """Of the fact: the Study Instance UID, for facts about a study; room and digest of a refused message."""
     site: str
     since: datetime
     summary: str

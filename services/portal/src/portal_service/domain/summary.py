@@ -23,6 +23,7 @@ from fj_events import (
     ExamWaitlisted,
     ExamWaitlistLeft,
     Fact,
+    MessageRefused,
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
@@ -73,8 +74,15 @@ def _about(fact: DeliveryDelivered | DeliveryDelayed | DeliveryAbandoned) -> str
     return f"{fact.message_type} {fact.status} to {fact.destination}"
 
 
+def _refused(fact: MessageRefused) -> str:
+    wrong = (f"{error.code} at {error.segment or 'the message'}-{error.field or 0}" for error in fact.errors)
+    whose = f"{fact.application}/{fact.facility}"
+    return f"{fact.kind} {fact.control_id} of {whose} at {fact.room}: {fact.code} {', '.join(wrong)}".replace("-0", "")
+
+
 _WORDS: Final[Mapping[type[Fact], Callable[[Any], str]]] = MappingProxyType(
     {
+        MessageRefused: _refused,
         OrderPlaced: lambda f: f"{f.procedure.text or f.procedure.code}, {f.priority}, by {f.source}",
         OrderChanged: lambda f: f"changed: {', '.join(f.changed)}",
         OrderCancelled: lambda f: f"cancelled{f': {f.reason}' if f.reason else ''}",

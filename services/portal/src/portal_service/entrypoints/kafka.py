@@ -1,12 +1,15 @@
 """Which facts `portal` listens to: all about exams and patients, none about instances or commitment requests."""
 
 from collections.abc import Callable
+from typing import Final
 
 from fj_bus import Consumer, Tx
 from fj_events import (
     REGISTRY,
     TOPICS,
     Fact,
+    MessageRefused,
+    MessageSettled,
     PatientDuplicateDismissed,
     PatientDuplicateResolved,
     PatientDuplicateSuspected,
@@ -17,6 +20,8 @@ from fj_survivors import Moved, follow
 
 from portal_service import handlers
 from portal_service.ports import Exams, Pairs
+
+_NOT_ABOUT_EXAMS: Final = frozenset({PatientRegistered.topic, MessageRefused.topic})
 
 
 def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[[Tx], Pairs]) -> None:
@@ -39,10 +44,11 @@ def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[
 
     follow(consumer, moved)
     _subscribe_pairs(consumer, pairs)
+    _subscribe_to_messages(consumer, exams)
 
     for name, kind in REGISTRY.items():
         topic = TOPICS[kind.topic]
-        about_something_else = kind.topic == "patient-events" or name in topic.other_keys
+        about_something_else = kind.topic in _NOT_ABOUT_EXAMS or name in topic.other_keys
         if "portal" in topic.consumers and not about_something_else:
             consumer.on(kind)(about_exam)
 
@@ -58,3 +64,12 @@ def _subscribe_pairs(consumer: Consumer, pairs: Callable[[Tx], Pairs]) -> None:
 
     consumer.on(PatientDuplicateDismissed)(answered)
     consumer.on(PatientDuplicateResolved)(answered)
+
+
+def _subscribe_to_messages(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
+    async def about_message(fact: MessageRefused | MessageSettled, tx: Tx) -> None:
+        if tx.cause is not None:
+            await handlers.on_message(fact, tx.cause, exams(tx))
+
+    consumer.on(MessageRefused)(about_message)
+    consumer.on(MessageSettled)(about_message)

@@ -17,7 +17,7 @@ def results_door(
     sites: Sites,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     reports: Callable[[Tx], Reports],
-    intake: Intake,
+    intake: Intake[Tx],
 ) -> Door[Tx]:
     """The door for results: all readings of a message, or none of them."""
 

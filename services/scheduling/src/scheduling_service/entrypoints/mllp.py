@@ -31,7 +31,7 @@ def appointments_door(
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     schedule: Callable[[Tx], Schedule],
     desk: Desk,
-    intake: Intake,
+    intake: Intake[Tx],
 ) -> Door[Tx]:
     """The door for appointments."""
 
