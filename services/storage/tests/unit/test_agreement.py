@@ -103,6 +103,19 @@ def test_an_unknown_patient_who_has_a_name_now_is_still_the_orders() -> None:
     assert contradictions(ben, an_order(named=(nobody, ADA))) == ("name",)
 
 
+def test_the_sex_of_somebody_without_a_name_was_a_guess_where_the_number_says_who_it_is() -> None:
+    nobody = {"family_name": "Unknown", "given_name": "Male 7", "sex": Sex.MALE}
+    assert contradictions(images(**nobody), an_order()) == ()
+    assert contradictions(foreign(**nobody), an_order()) == ("sex",)
+
+
+def test_who_was_registered_under_a_number_that_was_merged_is_the_same_person() -> None:
+    before = ADA.model_copy(update={"id": OTHER_NUMBER, "family_name": "Maiden", "given_name": "Adelheid"})
+    study = replace(images(id=OTHER_NUMBER, family_name="Maiden", given_name="Adelheid"), accession_number=NUMBER)
+    assert contradictions(study, an_order()) == ("name",)
+    assert contradictions(study, an_order(named=(ADA, before))) == ()
+
+
 def test_an_order_whose_patient_nobody_described_is_not_contradicted() -> None:
     assert contradictions(images(family_name="Okafor"), an_order(named=())) == ()
 

@@ -11,7 +11,10 @@ from storage_service.domain.keys import OrderKeys
 BESIDE: Final = """
        survivor_of(o.patient_id, o.placed_at) AS whose, coalesce(exam.modalities, '{}') AS planned,
        coalesce(exam.step_ids, '{}') AS step_ids, coalesce(exam.stations, '{}') AS stations,
-       (SELECT k.patient FROM known_patient k WHERE k.patient_id = survivor_of(o.patient_id, o.placed_at)) AS announced,
+       ARRAY(SELECT k.patient FROM known_patient k WHERE k.patient_id = survivor_of(o.patient_id, o.placed_at)
+              UNION SELECT v.survivor FROM survivor v WHERE v.survivor_id = survivor_of(o.patient_id, o.placed_at)
+              UNION SELECT v.patient FROM survivor v WHERE v.survivor_id = survivor_of(o.patient_id, o.placed_at))
+       AS announced,
        o.open AND NOT EXISTS (SELECT FROM study_route r WHERE r.order_id = o.order_id) AS free
 """
 """The columns beside those of an order `o` that `order_keys` reads; `exam` is its plan."""
@@ -52,9 +55,7 @@ def order_keys(row: Row) -> OrderKeys:
     """An order as a row of `known_order` with the columns `BESIDE` it."""
     chosen = [row["scheduled_step_id"]] if row["scheduled_step_id"] else []
     stations = [row["station"]] if row["station"] else row["stations"]
-    named = [
-        PatientPhi.model_validate_json(text, extra="ignore") for text in (row["patient"], row["announced"]) if text
-    ]
+    told = ([row["patient"]] if row["patient"] else []) + row["announced"]
     return OrderKeys(
         order_id=row["order_id"],
         patient_id=row["patient_id"],
@@ -65,7 +66,7 @@ def order_keys(row: Row) -> OrderKeys:
         day=row["day"],
         placed_at=row["placed_at"],
         open=row["free"],
-        named=tuple(named),
+        named=tuple(PatientPhi.model_validate_json(text, extra="ignore") for text in told),
         requested_procedure_id=row["requested_procedure_id"],
         step_ids=tuple(dict.fromkeys((*chosen, *row["step_ids"]))),
         stations=tuple(stations),

@@ -97,7 +97,8 @@ def contradictions(study: StudyKeys, order: OrderKeys) -> tuple[str, ...]:
     """Who the images show, against whom the order is for: `name`, `birth_date`, `sex`. Empty: it may be one person.
 
     A name that is near enough to be the same one needs the patient's number beside it, or the birth date where the
-    numbers cannot be compared. Where nobody knew the name, the birth date was a guess.
+    numbers cannot be compared. Where nobody knew the name, the birth date was a guess, and the sex too if the number
+    says who it is.
     """
     name, born, sex = _name(study, order)[0], _birth_date(study, order)[0], _sex(study, order)[0]
     number = _patient(study, order)[0]
@@ -106,7 +107,7 @@ def contradictions(study: StudyKeys, order: OrderKeys) -> tuple[str, ...]:
     found = {
         Criterion.NAME: unsure or name is Agreement.DIFFERS,
         Criterion.BIRTH_DATE: born is Agreement.DIFFERS and name is not Agreement.UNKNOWN,
-        Criterion.SEX: sex is Agreement.DIFFERS,
+        Criterion.SEX: sex is Agreement.DIFFERS and (name, number) != (Agreement.UNKNOWN, Agreement.AGREES),
     }
     return tuple(criterion for criterion, contradicts in found.items() if contradicts)
 

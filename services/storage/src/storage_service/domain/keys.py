@@ -26,7 +26,7 @@ class OrderKeys:
     open: bool
     """Neither cancelled nor completed, and no study is matched to it."""
     named: tuple[PatientPhi, ...] = ()
-    """How the order names the patient, and how a registration does today, where one has announced them."""
+    """How the order names the patient, how a registration does today, and how it did under numbers merged since."""
     requested_procedure_id: str | None = None
     step_ids: tuple[str, ...] = ()
     """Of its scheduled procedure steps."""
