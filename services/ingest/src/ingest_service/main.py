@@ -29,7 +29,7 @@ from ingest_service.entrypoints.http import journal_router
 from ingest_service.entrypoints.kafka import subscribe
 from ingest_service.entrypoints.shipper import Shipper
 from ingest_service.entrypoints.storable import Storable
-from ingest_service.entrypoints.stow import stow_router
+from ingest_service.entrypoints.stow import Bounds, stow_router
 from ingest_service.entrypoints.sweeper import sweeper
 from ingest_service.handlers import NotShipped, request_commitment, ship, ship_now
 from ingest_service.ports import Journal
@@ -67,9 +67,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         parts.append(out)
     routers = [journal_router(journal)]
     if LISTENER in roles:
-        routers.append(
-            stow_router(journal, Storable(settings.sop_classes), settings.stow_site, settings.stow_bytes_max)
-        )
+        bounds = Bounds(settings.stow_bytes_max, settings.journal[0])
+        routers.append(stow_router(journal, Storable(settings.sop_classes), settings.stow_site, bounds))
     await serve(settings, parts, api(SERVICE, *routers))
 
 

@@ -1,13 +1,35 @@
 """The body of a STOW-RS request as it arrives: one part or many (PS3.18 section 10.5.1, RFC 2387)."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
 from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints.part import Part, PartResult
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class BodyPart(Protocol[R_co]):
+    """Takes one part of a body."""
+
+    def header(self, name: bytes, value: bytes) -> None:
+        """One of its headers, the name in lower case."""
+
+    def write(self, data: memoryview) -> None:
+        """Its next bytes."""
+
+    def finish(self) -> R_co:
+        """It is complete: what became of it."""
+
+    def refuse(self, refusal: NotAccepted) -> R_co:
+        """It will not be completed."""
+
+    def abandon(self) -> None:
+        """Keep nothing."""
 
 
 class Body(Protocol):
@@ -57,21 +79,21 @@ class SinglePart:
             self._part.abandon()
 
 
-class MultipartBody:
-    """Takes the body piece by piece, puts each part into the journal, remembers what became of it."""
+class MultipartBody(Generic[R]):
+    """Takes the body piece by piece, gives each part its bytes, remembers what became of it."""
 
-    def __init__(self, boundary: bytes, new_part: Callable[[], Part]) -> None:
-        self.results: list[PartResult] = []
+    def __init__(self, boundary: bytes, new_part: Callable[[], BodyPart[R]]) -> None:
+        self.results: list[R] = []
         self._new_part = new_part
-        self._part: Part | None = None
-        self._header = b""
+        self._part: BodyPart[R] | None = None
+        self._name, self._value = b"", b""
         self._ended = False
         self._parser = MultipartParser(
             boundary,
             {
                 "on_part_begin": self._begin,
-                "on_header_field": self._header_text,
-                "on_header_value": self._header_text,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
                 "on_header_end": self._header_end,
                 "on_part_data": self._data,
                 "on_part_end": self._end,
@@ -111,15 +133,19 @@ class MultipartBody:
 
     def _begin(self) -> None:
         self._part = self._new_part()
-        self._header = b""
+        self._name, self._value = b"", b""
 
-    def _header_text(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
 
     def _header_end(self) -> None:
-        text, self._header = self._header.strip().lower(), b""
-        if self._part is not None and text.startswith(b"content-type"):
-            self._part.of_type(text.removeprefix(b"content-type").split(b";")[0].strip())
+        name, value = self._name.strip().lower(), self._value.strip()
+        self._name, self._value = b"", b""
+        if self._part is not None:
+            self._part.header(name, value)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._part is not None:

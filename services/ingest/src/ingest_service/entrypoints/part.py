@@ -38,9 +38,9 @@ class Part:
         self._intake: Intake | None = None
         self._refusal: NotAccepted | None = None
 
-    def of_type(self, content_type: bytes) -> None:
+    def header(self, name: bytes, value: bytes) -> None:
         """The part's Content-Type; a part without one is taken for what the request says."""
-        if content_type != APPLICATION_DICOM:
+        if name == b"content-type" and value.split(b";")[0].strip().lower() != APPLICATION_DICOM:
             self._refusal = NotAccepted(Reason.NOT_UNDERSTOOD, "a part is not application/dicom")
 
     def write(self, data: memoryview) -> None:

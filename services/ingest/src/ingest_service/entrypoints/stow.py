@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from fj_events import Source
 from fj_packs.pack import Origin
@@ -14,30 +17,41 @@ from python_multipart.multipart import parse_options_header
 
 from ingest_service.domain.reception import NotAccepted, Reason
 from ingest_service.entrypoints import stow_answer
+from ingest_service.entrypoints.bulk import Spool
+from ingest_service.entrypoints.described import DICOM_JSON, DICOM_XML, DescribedBody
 from ingest_service.entrypoints.metrics import RECEIVED, REFUSED
 from ingest_service.entrypoints.multipart import Body, MultipartBody, SinglePart
 from ingest_service.entrypoints.part import APPLICATION_DICOM, Part, PartResult
 from ingest_service.entrypoints.storable import Storable
-from ingest_service.ports import Journal
+from ingest_service.ports import Journal, Writer
 
 T = TypeVar("T")
 ROOT: Final = "/dicomweb"
-DICOM_JSON: Final = "application/dicom+json"
-DICOM_XML: Final = "application/dicom+xml"
 ACCEPTABLE: Final = frozenset(("", "*/*", "application/*", "application/json", DICOM_JSON))
+STORED_HERE: Final = (APPLICATION_DICOM, DICOM_JSON.encode(), DICOM_XML.encode())
 GATHERED: Final = 1024 * 1024
 """Bytes that are handed to the disk's thread at once."""
 RETRY_AFTER_S: Final = "10"
 UNBOUNDED: Final = 2**62
 """For the framework: the bound is kept here, where what was stored before it is answered for."""
 
-StudyUid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
+StudyUid = Annotated[str, InPath(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
 
 
-def stow_router(journal: Journal, storable: Storable, site: str, bytes_max: int) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a request may take, and where."""
+
+    bytes_max: int
+    """Of its body."""
+    folder: Path
+    """On whose disk bulk data waits for the rest of its request."""
+
+
+def stow_router(journal: Journal, storable: Storable, site: str, bounds: Bounds) -> APIRouter:
     """`POST /dicomweb/studies[/{study}]`. `site` is that of whoever sends over HTTP; bodies are bounded."""
     router = APIRouter()
-    door = _Door(journal, storable, site, bytes_max)
+    door = _Door(journal, storable, site, bounds)
 
     @router.post(f"{ROOT}/studies", max_body_size=UNBOUNDED)
     async def store(request: Request, actor: MachineActor) -> Response:
@@ -51,20 +65,20 @@ def stow_router(journal: Journal, storable: Storable, site: str, bytes_max: int)
 
 
 class _Door:
-    def __init__(self, journal: Journal, storable: Storable, site: str, bytes_max: int) -> None:
+    def __init__(self, journal: Journal, storable: Storable, site: str, bounds: Bounds) -> None:
         self._journal = journal
         self._storable = storable
         self._site = site
-        self._bytes_max = bytes_max
+        self._bytes_max = bounds.bytes_max
+        self._folder = bounds.folder
 
     async def store(self, request: Request, actor: str | None, study: str | None) -> Response:
         """Read the body to its end, keep what can be kept, say what became of each part."""
-        boundary = _boundary(request)
+        kind, boundary = _content(request)
         answer_in = _answered_in(request)
         self._check_bounds(request)
         writer = self._journal.writer(Origin(Source.DICOMWEB, self._site, actor=actor))
-        new_part = partial(Part, writer, self._storable, study)
-        reader = SinglePart(new_part()) if boundary is None else MultipartBody(boundary, new_part)
+        reader = self._reader(request, writer, kind, boundary, study)
         try:
             await self._read(request, reader)
         finally:
@@ -73,6 +87,14 @@ class _Door:
         if not reader.results:
             raise Problem(400, "The body has no instance")
         return _answer(request, reader.results, answer_in)
+
+    def _reader(self, request: Request, writer: Writer, kind: bytes, boundary: bytes | None, study: str | None) -> Body:
+        new_part = partial(Part, writer, self._storable, study)
+        if boundary is None:
+            return SinglePart(new_part())
+        if kind == APPLICATION_DICOM:
+            return MultipartBody(boundary, new_part)
+        return DescribedBody(boundary, Spool(self._folder, str(request.url)), writer, self._storable, study)
 
     def _check_bounds(self, request: Request) -> None:
         try:
@@ -91,26 +113,24 @@ class _Door:
                 reader.stop(NotAccepted(Reason.OUT_OF_RESOURCES, f"body larger than {self._bytes_max} bytes"))
                 return
             useful = useful and await _steadily(reader.feed, block)
-        reader.end()
+        await _steadily(reader.end)
 
 
-def _boundary(request: Request) -> bytes | None:
-    """What stands between the parts; None where the body is one file. Raises Problem."""
+def _content(request: Request) -> tuple[bytes, bytes | None]:
+    """What the body is of, and what stands between its parts; None where it is one file. Raises Problem."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "The body has a content encoding; send it as it is", {"Accept-Encoding": "identity"})
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == APPLICATION_DICOM:
-        return None
-    if kind != b"multipart/related" or options.get(b"type", APPLICATION_DICOM).lower() != APPLICATION_DICOM:
-        raise Problem(
-            415,
-            'Stored here: application/dicom, and multipart/related; type="application/dicom". Metadata with bulk data'
-            " (application/dicom+json, application/dicom+xml) is not: what is kept is the file as its maker wrote it",
-        )
+        return kind, None
+    of = options.get(b"type", APPLICATION_DICOM).lower()
+    if kind != b"multipart/related" or of not in STORED_HERE:
+        offered = ", ".join(f'multipart/related; type="{one.decode()}"' for one in STORED_HERE)
+        raise Problem(415, f"Stored here: application/dicom; {offered}")
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= 70:  # RFC 2046 5.1.1
         raise Problem(400, "The Content-Type names no boundary of 1 to 70 characters")
-    return boundary
+    return of, boundary
 
 
 def _answered_in(request: Request) -> str:
