@@ -1,13 +1,15 @@
 """Rendered images, thumbnails and WADO-URI over HTTP."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pytest
-from fj_testing import Feed
+from fj_events import PatientPhi
+from fj_testing import Feed, eventually, merged
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
 from pydicom.filebase import DicomBytesIO
@@ -55,7 +57,7 @@ async def test_every_level_shows_its_middle(feed: Feed, packer: Packer, http: ht
         assert small.shape == (20, 30)
     assert shown(await get(http, f"{middle}/thumbnail", {})).shape == (85, 128)
     await get(http, f"{middle}/frames/2/rendered", JPEG, 404)
-    await get(http, f"{middle}/rendered", {"Accept": "image/gif"}, 406)
+    await get(http, f"{middle}/rendered", {"Accept": "image/tiff"}, 406)
     await get(http, f"{address}/series/1.2/rendered", JPEG, 404)
 
 
@@ -78,8 +80,8 @@ async def test_window_region_and_what_is_left_aside(feed: Feed, packer: Packer, 
     assert np.array_equal(turned, 255 - own)
     coarse, fine = [(await get(http, f"{where}?quality={q}", JPEG)).content for q in (1, 100)]
     assert len(coarse) < len(fine)
-    warned = await get(http, f"{where}?annotation=patient", JPEG)
-    assert "annotation" in warned.headers["warning"]
+    warned = await get(http, f"{where}?iccprofile=adobergb", JPEG)
+    assert "iccprofile" in warned.headers["warning"]
     for bad in (
         "window=1",
         "window=1,0",
@@ -88,6 +90,8 @@ async def test_window_region_and_what_is_left_aside(feed: Feed, packer: Packer, 
         "viewport=x,y",
         "quality=101",
         "quality=0",
+        "annotation=doctor",
+        "iccprofile=red",
     ):
         await get(http, f"{where}?{bad}", JPEG, 400)
 
@@ -116,6 +120,63 @@ async def test_colours_and_compressed_and_many_frames(feed: Feed, packer: Packer
     second = shown(await get(http, f"{instance(address, many)}/frames/2/rendered", PNG))
     assert np.array_equal(shown(await get(http, f"{instance(address, many)}/rendered", PNG)), second)
     assert second.max() > 200
+
+
+async def test_text_stands_above_and_below_and_never_on_a_thumbnail(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    dark = np.zeros((400, 400), "<u2")
+    image = ct(exam, Rows=400, Columns=400, PixelData=dark.tobytes(), KVP="120")
+    address = await stored(feed, packer, http, exam, [image])
+    where = instance(address, image)
+
+    async def written(annotation: str) -> tuple[bool, bool]:
+        found = shown(await get(http, f"{where}/rendered?annotation={annotation}", PNG))
+        assert found.shape == (400, 400)
+        return bool(found[:60].max()), bool(found[-60:].max())
+
+    assert await written("patient") == (True, False)
+    assert await written("technique") == (False, True)
+    assert await written("patient,technique") == (True, True)
+    assert not shown(await get(http, f"{where}/thumbnail?annotation=patient", PNG)).any()
+    named = await get(http, f"{where}/rendered?annotation=patient", PNG)
+    assert exam.patient_id
+    await feed.publish(merged((exam.patient_id, exam.patient), whose_else()))
+
+    async def says_another_name() -> bool:
+        return (await get(http, f"{where}/rendered?annotation=patient", PNG)).content != named.content
+
+    await eventually(says_another_name, within=20)
+
+
+def whose_else() -> tuple[UUID, PatientPhi]:
+    survivor = Exam(family_name="Survivor")
+    assert survivor.patient_id
+    return survivor.patient_id, survivor.patient
+
+
+async def test_a_picture_that_moves_and_one_with_its_colours_named(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    many = ct(exam, 3, NumberOfFrames=3, PixelData=bytes(RAMP.nbytes) + RAMP.tobytes() + RAMP.tobytes(), FrameTime="40")
+    flat = np.full((16, 16, 3), (200, 30, 90), "u1")
+    rgb = ct(exam, 1, Rows=16, Columns=16, PhotometricInterpretation="RGB", PixelData=flat.tobytes(),
+             SamplesPerPixel=3, PlanarConfiguration=0, BitsAllocated=8, BitsStored=8, HighBit=7)  # fmt: skip
+    address = await stored(feed, packer, http, exam, [many], [rgb])
+    moving = await get(http, f"{instance(address, many)}/rendered", {"Accept": "image/gif"})
+    assert moving.headers["content-type"] == "image/gif"
+    frames = imagecodecs.gif_decode(moving.content)
+    assert (len(frames), frames[0].max(), frames[1].max() > 200) == (3, 0, True)
+    still = await get(http, f"{instance(address, many)}/frames/2/rendered", {"Accept": "image/gif"})
+    assert imagecodecs.gif_decode(still.content).shape[:2] == (ROWS, COLUMNS)
+    where = f"{instance(address, rgb)}/rendered"
+    for profile, is_there in (("no", False), ("yes", True), ("srgb", True)):
+        for accept, mark in ((JPEG, b"ICC_PROFILE"), (PNG, b"iCCP")):
+            answer = await get(http, f"{where}?iccprofile={profile}", accept)
+            assert (mark in answer.content) is is_there
+            assert abs(shown(answer).astype(int) - flat).max() <= 4
 
 
 async def test_what_is_no_image_is_not_acceptable(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:

@@ -1,25 +1,29 @@
-"""Images as people look at them: windowed, scaled, as JPEG or PNG (PS3.18 section 8.7.4, PS3.4 annex N.2)."""
+"""Images as people look at them: windowed, scaled, as JPEG, PNG or GIF (PS3.18 section 8.7.4, PS3.4 annex N.2)."""
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import imagecodecs
 import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.uid import ExplicitVRBigEndian
 
+from storage_service.adapters.annotating import annotated
 from storage_service.adapters.codecs import CannotCode, Description, Samples, decode, native, photometric_decoded
 from storage_service.adapters.greyscale import grey
 from storage_service.adapters.headers import Headers
+from storage_service.adapters.pictures import picture
 from storage_service.adapters.pixels import StoredPixels
+from storage_service.domain.coercion import Coercion
 from storage_service.domain.errors import NotShown
-from storage_service.domain.rendering import PNG, Look, Region
+from storage_service.domain.rendering import GIF, Look, Region
 from storage_service.domain.retrieval import Stored
 
+FRAMES_MAX: Final = 256
+"""Of a picture that moves."""
 MOST: Final = 8192
 """Rows or columns of an answer."""
 
@@ -45,23 +49,40 @@ class Renderer:
 
     async def rendered(self, stored: Stored, number: int | None, look: Look) -> bytes:
         """See `Rendering.rendered`."""
-        if number is None:
-            number = (len((await self._pixels.frames(stored, None)).sizes) + 1) // 2
-        found = await self._pixels.frames(stored, [number])
-        (data,) = [part async for part in found.data]
         header = await self._headers.read(stored)
-        frame = _Frame(header.data_set, stored.transfer_syntax_uid, found.encapsulated, number, bytes(data))
-        async with self._limit:
-            return await asyncio.to_thread(_rendered, frame, look)
+        numbers = [number] if number else _chosen(len((await self._pixels.frames(stored, None)).sizes), look)
+        if len(numbers) > FRAMES_MAX:
+            raise NotShown(f"more than {FRAMES_MAX} frames make no picture that moves; ask for one of them")
+        shown = []
+        for one in numbers:
+            found = await self._pixels.frames(stored, [one])
+            (data,) = [part async for part in found.data]
+            frame = _Frame(header.data_set, stored.transfer_syntax_uid, found.encapsulated, one, bytes(data))
+            async with self._limit:
+                shown.append(await asyncio.to_thread(_rendered, frame, look, stored.coercion))
+        return await asyncio.to_thread(_written, shown, look, header.data_set)
 
 
-def _rendered(frame: _Frame, look: Look) -> bytes:
+def _chosen(count: int, look: Look) -> list[int]:
+    """A GIF moves; of other pictures the middle one."""
+    return list(range(1, count + 1)) if look.media_type == GIF else [(count + 1) // 2]
+
+
+def _rendered(frame: _Frame, look: Look, coercion: Coercion | None) -> Samples:
     try:
         if frame.data_set.get("BitsAllocated") == 1:
             shown = _mask(frame)
         else:
             shown = _shown(frame, Description.of(frame.data_set), look)
-        return _written(_scaled(_cut(shown, look), look), look)
+        scaled = _scaled(_cut(shown, look), look)
+    except CannotCode as reason:
+        raise NotShown(f"the image cannot be shown: {reason}") from None
+    return annotated(scaled, look.annotations, frame.data_set, coercion) if look.annotations else scaled
+
+
+def _written(shown: Sequence[Samples], look: Look, data_set: Dataset) -> bytes:
+    try:
+        return picture(shown, look, data_set)
     except CannotCode as reason:
         raise NotShown(f"the image cannot be shown: {reason}") from None
 
@@ -144,10 +165,3 @@ def _interpolated(values: Samples, axis: int, size: int) -> Samples:
     after = np.minimum(before + 1, own - 1)
     found: Samples = values.take(before, axis) * (1 - weight) + values.take(after, axis) * weight
     return found
-
-
-def _written(shown: Samples, look: Look) -> bytes:
-    shown = np.ascontiguousarray(shown)
-    if look.media_type == PNG:
-        return bytes(imagecodecs.png_encode(shown, level=3))
-    return bytes(imagecodecs.jpeg8_encode(shown, level=look.quality))

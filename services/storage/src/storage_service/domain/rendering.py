@@ -6,6 +6,7 @@ from typing import Final
 
 JPEG: Final = "image/jpeg"
 PNG: Final = "image/png"
+GIF: Final = "image/gif"
 THUMBNAIL_SIDE: Final = 128
 
 
@@ -15,6 +16,24 @@ class Function(StrEnum):
     LINEAR = "linear"
     LINEAR_EXACT = "linear-exact"
     SIGMOID = "sigmoid"
+
+
+class Annotation(StrEnum):
+    """What is written on an image."""
+
+    PATIENT = "patient"
+    TECHNIQUE = "technique"
+
+
+class ColourProfile(StrEnum):
+    """What becomes of the colours."""
+
+    NO = "no"
+    """They are sent as they are, without a profile."""
+    YES = "yes"
+    """With the profile of the instance, else sRGB."""
+    SRGB = "srgb"
+    """In sRGB, and with its profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,10 @@ class Look:
     fractions: Region | None = None
     """Region in fractions of the image."""
     quality: int = 90
+    annotations: tuple[Annotation, ...] = ()
+    profile: ColourProfile = ColourProfile.NO
 
     def as_thumbnail(self) -> "Look":
-        """Small, unless a size was asked for."""
-        return self if self.columns or self.rows else replace(self, columns=THUMBNAIL_SIDE, rows=THUMBNAIL_SIDE)
+        """Small, unless a size was asked for, and without any text (PS3.18 10.4.1.1.4)."""
+        plain = replace(self, annotations=())
+        return plain if self.columns or self.rows else replace(plain, columns=THUMBNAIL_SIDE, rows=THUMBNAIL_SIDE)

@@ -7,14 +7,24 @@ from fastapi import Request
 from fj_runtime import Problem
 from starlette.datastructures import QueryParams
 
-from storage_service.domain.rendering import JPEG, PNG, Function, Look, Region, Window
+from storage_service.domain.rendering import (
+    GIF,
+    JPEG,
+    PNG,
+    Annotation,
+    ColourProfile,
+    Function,
+    Look,
+    Region,
+    Window,
+)
 from storage_service.entrypoints.dicomweb.negotiation import accepted_by
 
-OFFERED: Final = (JPEG, PNG)
+OFFERED: Final = (JPEG, PNG, GIF)
 SIZE_MAX: Final = 8192
 LARGEST: Final = 1e9
-_IGNORED: Final = ("annotation", "iccprofile")
-"""Parameters that a server may leave aside; a warning says so."""
+_OTHER_PROFILES: Final = frozenset({"adobergb", "rommrgb", "displayp3"})
+"""What the standard knows besides and a server may leave aside; a warning says so."""
 
 
 def read_look(request: Request) -> Look:
@@ -24,13 +34,33 @@ def read_look(request: Request) -> Look:
     if media_type is None:
         raise Problem(406, f"Rendered images are offered as {' and '.join(OFFERED)}")
     columns, rows, pixels = _viewport(query)
-    return Look(media_type, _window(query), columns, rows, pixels, None, read_quality(query, "quality"))
+    quality = read_quality(query, "quality")
+    return Look(
+        media_type, _window(query), columns, rows, pixels, None, quality, read_annotations(query), _profile(query)
+    )
 
 
 def left_aside(request: Request) -> dict[str, str]:
     """Headers that name what was asked for and is not done."""
-    names = [name for name in _IGNORED if request.query_params.get(name) not in {None, "no"}]
-    return {"Warning": f'299 filmjacket "Not supported and left aside: {", ".join(names)}"'} if names else {}
+    other = request.query_params.get("iccprofile") in _OTHER_PROFILES
+    return {"Warning": '299 filmjacket "Not supported and left aside: iccprofile"'} if other else {}
+
+
+def read_annotations(query: QueryParams) -> tuple[Annotation, ...]:
+    """Raises Problem 400."""
+    asked = [part.strip() for part in query.get("annotation", "").split(",") if part.strip()]
+    if not set(asked) <= set(Annotation):
+        raise _bad("annotation", f"some of {', '.join(Annotation)}")
+    return tuple(map(Annotation, asked))
+
+
+def _profile(query: QueryParams) -> ColourProfile:
+    asked = query.get("iccprofile", ColourProfile.NO)
+    if asked in _OTHER_PROFILES:
+        return ColourProfile.NO
+    if asked not in set(ColourProfile):
+        raise _bad("iccprofile", f"one of {', '.join(ColourProfile)}")
+    return ColourProfile(asked)
 
 
 def read_quality(query: QueryParams, name: str) -> int:

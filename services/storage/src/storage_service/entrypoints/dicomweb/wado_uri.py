@@ -17,6 +17,7 @@ from storage_service.entrypoints.dicomweb.look import (
     a_window,
     left_aside,
     numbers,
+    read_annotations,
     read_quality,
     whole,
 )
@@ -87,6 +88,7 @@ def _look(query: QueryParams, media_type: str) -> Look:
         None,
         _region(query),
         read_quality(query, "imageQuality"),
+        read_annotations(query),
     )
 
 
