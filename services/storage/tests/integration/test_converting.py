@@ -10,7 +10,7 @@ import pytest
 from fj_testing import Feed
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, generate_uid
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, generate_uid
 from storage_service.adapters.codecs import Description, decode, encode
 
 from services.storage.tests.builders import Exam, Image, Packer, an_encapsulated, an_image
@@ -100,3 +100,25 @@ async def test_what_cannot_be_converted_is_named(feed: Feed, packer: Packer, htt
     refusal = await get(http, instance(address, damaged), asking(EXPLICIT), 406)
     assert JPEGLSLossless in refusal.json()["detail"]
     await get(http, f"{instance(address, damaged)}/frames/1", OCTETS, 406)
+
+
+async def test_who_asks_for_loss_by_name_gets_another_image_that_says_so(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    images = [native(exam, 1), compressed(exam, 2)]
+    address = await stored(feed, packer, http, exam, *([image] for image in images))
+    answer = await http.get(address, headers=asking(JPEGExtended12Bit))
+    assert answer.status_code == 200
+    answer.headers["content-length"] = str(len(answer.content))
+    files = [dcmread(io.BytesIO(part)) for _, part in parts(answer)]
+    assert len(files) == 2
+    for file in files:
+        assert file.file_meta.TransferSyntaxUID == JPEGExtended12Bit
+        assert file.file_meta.MediaStorageSOPInstanceUID == file.SOPInstanceUID
+        assert (file.LossyImageCompression, file.ImageType[0]) == ("01", "DERIVED")
+    assert {file.SourceImageSequence[0].ReferencedSOPInstanceUID for file in files} == {image.uid for image in images}
+    frame = f"{instance(address, images[0])}/frames/1"
+    jpeg = await get(http, frame, {"Accept": f"image/jpeg; transfer-syntax={JPEGExtended12Bit}"})
+    assert jpeg.content[:2] == b"\xff\xd8"
+    await get(http, address, asking(JPEGBaseline8Bit), 406)  # twelve bits are no eight

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
 JPEG, PNG = {"Accept": "image/jpeg"}, {"Accept": "image/png"}
 ROWS, COLUMNS = 60, 90
 RAMP = np.tile(np.arange(COLUMNS, dtype="<u2") * 20, (ROWS, 1))
+HALF = RAMP // 2
 
 
 def shown(answer: httpx.Response) -> npt.NDArray[Any]:
@@ -160,7 +161,7 @@ async def test_a_picture_that_moves_and_one_with_its_colours_named(
     feed: Feed, packer: Packer, http: httpx.AsyncClient
 ) -> None:
     exam = Exam()
-    many = ct(exam, 3, NumberOfFrames=3, PixelData=bytes(RAMP.nbytes) + RAMP.tobytes() + RAMP.tobytes(), FrameTime="40")
+    many = ct(exam, 3, NumberOfFrames=3, PixelData=bytes(RAMP.nbytes) + RAMP.tobytes() + HALF.tobytes(), FrameTime="40")
     flat = np.full((16, 16, 3), (200, 30, 90), "u1")
     rgb = ct(exam, 1, Rows=16, Columns=16, PhotometricInterpretation="RGB", PixelData=flat.tobytes(),
              SamplesPerPixel=3, PlanarConfiguration=0, BitsAllocated=8, BitsStored=8, HighBit=7)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Single frames to samples and back, by `imagecodecs`. Nothing here loses anything: there is no lossy encoder."""
+"""Single frames to samples and back, by `imagecodecs`. Nothing here loses anything; `lossy.py` does."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

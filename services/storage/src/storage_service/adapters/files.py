@@ -22,8 +22,9 @@ from storage_service.adapters.codecs import (
 )
 from storage_service.adapters.coerced import CoercedPacks
 from storage_service.adapters.headers import Headers
+from storage_service.adapters.lossy import LOSSY, encode_lossy
 from storage_service.adapters.pixels import StoredPixels
-from storage_service.adapters.transcoding import READABLE, WRITABLE, Transcoder
+from storage_service.adapters.transcoding import READABLE, WRITABLE, Transcoder, with_loss
 from storage_service.domain.errors import NotConverted
 from storage_service.domain.retrieval import Stored
 
@@ -42,7 +43,7 @@ class StoredFiles:
 
     def convertible(self, syntax: str, wanted: str) -> bool:
         """See `Files.convertible`."""
-        return syntax == wanted or (syntax in READABLE and wanted in WRITABLE)
+        return syntax == wanted or (syntax in READABLE and (wanted in WRITABLE or wanted in LOSSY))
 
     async def file(self, stored: Stored, wanted: str) -> bytes | None:
         """See `Files.file`."""
@@ -64,6 +65,9 @@ class StoredFiles:
 
 
 def _converted(stored: Stored, data: bytes, wanted: str) -> bytes | None:
+    if wanted in LOSSY:
+        made = with_loss(data[stored.data_offset :], stored.transfer_syntax_uid, wanted)
+        return file_header(stored.sop_class_uid, made[0], wanted, "") + made[1] if made else None
     found = Transcoder().convert(data[stored.data_offset :], stored.transfer_syntax_uid, [wanted])
     if found is None:
         return None
@@ -78,6 +82,8 @@ def _recoded(data_set: Dataset, frame: bytes, syntax: str, wanted: str) -> bytes
             image = replace(image, photometric=photometric_decoded(syntax, image))
         else:
             samples = native(frame, image, big_endian=syntax == ExplicitVRBigEndian)
-        return samples.tobytes() if wanted in UNCOMPRESSED else encode(samples, wanted, image)
+        if wanted in UNCOMPRESSED:
+            return samples.tobytes()
+        return (encode_lossy if wanted in LOSSY else encode)(samples, wanted, image)
     except CannotCode as reason:
         raise NotConverted(f"It is stored as {syntax} and cannot be had as {wanted}: {reason}") from None

@@ -1,4 +1,4 @@
-"""Data sets in another transfer syntax (PS3.5 annex A), without any loss."""
+"""Data sets in another transfer syntax (PS3.5 annex A): without any loss, unless one with loss is asked for by name."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +21,7 @@ from storage_service.adapters.codecs import (
     photometric_decoded,
     photometric_encoded,
 )
+from storage_service.adapters.lossy import LOSSY, derive, encode_lossy, photometric_lossy
 
 READABLE: Final = frozenset({*UNCOMPRESSED, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, *DECODED})
 WRITABLE: Final = frozenset({*UNCOMPRESSED, *ENCODERS})
@@ -45,13 +46,35 @@ class Transcoder:
             return None
 
 
+def with_loss(data: bytes, syntax: str, wanted: str) -> tuple[str, bytes] | None:
+    """A new instance, its SOP Instance UID and data set; None where it cannot be made."""
+    if wanted not in LOSSY or syntax not in READABLE:
+        return None
+    try:
+        data_set = read(data, syntax)
+        if "PixelData" not in data_set:
+            return None
+        image = _bounded(data_set)
+        _recode(data_set, syntax, wanted)
+        ratio = image.frames * image.rows * image.columns * image.samples * image.allocated / 8
+        uid = derive(data_set, wanted, ratio / max(len(data_set.PixelData), 1))
+        return uid, write(data_set, wanted)
+    except (BadDataSet, CannotCode):
+        return None
+
+
+def _bounded(data_set: Dataset) -> Description:
+    image = Description.of(data_set)
+    if image.frames * image.rows * image.columns * image.samples * image.allocated // 8 > DECODED_MAX:
+        raise CannotCode("too many pixels")
+    return image
+
+
 def _recode(data_set: Dataset, syntax: str, wanted: str) -> None:
     """Put the pixels of a data set into another transfer syntax, and describe them so."""
     if "PixelData" not in data_set or _same_pixels(syntax, wanted):
         return
-    image = Description.of(data_set)
-    if image.frames * image.rows * image.columns * image.samples * image.allocated // 8 > DECODED_MAX:
-        raise CannotCode("too many pixels")
+    image = _bounded(data_set)
     frames = _frames(data_set, syntax, image)
     data_set.PhotometricInterpretation = photometric_decoded(syntax, image)
     if image.samples > 1:
@@ -100,8 +123,9 @@ def _put_native(data_set: Dataset, frames: Sequence[Samples]) -> None:
 
 def _put_encapsulated(data_set: Dataset, frames: Sequence[Samples], wanted: str) -> None:
     image = Description.of(data_set)
-    data_set.PhotometricInterpretation = photometric_encoded(wanted, image)
-    encoded = [encode(frame, wanted, image) for frame in frames]
+    coder, meaning = (encode_lossy, photometric_lossy) if wanted in LOSSY else (encode, photometric_encoded)
+    data_set.PhotometricInterpretation = meaning(wanted, image)
+    encoded = [coder(frame, wanted, image) for frame in frames]
     if sum(len(frame) + 8 for frame in encoded) > _BASIC_TABLE_MAX:
         value, data_set.ExtendedOffsetTable, data_set.ExtendedOffsetTableLengths = encapsulate_extended(encoded)
     else:
