@@ -15,6 +15,7 @@ from fj_events import (
 from patient_service import handlers
 from patient_service.domain import link as linking
 from patient_service.domain import suspicion as suspicions
+from patient_service.domain.blocking import ALIKE_MOST
 from patient_service.domain.errors import NotSuspected
 from patient_service.domain.link import ByHand
 from patient_service.domain.matching import Grade, Rules, Verdict, compare
@@ -38,7 +39,9 @@ async def look_at(patient_id: UUID, work: Work) -> None:
     if mine is None:
         return
     near = [] if mine.merged else await work.duplicates.near(mine.patient)
-    others = {each.patient.patient_id: each for each in (*await work.duplicates.suspected_with(patient_id), *near)}
+    alike = [each for each in near if _verdict(mine, each, work).grade is not Grade.NONE]
+    asked = await work.duplicates.suspected_with(patient_id) if mine.suspected else []
+    others = {each.patient.patient_id: each for each in (*asked, *(alike if len(alike) <= ALIKE_MOST else ()))}
     for _, other in sorted(others.items()):
         await _weigh(mine, other, work)
 
@@ -60,12 +63,10 @@ async def decide(act: ByHand, work: Work) -> None:
 
 
 async def _weigh(mine: Record, theirs: Record, work: Work) -> None:
-    """What two records say of each other, and what follows from it. Most pairs are weighed and nothing else."""
+    """What two records say of each other, and what follows from it."""
     one, other = sorted((mine, theirs), key=lambda record: record.patient.patient_id)
     pair = one.patient.patient_id, other.patient.patient_id
-    verdict = compare(one.patient.details, other.patient.details, work.rules)
-    if verdict.grade is Grade.NONE and not (mine.suspected or theirs.suspected):
-        return
+    verdict = _verdict(one, other, work)
     known = await work.duplicates.of(pair)
     outcome = await _settled(one, other, verdict, work)
     if outcome is not None:
@@ -81,6 +82,10 @@ async def _weigh(mine: Record, theirs: Record, work: Work) -> None:
             await _close(known, DuplicateOutcome.LINKED, one.patient.site, work)
     elif known is None or (known.state, known.evidence) != (State.OPEN, said):
         await _suspect(one, other, verdict, said, work)
+
+
+def _verdict(one: Record, other: Record, work: Work) -> Verdict:
+    return compare(one.patient.details, other.patient.details, work.rules)
 
 
 async def _settled(one: Record, other: Record, verdict: Verdict, work: Work) -> DuplicateOutcome | None:

@@ -11,8 +11,10 @@ from fj_events import PatientPhi
 
 from patient_service.domain.names import fold, phone_end, spellings
 
-MOST: Final = 100
+MOST: Final = 30
 """A key that more records share tells too little; other keys find the pair."""
+ALIKE_MOST: Final = 10
+"""Where a record is like more others than these, what they say is no person's: a placeholder, a test."""
 _BEGINNING: Final = 4
 
 
