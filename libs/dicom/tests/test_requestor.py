@@ -17,6 +17,7 @@ from fj_dicom import (
     Outgoing,
     Peer,
     RequestorSettings,
+    Status,
     Wanted,
     requested,
     stored_contexts,
@@ -27,6 +28,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRL
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.sop_class import ModalityPerformedProcedureStep  # type: ignore[attr-defined]  # made at import
 
 from libs.dicom.tests.scu import TITLE, listening
 
@@ -45,6 +47,8 @@ class Acceptor:
     stored: list[tuple[str, bytes]] = field(default_factory=list)
     """Transfer syntax and data set."""
     events: list[tuple[int, Dataset]] = field(default_factory=list)
+    steps: list[tuple[str, str, Dataset]] = field(default_factory=list)
+    """Operation, instance and attribute list of what was created and set."""
     released: int = 0
     aborted: int = 0
 
@@ -55,9 +59,12 @@ class Acceptor:
         ae.add_supported_context(VERIFICATION)
         ae.add_supported_context(CTImageStorage, list(self.syntaxes))
         ae.add_supported_context(COMMITMENT, scu_role=False, scp_role=True)
+        ae.add_supported_context(ModalityPerformedProcedureStep)
         handlers: list[Any] = [
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_N_EVENT_REPORT, self._report),
+            (evt.EVT_N_CREATE, self._create),
+            (evt.EVT_N_SET, self._set),
             (evt.EVT_RELEASED, self._count_released),
             (evt.EVT_PDU_RECV, self._count_aborted),
         ]
@@ -82,6 +89,18 @@ class Acceptor:
         request: Any = event.request
         self.events.append((request.EventTypeID, event.event_information))
         return 0x0000, None
+
+    def _create(self, event: Event) -> tuple[int, None]:
+        request: Any = event.request
+        self.steps.append(("create", request.AffectedSOPInstanceUID, event.attribute_list))
+        return 0x0000, None
+
+    def _set(self, event: Event) -> tuple[Dataset, None]:
+        request: Any = event.request
+        self.steps.append(("set", request.RequestedSOPInstanceUID, event.modification_list))
+        answer = Dataset()
+        answer.Status, answer.ErrorID = 0x0110, 0xA710
+        return answer, None
 
     def _count_released(self, _: Event) -> None:
         self.released += 1
@@ -114,6 +133,27 @@ def test_a_peer_answers_an_echo_and_is_released(port: int) -> None:
         with requested(acceptor.peer, CALLER, [Wanted(VERIFICATION)]) as association:
             assert association.echo().code == 0
         assert (acceptor.released, acceptor.aborted) == (1, 0)
+
+
+def test_a_performed_step_is_created_and_set_and_a_refusal_says_why(port: int) -> None:
+    content = Dataset()
+    content.PerformedProcedureStepStatus = "IN PROGRESS"
+    wanted = [Wanted(ModalityPerformedProcedureStep)]
+    with Acceptor(port) as acceptor, requested(acceptor.peer, CALLER, wanted) as association:
+        created = association.create(ModalityPerformedProcedureStep, "1.2.5", content)
+        refused = association.set(ModalityPerformedProcedureStep, "1.2.5", content)
+    assert (created.code, created.is_taken) == (0, True)
+    assert (refused.code, refused.error_id, refused.is_taken) == (0x0110, 0xA710, False)
+    assert [(act, uid) for act, uid, _ in acceptor.steps] == [("create", "1.2.5"), ("set", "1.2.5")]
+    assert {told.PerformedProcedureStepStatus for _, _, told in acceptor.steps} == {"IN PROGRESS"}
+
+
+@pytest.mark.parametrize(
+    ("code", "taken"),
+    [(0x0000, True), (0x0107, True), (0x0116, True), (0xB007, True), (0x0111, False), (0xA700, False)],
+)
+def test_a_warning_is_a_success(code: int, taken: bool) -> None:
+    assert Status(code).is_taken is taken
 
 
 def test_instances_go_in_pieces_of_any_length_and_arrive_as_they_were(port: int) -> None:

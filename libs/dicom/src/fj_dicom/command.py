@@ -38,6 +38,11 @@ class CommandField(IntEnum):
     C_CANCEL = 0x0FFF
 
 
+_ON_KNOWN_INSTANCES: Final = frozenset(
+    {CommandField.N_GET, CommandField.N_SET, CommandField.N_ACTION, CommandField.N_DELETE}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A request's command set. A C-CANCEL names the cancelled message in `message_id`."""
@@ -141,8 +146,10 @@ class Operation:
 
     def encode(self, message_id: int) -> bytes:
         """The encoded command set."""
+        # Affected SOP class and instance, but Requested ones where the instance is the peer's (PS3.7 Annex E).
+        class_uid, instance_uid = (0x0003, 0x1001) if self.field in _ON_KNOWN_INSTANCES else (0x0002, 0x1000)
         elements = [
-            (0x0002, _uid(self.sop_class_uid)),
+            (class_uid, _uid(self.sop_class_uid)),
             (0x0100, _US.pack(self.field)),
             (0x0110, _US.pack(message_id)),
         ]
@@ -150,7 +157,7 @@ class Operation:
             elements.append((0x0700, _US.pack(self.priority)))
         elements.append((0x0800, _US.pack(WITH_DATA_SET if self.has_data_set else NO_DATA_SET)))
         if self.sop_instance_uid:
-            elements.append((0x1000, _uid(self.sop_instance_uid)))
+            elements.append((instance_uid, _uid(self.sop_instance_uid)))
         if self.event_type is not None:
             elements.append((0x1002, _US.pack(self.event_type)))
         if self.move_originator is not None:
@@ -182,7 +189,7 @@ class Response:
         message_id, status = _number(elements, 0x0120), _number(elements, 0x0900)
         if message_id is None or status is None:
             raise ProtocolBroken("an answer lacks (0000,0120) or (0000,0900)", INVALID_PARAMETER_VALUE)
-        answered = Status(status, _text(elements, 0x0902))
+        answered = Status(status, _text(elements, 0x0902), error_id=_number(elements, 0x0903))
         return cls(field & ~RESPONSE, message_id, answered, data_set_type != NO_DATA_SET)
 
 

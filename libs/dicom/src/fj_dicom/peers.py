@@ -47,6 +47,8 @@ class Peer:
     """What it is called, where its data sets do not say so."""
     availability_notification: bool = False
     """It wants to be told when a study is available (PS3.4 Annex R)."""
+    performed_procedure_steps: bool = False
+    """It wants the MPPS that modalities send to us (IHE RAD-6, RAD-7)."""
 
 
 class Peers:
@@ -170,6 +172,7 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "site": _Field(_site, "1 to 32 letters, digits, '_' or '-'", MAIN_SITE),
     "associations": _Field(_associations, f"1 to {ASSOCIATIONS_MAX}", 1),
     "availability_notification": _Field(_switch, "true or false", default=False),
+    "performed_procedure_steps": _Field(_switch, "true or false", default=False),
     "transfer_syntaxes": _Field(_uids, _UID_LIST, frozenset()),
     "sop_classes": _Field(_uids, _UID_LIST, frozenset()),
     "patient_id_issuer": _Field(_named, _SHORT_TEXT),

@@ -1,4 +1,4 @@
-"""Associations that we ask for (PS3.8 section 9.2), used from a thread: C-ECHO, C-STORE, N-EVENT-REPORT, N-CREATE."""
+"""Our own associations (PS3.8 section 9.2), used from a thread: C-ECHO, C-STORE, N-EVENT-REPORT, N-CREATE, N-SET."""
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -103,6 +103,16 @@ class Requested:
         """N-CREATE (PS3.7 section 10.1.5)."""
         operation = Operation(
             field=CommandField.N_CREATE,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            has_data_set=True,
+        )
+        return self._perform(operation, content)
+
+    def set(self, sop_class_uid: str, sop_instance_uid: str, content: Dataset) -> Status:
+        """N-SET (PS3.7 section 10.1.3)."""
+        operation = Operation(
+            field=CommandField.N_SET,
             sop_class_uid=sop_class_uid,
             sop_instance_uid=sop_instance_uid,
             has_data_set=True,

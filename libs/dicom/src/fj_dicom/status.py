@@ -81,6 +81,11 @@ class Status:
     offending: tuple[int, ...] = ()
 
     @property
+    def is_taken(self) -> bool:
+        """Whether it says success, or a warning (PS3.7 Annex C.1): what was sent is there."""
+        return self.code in {SUCCESS, 0x0001, 0x0107, 0x0116} or self.code >> 12 == 0xB
+
+    @property
     def error_comment(self) -> str:
         """The comment as it may be sent: the default repertoire, no backslash, at most 64 characters."""
         plain = self.comment.encode("ascii", "replace").decode("ascii").replace("\\", "/")

@@ -10,35 +10,42 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
-from fj_dicom import Peers, Scp, ScpSettings
+from fj_dicom import Peers, Request, Scp, ScpSettings
 from fj_doors import Keeper, Subject, explain_command, messages_router
 from fj_hl7 import Door, MllpServer
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from scheduling_service import forwarding
 from scheduling_service.adapters.awaited import forget
 from scheduling_service.adapters.book import PostgresExamBook
 from scheduling_service.adapters.catalogue import load_catalogue
+from scheduling_service.adapters.forwards import PostgresForwards, PostgresForwardsBook
+from scheduling_service.adapters.forwards import forget as forget_forwards
 from scheduling_service.adapters.instance_lists import StoredInstanceLists
 from scheduling_service.adapters.occupied import PostgresRooms
 from scheduling_service.adapters.postgres import PostgresSchedule
+from scheduling_service.adapters.receivers import DicomReceivers
 from scheduling_service.adapters.waiting import PostgresWaitingList
 from scheduling_service.adapters.worklist import PostgresWorklist
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.catalogue import Catalogue
+from scheduling_service.domain.forward import Report
 from scheduling_service.entrypoints.agenda import agenda_router
 from scheduling_service.entrypoints.appointments import appointments_router
 from scheduling_service.entrypoints.by_hand import by_hand_router
 from scheduling_service.entrypoints.explain import understood
+from scheduling_service.entrypoints.forwards import forwards_router
 from scheduling_service.entrypoints.free_slots import free_slots_router
 from scheduling_service.entrypoints.http import scheduling_router
 from scheduling_service.entrypoints.kafka import subscribe
 from scheduling_service.entrypoints.mllp import KINDS, appointments_door
-from scheduling_service.entrypoints.mpps import performed_service
+from scheduling_service.entrypoints.mpps import PassOn, performed_service
 from scheduling_service.entrypoints.office import Office
 from scheduling_service.entrypoints.performed import Translator
 from scheduling_service.entrypoints.waiting import waiting_router
 from scheduling_service.entrypoints.worklist import worklist_service
+from scheduling_service.forwarding import Forwarding
 from scheduling_service.handlers import Planner
 from scheduling_service.settings import Settings
 from scheduling_service.waiting import TakingUp
@@ -47,6 +54,8 @@ SERVICE: Final = "scheduling"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "scheduling_service")
 _RETENTION_SECONDS: Final = 3600.0
+_LOOK_SECONDS: Final = 0.5
+_DAY_SECONDS: Final = 86_400.0
 _FREED_SECONDS: Final = 2.0
 _WAITING_SECONDS: Final = 3600.0
 
@@ -98,6 +107,7 @@ def _explained(settings: Settings) -> Subject:
 async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
     with_ = _Equipment.of(settings)
+    peers = Peers.load(settings.peers)
     translator = Translator(with_.sites, UUID(settings.patient_namespace.get_secret_value()))
     async with consuming(settings) as consumer:
         bus = consumer.bus
@@ -105,15 +115,15 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         door = appointments_door(with_.sites, bus.unit, with_.schedule, with_.desk, keeper.intake)
         services = [
             worklist_service(PostgresWorklist(bus.pool), settings.worklist_max),
-            performed_service(translator, bus.unit, with_.schedule, with_.lists),
+            performed_service(translator, bus.unit, with_.schedule, with_.lists, _pass_on(peers)),
         ]
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
-                Scp("worklist", _scp(settings), services, Peers.load(settings.peers)),
+                Scp("worklist", _scp(settings), services, peers),
                 *_appointments(settings, bus, keeper, door),
             ),
             "consumer": (consumer, *_taking_up(settings, bus, with_)),
-            "relay": (Relay(bus),),
+            "relay": (Relay(bus), *_forwarding(settings, bus, peers)),
         }
         office = Office(bus.unit, with_.schedule, PostgresExamBook(bus.pool), PostgresRooms(bus.pool), with_.desk)
         app = api(
@@ -125,6 +135,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             by_hand_router(office, with_.lists),
             waiting_router(office, PostgresWaitingList(bus.pool)),
             messages_router(keeper, door),
+            forwards_router(PostgresForwardsBook(bus.pool)),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
@@ -149,6 +160,39 @@ def _taking_up(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part, .
     return (
         Periodic("freed slots", _FREED_SECONDS, taking_up.where_freed, seconds_max=600),
         Periodic("waiting list", _WAITING_SECONDS, taking_up.everywhere, seconds_max=600),
+    )
+
+
+def _wanting(peers: Peers) -> tuple[str, ...]:
+    """The AE titles that want MPPS."""
+    return tuple(peer.ae_title for peer in peers if peer.performed_procedure_steps)
+
+
+def _pass_on(peers: Peers) -> PassOn:
+    wanting = _wanting(peers)
+
+    async def pass_on(request: Request, report: Report, tx: Tx) -> None:
+        await forwarding.pass_on(report, request.caller.ae_title, wanting, PostgresForwards(tx))
+
+    return pass_on
+
+
+def _forwarding(settings: Settings, bus: Bus, peers: Peers) -> tuple[Part, ...]:
+    """A part for each receiver, so that one that is away holds up nobody else; and the end of what is kept."""
+    wanting = _wanting(peers)
+    sender = Forwarding(
+        PostgresForwardsBook(bus.pool),
+        DicomReceivers(peers, settings.ae_title),
+        timedelta(days=settings.forward_days),
+    )
+    days = settings.forward_retention_days
+    return (
+        *(
+            Periodic(f"mpps to {title}", _LOOK_SECONDS, partial(sender.go_on, title), seconds_max=_DAY_SECONDS)
+            for title in wanting
+        ),
+        Periodic("mpps that nobody wants", _RETENTION_SECONDS, lambda: sender.give_up_lost(wanting)),
+        Periodic("mpps retention", _RETENTION_SECONDS, lambda: forget_forwards(bus.pool, days)),
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from fj_events import Fact, ObjectRef, PatientPhi, Uid
 
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
+from scheduling_service.domain.forward import Forward, Report, Result, Verdict
 from scheduling_service.domain.news import News
 from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block, Span
@@ -158,3 +159,31 @@ class ExamBook(Protocol):
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         """Steps that fit with the keys of their exams, by start."""
+
+
+class Forwards(Protocol):
+    """What is to be passed on, inside the transaction of the message itself."""
+
+    async def keep(self, destination: str, report: Report) -> None: ...
+
+
+class ForwardsBook(Protocol):
+    """The same, for whoever sends it."""
+
+    async def claim(self, destination: str, now: datetime) -> Forward | None:
+        """The next message that is due, for a few minutes; of one performed step always the oldest that waits."""
+
+    async def ended(self, forward: Forward, result: Result, verdict: Verdict) -> None:
+        """Keep how an attempt ended; what an operator stopped meanwhile stays so."""
+
+    async def hold_back(self, destination: str, until: datetime) -> None:
+        """The destination is away: nothing is due there before."""
+
+    async def give_up(self, served: Collection[str], before: datetime) -> None:
+        """Give up what waits for destinations that are not served, since before a time."""
+
+
+class Receivers(Protocol):
+    """The way to the destinations."""
+
+    async def send(self, forward: Forward) -> Result: ...

@@ -32,6 +32,10 @@ class Settings(DoorSettings):
     """Who waits for a slot is given one as soon as it is free; else only by a person."""
     notice_minutes: int = Field(default=120, ge=0)
     """How long before it a patient has to know of an appointment that the waiting list gives them."""
+    forward_days: int = Field(default=7, ge=1)
+    """How long MPPS are tried at another receiver."""
+    forward_retention_days: int = Field(default=30, ge=1)
+    """How long it is kept what was passed on, or given up."""
     catalogue: Path | None = None
     """YAML file of procedures and stations; absent: the one that comes with the service."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")

@@ -18,6 +18,7 @@ from scheduling_service.domain.errors import (
     SchedulingError,
     UnknownInstance,
 )
+from scheduling_service.domain.forward import Operation, Report
 from scheduling_service.entrypoints.performed import Translator
 from scheduling_service.ports import InstanceLists, Schedule
 
@@ -37,11 +38,16 @@ ERROR_IDS: Final[Mapping[type[SchedulingError], ErrorId]] = MappingProxyType(
 )
 
 
+PassOn = Callable[[Request, Report, Tx], Awaitable[None]]
+"""Keeps a message for others, in its own transaction."""
+
+
 def performed_service(
     translator: Translator,
     unit: Callable[[], AbstractAsyncContextManager[Tx]],
     schedule: Callable[[Tx], Schedule],
     lists: InstanceLists,
+    pass_on: PassOn,
 ) -> NormalizedService:
     """N-CREATE and N-SET; success is answered after the commit."""
 
@@ -51,20 +57,29 @@ def performed_service(
 
         async def begin(tx: Tx) -> None:
             await handlers.create_performed(performed, schedule(tx), lists)
+            await pass_on(request, _report(request, Operation.CREATE, uid), tx)
 
         await _commit(unit, begin)
         return Answer(sop_instance_uid=uid)
 
     async def change(request: Request) -> Answer:
         wish = translator.changed(request.caller.site, request.dataset())
+        uid = request.command.sop_instance_uid
 
         async def go_on(tx: Tx) -> None:
-            await handlers.change_performed(request.command.sop_instance_uid, wish, schedule(tx), lists)
+            await handlers.change_performed(uid, wish, schedule(tx), lists)
+            await pass_on(request, _report(request, Operation.SET, uid), tx)
 
         await _commit(unit, go_on)
         return Answer()
 
     return NormalizedService(MPPS, {CommandField.N_CREATE: create, CommandField.N_SET: change})
+
+
+def _report(request: Request, operation: Operation, uid: str) -> Report:
+    return Report(
+        operation=operation, sop_instance_uid=uid, transfer_syntax=request.transfer_syntax, content=request.data
+    )
 
 
 async def _patiently(unit: Callable[[], AbstractAsyncContextManager[Tx]], act: Callable[[Tx], Awaitable[None]]) -> None:
