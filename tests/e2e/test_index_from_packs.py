@@ -17,7 +17,10 @@ from fj_testing import ServiceProcess, Services, Stack, eventually
 from services.ingest.tests.builders import Modality, a_uid, an_instance
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
-BUCKET: Final = "packs-alone"
+BUCKET, FAR = "packs-alone", "far-away"
+TIERS: Final = (
+    f"tiers: [{{name: sr, when: {{modality: SR}}, after: {{days: 0}}, since: receipt, to: {{bucket: {FAR}}}}}]"
+)
 INDEX: Final = {
     "study": "SELECT to_jsonb(s) FROM study s ORDER BY study_instance_uid",
     "series": """SELECT to_jsonb(e) - ARRAY['series_key', 'metadata_key', 'metadata_instances', 'metadata_leased_until']
@@ -58,6 +61,10 @@ class Archive:
     async def holds(self, instances: int) -> bool:
         return len((await self.index())["instance"]) == instances
 
+    async def has_moved(self) -> bool:
+        """Whether both packs of the study with an SR lie in the other tier."""
+        return [bucket for bucket, *_ in (await self.index())["pack"]].count(FAR) == 2
+
     def rebuild(self) -> subprocess.CompletedProcess[str]:
         command = [script("storage"), "rebuild-from-packs"]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=100)
@@ -68,14 +75,19 @@ def archive(
     services: Services, stack: Stack, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
 ) -> Archive:
     stack.s3()  # it runs
-    seaweedfs.create_bucket(stack.servers.ports, BUCKET)
+    for bucket in (BUCKET, FAR):
+        seaweedfs.create_bucket(stack.servers.ports, bucket)
     secret = stack.servers.credentials.s3_admin
     folder = tmp_path_factory.mktemp("archive")
     peers = folder / "peers.yaml"
     peers.write_text(
         yaml.safe_dump({"CT1": {"host": "127.0.0.1", "port": 1, "patient_id_issuer": "WEST", "station_name": "ROOM1"}})
     )
+    tiers = folder / "lifecycle.yaml"
+    tiers.write_text(TIERS)
     settings = {
+        "FJ_LIFECYCLE": str(tiers),
+        "STORAGE_LIFECYCLE_SECONDS": "0.3",
         "FJ_S3_BUCKET": BUCKET,
         "FJ_S3_ACCESS_KEY": seaweedfs.ADMIN_KEY,
         "FJ_S3_SECRET_KEY": secret,
@@ -104,6 +116,7 @@ async def before(archive: Archive) -> Index:
     nobody = an_instance(StudyDate="", AccessionNumber="", PatientID="", PatientName="")
     await archive.modality.store(nobody)
     await eventually(lambda: archive.holds(8))
+    await eventually(archive.has_moved, within=20)
     archive.storage.stop()
     return await archive.index()
 

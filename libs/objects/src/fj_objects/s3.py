@@ -39,10 +39,11 @@ def _named_errors(key: str) -> Iterator[None]:
 
 
 class S3Store:
-    """`ObjectStore` on S3."""
+    """`ObjectStore` on S3. `storage_class`: of objects that are put; None leaves it to the store."""
 
-    def __init__(self, settings: S3Settings) -> None:
+    def __init__(self, settings: S3Settings, storage_class: str | None = None) -> None:
         self._bucket = settings.bucket
+        self._class: dict[str, str] = {"Storage-Class": storage_class} if storage_class else {}
         self._client = Client(
             settings.bucket,
             endpoint=settings.endpoint,
@@ -74,7 +75,7 @@ class S3Store:
                     self._client,
                     key,
                     path,
-                    attributes={DIGEST: digest},
+                    attributes={DIGEST: digest, **self._class},
                     use_multipart=True,
                     chunk_size=PART_SIZE,
                     max_concurrency=PARTS_AT_ONCE,
@@ -87,7 +88,7 @@ class S3Store:
         digest = hashlib.sha256(data).hexdigest()
         # What is there already may be from an earlier call of ours: the comparison tells.
         with _named_errors(key), suppress(AlreadyExistsError):
-            await obstore.put_async(self._client, key, data, attributes={DIGEST: digest}, mode="create")
+            await obstore.put_async(self._client, key, data, attributes={DIGEST: digest, **self._class}, mode="create")
         return _same(await self.head(key), len(data), digest)
 
     async def get(self, key: str) -> bytes:

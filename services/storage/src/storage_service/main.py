@@ -17,6 +17,7 @@ from fj_packs.defaults import defaults_of
 from fj_runtime import Actor, Part, Sites, Subcommand, api, command, database, database_watch, serve
 
 from storage_service.adapters import commitments
+from storage_service.adapters.accesses import Accesses, WatchedIndex
 from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
@@ -33,7 +34,7 @@ from storage_service.adapters.index import PostgresIndex
 from storage_service.adapters.integrity import PostgresArchive, reader
 from storage_service.adapters.keeping_book import PostgresKeepingBook
 from storage_service.adapters.keepings import PostgresKeepings
-from storage_service.adapters.lifecycle import load_lifecycle
+from storage_service.adapters.lifecycle import load_lifecycle, load_tiers
 from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
 from storage_service.adapters.lists import StoredLists
 from storage_service.adapters.metadata import MadeMetadata
@@ -49,9 +50,19 @@ from storage_service.adapters.search import PostgresSearches
 from storage_service.adapters.sends import PostgresSends
 from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
+from storage_service.adapters.tierings import PostgresTierings, copies
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
-from storage_service.entrypoints.clock import describing, fetching, noting, retention, scrub, sweep
+from storage_service.entrypoints.clock import (
+    describing,
+    fetching,
+    noting,
+    noting_access,
+    retention,
+    scrub,
+    sweep,
+    tiering,
+)
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
@@ -68,6 +79,7 @@ from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.expiring import COUNTED, Deleting, Expiring
 from storage_service.handlers import Work
+from storage_service.moving import Moving
 from storage_service.prefetching import Prefetching
 from storage_service.rebuilding import rebuild
 from storage_service.rejecting import Rejecting
@@ -109,7 +121,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "relay": [Relay(consumer.bus)],
         }
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
-        await serve(settings, [database_watch(consumer.bus.pool), *chosen], _app(settings, kept))
+        always = [database_watch(consumer.bus.pool), noting_access(kept.accesses.keep)]
+        await serve(settings, [*always, *chosen], _app(settings, kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,9 @@ class _Kept:
     consumer: Consumer
     peers: Peers
     index: CoercedIndex
+    accesses: Accesses
+    watched: WatchedIndex
+    """The index as the doors see it."""
     searches: PostgresSearches
     book: PostgresStudyBook
     packs: StoredPacks
@@ -137,10 +153,13 @@ class _Kept:
         pool, unit = consumer.bus.pool, consumer.bus.unit
         index, packs = PostgresIndex(pool), StoredPacks(reads_of(settings))
         headers, coerced = Headers(packs), CoercedPacks(packs)
+        shown, accesses = CoercedIndex(index, index, pool), Accesses(pool)
         return cls(
             consumer=consumer,
             peers=Peers.load(settings.peers),
-            index=CoercedIndex(index, index, pool),
+            index=shown,
+            accesses=accesses,
+            watched=WatchedIndex(shown, shown, accesses),
             searches=PostgresSearches(pool),
             book=PostgresStudyBook(pool),
             packs=packs,
@@ -158,7 +177,7 @@ class _Kept:
 
 def _queries(settings: Settings, kept: _Kept) -> list[Service]:
     """C-FIND, C-GET, C-MOVE."""
-    source = Source(kept.index, kept.retrievals.of)
+    source = Source(kept.watched, kept.retrievals.of)
     return [
         *find_services(kept.searches, settings.ae_title, settings.find_limit),
         *retrieve_services(source, kept.peers, RequestorSettings(ae_title=settings.ae_title)),
@@ -185,12 +204,8 @@ def _clock(settings: Settings, kept: _Kept) -> list[Part]:
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),
         *couriers("sending", sending.send_next),
-        *retention(
-            _expiring(settings, kept.consumer),
-            Deleting(PostgresDoomed(bus.pool), delete_from(store)),
-            settings.lifecycle_seconds,
-        ),
         *([fetching(_priors(settings, kept).next)] if settings.cache_folder and settings.priors_hours else ()),
+        *_keeping(settings, kept),
         *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
     ]
 
@@ -201,10 +216,24 @@ def _priors(settings: Settings, kept: _Kept) -> Prefetching:
     return Prefetching(PostgresPriors(kept.consumer.bus.pool), kept.packs, horizon, *limits)
 
 
+def _keeping(settings: Settings, kept: _Kept) -> list[Part]:
+    """What becomes of studies as they grow old."""
+    pool = kept.consumer.bus.pool
+    deleting = Deleting(PostgresDoomed(pool), delete_from(store))
+    delay = timedelta(seconds=settings.deletion_delay)
+    tierings = PostgresTierings(pool, kept.consumer.bus.unit)
+    copy = copies(store, store)
+    moving = Moving(load_tiers(settings.lifecycle), tierings, copy, delay, settings.move_bytes_per_second)
+    return [
+        *retention(_expiring(settings, kept.consumer), deleting, settings.lifecycle_seconds),
+        tiering(moving, settings.lifecycle_seconds),
+    ]
+
+
 def _app(settings: Settings, kept: _Kept) -> FastAPI:
     files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
     keepings = PostgresKeepingBook(kept.consumer.bus.pool)
-    showing = Showing(kept.index, Renderer(kept.headers, kept.pixels))
+    showing = Showing(kept.watched, Renderer(kept.headers, kept.pixels))
     return api(
         SERVICE,
         studies_router(kept.book, kept.requests),
@@ -215,7 +244,7 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
         retention_router(keepings, _expiring(settings, kept.consumer)),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
-        retrieval_router(Retrieval(kept.index, kept.coerced, kept.pixels, files, kept.metadata)),
+        retrieval_router(Retrieval(kept.watched, kept.coerced, kept.pixels, files, kept.metadata)),
         rendered_router(showing),
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),
@@ -260,9 +289,9 @@ def _scp(settings: Settings) -> ScpSettings:
 
 
 @cache
-def store(bucket: str) -> S3Store:
-    """The object store of a bucket (FJ_S3_…)."""
-    return S3Store(S3Settings.model_validate({}).model_copy(update={"bucket": bucket}))
+def store(bucket: str, storage_class: str | None = None) -> S3Store:
+    """The object store of a bucket (FJ_S3_…), and the class that objects get which are put there."""
+    return S3Store(S3Settings.model_validate({}).model_copy(update={"bucket": bucket}), storage_class)
 
 
 def reads_of(settings: Settings) -> Callable[[str], CachedReads]:
@@ -280,7 +309,8 @@ async def rebuild_from_packs(settings: Settings) -> int:
     """Make the index anew; the service's consumers must be stopped."""
     defaults = partial(defaults_of, Sites.load(settings.sites), Peers.load(settings.peers))
     namespace = UUID(settings.patient_namespace.get_secret_value())
-    packs = StoredToldPacks(store(S3Settings.model_validate({}).bucket), defaults, namespace)
+    buckets = dict.fromkeys((S3Settings.model_validate({}).bucket, *load_tiers(settings.lifecycle).buckets))
+    packs = StoredToldPacks([store(bucket) for bucket in buckets], defaults, namespace)
     async with consuming(settings) as consumer, alone(consumer):
         made = await rebuild(PostgresEmptyIndex(consumer.bus.pool, PROJECTIONS), packs)
     for key, reason in made.left_out:

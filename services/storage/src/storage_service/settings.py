@@ -44,6 +44,8 @@ class Settings(ServiceSettings):
     """YAML file of rules: how long studies are kept; without it, for ever."""
     lifecycle_seconds: float = Field(default=3600, gt=0)
     """How often studies are looked for that are due by it."""
+    move_bytes_per_second: int = Field(default=50_000_000, ge=1)
+    """The pace at which packs are moved to another tier, of each process."""
     deletion_delay: float = Field(default=3600, ge=0)
     """Seconds after which objects are deleted that nothing names any more: who reads in them may finish."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")

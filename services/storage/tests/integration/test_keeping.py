@@ -252,6 +252,25 @@ async def test_a_person_retires_and_recalls_and_a_restore_does_not_undo_that(
     assert (await study.types()).count("study.retired.v1") == 1
 
 
+async def test_a_retrieval_is_noted_and_a_search_is_not(
+    room: Callable[[Exam], Room], feed: Feed, packer: Packer
+) -> None:
+    study, searched = room(Exam()), room(Exam())
+    for each in (study, searched):
+        await feed.publish(await packer.ship(each.exam, each.exam.images(1)))
+        await each.available()
+        await each.shows(1)
+    assert (await study.http.get(f"/dicomweb/studies/{study.exam.study_uid}/metadata")).status_code == 200
+
+    async def noted() -> list[str]:
+        rows = await study.database.fetch("SELECT study_instance_uid FROM study_access")
+        return [row["study_instance_uid"] for row in rows]
+
+    await eventually(noted, within=30)
+    assert study.exam.study_uid in await noted()
+    assert searched.exam.study_uid not in await noted()
+
+
 async def test_images_that_come_bring_a_retired_study_back(
     room: Callable[[Exam], Room], feed: Feed, packer: Packer
 ) -> None:

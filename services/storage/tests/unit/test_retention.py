@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from storage_service.adapters.lifecycle import BadLifecycle, load_lifecycle
+from fj_events import ObjectRef
+from storage_service.adapters.lifecycle import BadLifecycle, load_lifecycle, load_tiers
 from storage_service.domain.retention import Lifecycle, Retained, years_after
+from storage_service.domain.tiering import Movable
 
 TODAY = date(2026, 3, 2)
 
@@ -95,6 +97,35 @@ def test_what_was_rejected_goes_where_a_rule_says_so_of_every_code(tmp_path: Pat
     assert rules.expired(a_study(), TODAY) is None
 
 
+TIERS = """
+tiers:
+  - {name: warm, after: {days: 30}, since: access, to: {bucket: warm}}
+  - {name: cold-ct, when: {modality: CT}, after: {years: 1}, to: {bucket: cold, storage_class: GLACIER_IR}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("bucket", "study", "tier"),
+    [
+        ("near", {}, "cold-ct"),
+        ("near", {"modalities": ("MR",)}, "warm"),
+        ("near", {"study_date": TODAY}, "warm"),
+        ("near", {"study_date": TODAY, "accessed_at": datetime(2026, 3, 1, tzinfo=UTC)}, None),
+        ("warm", {}, "cold-ct"),
+        ("cold", {}, None),
+        ("cold", {"study_date": TODAY}, None),
+    ],
+)
+def test_a_pack_is_moved_to_the_farthest_tier_that_takes_it_and_never_back(
+    tmp_path: Path, bucket: str, study: dict[str, Any], tier: str | None
+) -> None:
+    file = tmp_path / "lifecycle.yaml"
+    file.write_text(TIERS)
+    stored = ObjectRef(bucket=bucket, key="packs/1.tar", size=1, sha256="0" * 64)
+    found = load_tiers(file).of(Movable(1, stored, a_study(**study)), TODAY)
+    assert (found.name if found else None) == tier
+
+
 @pytest.mark.parametrize(
     ("day", "years", "expected"),
     [
@@ -132,3 +163,19 @@ def test_years_are_counted_by_the_calendar(day: date, years: int, expected: date
 def test_a_rule_that_does_not_fit_is_named(tmp_path: Path, rules: str, complaint: str) -> None:
     with pytest.raises(BadLifecycle, match=complaint):
         load(tmp_path, rules)
+
+
+@pytest.mark.parametrize(
+    ("tier", "complaint"),
+    [
+        ("{name: t, after: {days: 1}}", "to is missing"),
+        ("{name: t, after: {days: 1}, to: cold}", "bucket, storage_class expected"),
+        ("{name: t, after: {days: 1}, to: {storage_class: COLD}}", "bucket is missing"),
+        ("{name: t, after: {days: 1}, to: {bucket: 7}}", "texts"),
+    ],
+)
+def test_a_tier_that_does_not_fit_is_named(tmp_path: Path, tier: str, complaint: str) -> None:
+    file = tmp_path / "lifecycle.yaml"
+    file.write_text(f"tiers: [{tier}]")
+    with pytest.raises(BadLifecycle, match=complaint):
+        load_tiers(file)

@@ -36,16 +36,20 @@ SELECT i.sop_instance_uid, encode(i.sha256, 'hex') FROM series e JOIN instance i
 class StoredToldPacks:
     """See `storage_service.ports.rebuilding.ToldPacks`. Takes as much temporary disk as the largest pack is long."""
 
-    def __init__(self, store: ObjectStore, defaults: Callable[[Origin], Defaults], namespace: UUID) -> None:
-        self._store = store
+    def __init__(self, stores: Sequence[ObjectStore], defaults: Callable[[Origin], Defaults], namespace: UUID) -> None:
+        """`stores`: of all buckets in which packs may lie, the nearest first."""
+        self._stores = stores
+        self._where: dict[str, ObjectStore] = {}
         self._defaults = defaults
         self._namespace = namespace
 
     async def keys(self) -> list[str]:
         try:
-            return await self._store.keys(FOLDER)  # named by time
+            # A pack that is just being moved is there twice, the same.
+            self._where = {key: store for store in self._stores for key in await store.keys(FOLDER)}
         except StoreUnavailable as error:
             raise Away("the object store does not answer") from error
+        return sorted(self._where)  # named by time
 
     async def facts(self, key: str, known: Known) -> list[InstancesStored]:
         with tempfile.TemporaryFile() as file:
@@ -62,8 +66,9 @@ class StoredToldPacks:
         """Copy the pack; it must be what its writer left the digest of."""
         digest = hashlib.sha256()
         try:
-            info = await self._store.head(key)
-            async for piece in self._store.stream(key):
+            store = self._where[key]
+            info = await store.head(key)
+            async for piece in store.stream(key):
                 await asyncio.to_thread(digest.update, piece)
                 await asyncio.to_thread(file.write, piece)
         except NoSuchObject:

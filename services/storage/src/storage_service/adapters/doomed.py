@@ -16,13 +16,18 @@ ON CONFLICT DO NOTHING
 # Whoever claims it has the time of the lease; if that process dies, another one deletes it then. What the index has is
 # not deleted: it was made anew from the packs, and the pack was still there.
 _CLAIM: Final = """
-UPDATE doomed_object SET due_at = $1 + interval '5 minutes'
+UPDATE doomed_object SET due_at = $1 + interval '5 minutes', deleting = true
  WHERE (bucket, key) IN (
        SELECT bucket, key FROM doomed_object d
         WHERE due_at <= $1 AND NOT EXISTS (SELECT FROM pack p WHERE p.bucket = d.bucket AND p.key = d.key)
         ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING bucket, key
 """
+_RESERVE: Final = """
+INSERT INTO doomed_object (bucket, key, due_at) VALUES ($1, $2, $3)
+ON CONFLICT (bucket, key) DO UPDATE SET due_at = excluded.due_at WHERE NOT doomed_object.deleting
+"""
+_SPARE: Final = "DELETE FROM doomed_object WHERE bucket = $1 AND key = $2"
 
 
 class PostgresDoomed:
@@ -35,7 +40,7 @@ class PostgresDoomed:
         return [(row["bucket"], row["key"]) for row in await self._pool.fetch(_CLAIM, now, most)]
 
     async def deleted(self, bucket: str, key: str) -> None:
-        await self._pool.execute("DELETE FROM doomed_object WHERE bucket = $1 AND key = $2", bucket, key)
+        await self._pool.execute(_SPARE, bucket, key)
 
 
 def delete_from(store: Callable[[str], ObjectStore]) -> Callable[[str, str], Awaitable[None]]:
@@ -53,3 +58,13 @@ def delete_from(store: Callable[[str], ObjectStore]) -> Callable[[str, str], Awa
 async def put(db: Database, objects: Sequence[tuple[str, str]], due_at: datetime) -> None:
     """Have these deleted then, once this is committed."""
     await db.execute(_PUT, *columns(objects, 2), due_at)
+
+
+async def reserve(db: Database, bucket: str, key: str, due_at: datetime) -> bool:
+    """An object is about to be put there, and is deleted then unless it is spared; False while it is being deleted."""
+    return await db.execute(_RESERVE, bucket, key, due_at) == "INSERT 0 1"
+
+
+async def spare(db: Database, bucket: str, key: str) -> None:
+    """It is named now."""
+    await db.execute(_SPARE, bucket, key)

@@ -40,7 +40,7 @@ class PostgresKeepingBook:
         day, uid = date.min, ""
         while rows := await self._pool.fetch(_PAGE, before, day, uid):
             for row in rows:
-                yield retained(row)
+                yield retained(dict(row))
             day, uid = rows[-1]["study_date"], rows[-1]["study_instance_uid"]
 
     async def rejected(self) -> AsyncIterator[str]:

@@ -1,8 +1,8 @@
 """Holds, retirements and removals in PostgreSQL, inside a transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from fj_events import Fact, RecallCause
@@ -10,7 +10,7 @@ from fj_events import Fact, RecallCause
 from storage_service.adapters import doomed, erasing, hiding
 from storage_service.adapters.moves import put_removed
 from storage_service.adapters.rejections import hide, show
-from storage_service.adapters.sql import UNDATED, Database, Row, lock_studies
+from storage_service.adapters.sql import UNDATED, Database, lock_studies
 from storage_service.domain.rejection import Code, Named, Rejection, Shown
 from storage_service.domain.retention import Retained
 from storage_service.domain.retirement import Hold, Packed, Retirement, Tombstone
@@ -24,7 +24,6 @@ SELECT r.study_instance_uid, r.site, coalesce(s.study_description, '') AS descri
   LEFT JOIN study_access a USING (study_instance_uid)
  WHERE r.available_at IS NOT NULL
 """
-# Unlike `lock_studies`: of a study that was removed meanwhile nothing is left behind.
 _LOCK: Final = (
     "SELECT FROM study_route WHERE study_instance_uid = ANY($1::text[]) ORDER BY study_instance_uid FOR UPDATE"
 )
@@ -84,11 +83,11 @@ class PostgresKeepings:
         self._bucket = bucket
 
     async def lock(self, study_instance_uids: Iterable[str]) -> None:
-        await self._db.execute(_LOCK, sorted(set(study_instance_uids)))
+        await lock_known(self._db, study_instance_uids)
 
     async def retained(self, study_instance_uid: str) -> Retained | None:
         row = await self._db.fetchrow(f"{RETAINED} AND r.study_instance_uid = $1", study_instance_uid)
-        return retained(row) if row else None
+        return retained(dict(row)) if row else None
 
     async def rejected(self, study_instance_uid: str) -> tuple[frozenset[str], datetime] | None:
         row = await self._db.fetchrow(_REJECTED, study_instance_uid)
@@ -159,6 +158,11 @@ class PostgresKeepings:
         return count > 0
 
 
+async def lock_known(db: Database, study_instance_uids: Iterable[str]) -> None:
+    """Lock these studies until the end. Unlike `lock_studies`: of one that has gone nothing is left behind."""
+    await db.execute(_LOCK, sorted(set(study_instance_uids)))
+
+
 async def recall_returned(db: Database, study_instance_uid: str, now: datetime) -> tuple[Retirement, Shown] | None:
     """Recall a study of which images came; None where it is not retired."""
     retirement = await _retirement(db, study_instance_uid)
@@ -189,7 +193,7 @@ def _hiding(retirement: Retirement) -> Rejection:
     )
 
 
-def retained(row: Row) -> Retained:
+def retained(row: Mapping[str, Any]) -> Retained:
     """A row of `RETAINED`."""
     undated = row["study_date"] == UNDATED
     return Retained(

@@ -9,6 +9,7 @@ import yaml
 
 from storage_service.domain.rejection import Code
 from storage_service.domain.retention import Lifecycle, Minors, RejectedRule, RetentionRule, Since, Span, When
+from storage_service.domain.tiering import Tier, Tiers
 
 _CONDITIONS: Final = ("site", "modality", "description")
 _FOR_EVER: Final = "forever"
@@ -24,18 +25,27 @@ class BadLifecycle(ValueError):
 
 
 def load_lifecycle(path: Path | None) -> Lifecycle:
-    """Read the YAML file; no path, no rules. Raises BadLifecycle."""
-    if path is None:
-        return Lifecycle()
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as reason:
-        raise BadLifecycle(f"FJ_LIFECYCLE {path}: {reason}") from None
-    sections = _fields(content, f"FJ_LIFECYCLE {path}", optional=("retention", "rejected"))
+    """How long studies are kept; no path, no rules. Raises BadLifecycle."""
+    sections = _sections(path)
     return Lifecycle(
         retention=tuple(_retention(*entry) for entry in _rules(sections, "retention")),
         rejected=tuple(_rejected(*entry) for entry in _rules(sections, "rejected")),
     )
+
+
+def load_tiers(path: Path | None) -> Tiers:
+    """Where packs lie; no path, no tiers. Raises BadLifecycle."""
+    return Tiers(tuple(_tier(*entry) for entry in _rules(_sections(path), "tiers")))
+
+
+def _sections(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as reason:
+        raise BadLifecycle(f"FJ_LIFECYCLE {path}: {reason}") from None
+    return _fields(content, f"FJ_LIFECYCLE {path}", optional=("retention", "rejected", "tiers"))
 
 
 def _rules(sections: Mapping[str, Any], section: str) -> list[tuple[object, str]]:
@@ -57,12 +67,9 @@ def _name(entry: object, section: str) -> str:
 
 def _retention(entry: object, where: str) -> RetentionRule:
     rule = _fields(entry, where, ("name", "keep"), ("when", "since", "minors", "grace"))
-    since = rule.get("since", Since.STUDY.value)
-    if since not in set(Since):
-        raise BadLifecycle(f"{where}: since is one of {', '.join(Since)}")
     keep = None if rule["keep"] == _FOR_EVER else _span(rule["keep"], f"{where}: keep")
     return RetentionRule(
-        rule["name"], _when(rule, where), keep, Since(since), _grace(rule, where), _minors(rule, where)
+        rule["name"], _when(rule, where), keep, _since(rule, where), _grace(rule, where), _minors(rule, where)
     )
 
 
@@ -73,6 +80,23 @@ def _rejected(entry: object, where: str) -> RejectedRule:
         raise BadLifecycle(f"{where}: codes may have {', '.join(sorted(Code))}, not {min(unknown)}")
     after = _span(rule["after"], f"{where}: after")
     return RejectedRule(rule["name"], frozenset(codes), after, _grace(rule, where), _when(rule, where))
+
+
+def _tier(entry: object, where: str) -> Tier:
+    rule = _fields(entry, where, ("name", "after", "to"), ("when", "since"))
+    to = _fields(rule["to"], f"{where}: to", ("bucket",), ("storage_class",))
+    bucket, storage_class = to["bucket"], to.get("storage_class")
+    if not isinstance(bucket, str) or not isinstance(storage_class, str | None):
+        raise BadLifecycle(f"{where}: to: bucket and storage_class are texts")
+    span = _span(rule["after"], f"{where}: after")
+    return Tier(rule["name"], bucket, _when(rule, where), span, _since(rule, where), storage_class)
+
+
+def _since(rule: Mapping[str, Any], where: str) -> Since:
+    since = rule.get("since", Since.STUDY.value)
+    if since not in set(Since):
+        raise BadLifecycle(f"{where}: since is one of {', '.join(Since)}")
+    return Since(since)
 
 
 def _minors(rule: Mapping[str, Any], where: str) -> Minors | None:

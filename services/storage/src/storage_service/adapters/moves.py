@@ -3,25 +3,58 @@
 from collections.abc import Sequence
 from typing import Final
 
-from fj_events import InstancesStored
+from fj_events import InstancesStored, ObjectRef
 
-from storage_service.adapters.sql import Database, columns
+from storage_service.adapters.sql import Database, Row, columns
 
-_REMOVED: Final = (
-    "INSERT INTO moved_pack (bucket, key) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"
-)
+_PUT: Final = """
+INSERT INTO moved_pack (bucket, key, to_bucket, to_key, to_size, to_sha256)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+ON CONFLICT (bucket, key) DO UPDATE
+   SET to_bucket = excluded.to_bucket, to_key = excluded.to_key, to_size = excluded.to_size,
+       to_sha256 = excluded.to_sha256
+"""
+_FORGET: Final = "DELETE FROM moved_pack WHERE bucket = $1 AND key = $2"
 _KNOWN: Final = """
-SELECT bucket, key FROM moved_pack JOIN unnest($1::text[], $2::text[]) AS asked (bucket, key) USING (bucket, key)
+SELECT * FROM moved_pack JOIN unnest($1::text[], $2::text[]) AS asked (bucket, key) USING (bucket, key)
 """
 
 
 async def put_removed(db: Database, packs: Sequence[tuple[str, str]]) -> None:
     """These packs were removed."""
-    await db.execute(_REMOVED, *columns(packs, 2))
+    await db.execute(_PUT, *columns([(*pack, None, None, None, None) for pack in packs], 6))
+
+
+async def put_moved(db: Database, before: ObjectRef, to: ObjectRef) -> None:
+    """A pack lies elsewhere now."""
+    await db.execute(_FORGET, to.bucket, to.key)  # where it lies nothing has moved from, so that no chain is a ring
+    await db.execute(_PUT, *columns([(before.bucket, before.key, to.bucket, to.key, to.size, to.sha256)], 6))
 
 
 async def still_kept(db: Database, facts: Sequence[InstancesStored]) -> list[InstancesStored]:
-    """The facts without those whose instances were removed since: whoever makes the index anew reads these again."""
-    packs = sorted({(fact.pack.bucket, fact.pack.key) for fact in facts})
-    removed = {(row["bucket"], row["key"]) for row in await db.fetch(_KNOWN, *columns(packs, 2))}
-    return [fact for fact in facts if (fact.pack.bucket, fact.pack.key) not in removed]
+    """The facts with the places where their packs lie now, without those of packs that were removed.
+
+    Whoever makes the index anew reads what was told when the packs came.
+    """
+    kept = list(facts)
+    while moved := await _moved(db, kept):
+        kept = [placed for fact in kept if (placed := _placed(fact, moved.get(_place(fact)))) is not None]
+    return kept
+
+
+async def _moved(db: Database, facts: Sequence[InstancesStored]) -> dict[tuple[str, str], Row]:
+    rows = await db.fetch(_KNOWN, *columns(sorted({_place(fact) for fact in facts}), 2)) if facts else []
+    return {(row["bucket"], row["key"]): row for row in rows}
+
+
+def _place(fact: InstancesStored) -> tuple[str, str]:
+    return fact.pack.bucket, fact.pack.key
+
+
+def _placed(fact: InstancesStored, row: "Row | None") -> InstancesStored | None:
+    if row is None:
+        return fact
+    if row["to_key"] is None:
+        return None
+    pack = ObjectRef(bucket=row["to_bucket"], key=row["to_key"], size=row["to_size"], sha256=row["to_sha256"])
+    return fact.model_copy(update={"pack": pack})

@@ -11,6 +11,7 @@ from fj_runtime import Periodic
 from storage_service import handlers
 from storage_service.expiring import Deleting, Expiring
 from storage_service.handlers import Work
+from storage_service.moving import Moving
 from storage_service.ports.studies import Hearing, StudyBook
 
 AT_ONCE: Final = 50
@@ -21,6 +22,7 @@ DESCRIBE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 0.5
 PRIORS_SECONDS: Final = 5.0
 SCRUB_SECONDS: Final = 5.0
+ACCESS_SECONDS: Final = 10.0
 REMOVAL_SECONDS: Final = 2.0
 DAY_SECONDS: Final = 86_400.0
 """A pack is read at a set pace: a large one takes its time. So does a look at all studies."""
@@ -79,6 +81,11 @@ def fetching(fetch_next: Callable[[], Awaitable[bool]]) -> Periodic:
     return Periodic("priors", PRIORS_SECONDS, act, seconds_max=DAY_SECONDS)
 
 
+def noting_access(keep: Callable[[], Awaitable[None]]) -> Periodic:
+    """A part that writes down of which studies somebody retrieved."""
+    return Periodic("accesses", ACCESS_SECONDS, keep)
+
+
 def scrub(verify_next: Callable[[], Awaitable[bool]]) -> Periodic:
     """A part that compares packs with what was stored, those first that were not looked at for longest."""
 
@@ -87,6 +94,11 @@ def scrub(verify_next: Callable[[], Awaitable[bool]]) -> Periodic:
             pass
 
     return Periodic("integrity", SCRUB_SECONDS, act, seconds_max=DAY_SECONDS)
+
+
+def tiering(moving: Moving, seconds: float) -> Periodic:
+    """A part that moves packs to the tiers in which they belong."""
+    return Periodic("tiering", seconds, moving.look, seconds_max=DAY_SECONDS)
 
 
 def retention(expiring: Expiring, deleting: Deleting, seconds: float) -> list[Periodic]:

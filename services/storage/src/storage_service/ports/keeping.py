@@ -88,10 +88,3 @@ class Doomed(Protocol):
 
     async def deleted(self, bucket: str, key: str) -> None:
         """It is gone."""
-
-
-class Accesses(Protocol):
-    """When studies were used."""
-
-    async def put(self, study_instance_uids: Iterable[str], now: datetime) -> None:
-        """Something of them was retrieved."""
