@@ -113,6 +113,22 @@ async def images_before_their_order(play: Play) -> None:
     await play.tells(exam, order_placed=1, study_matched=1)
 
 
+async def images_that_fit_no_order_are_linked_by_a_person(play: Play) -> None:
+    exam = an_exam()
+    play.has(exam)
+    await play.orders(exam)
+    await play.on_worklist(exam)
+    stranger = an_exam()
+    made = play.clinic.modality.acquires_unscheduled(stranger)
+    await play.starts(made)
+    await play.sends(made)
+    await play.completes(made)
+    await play.middle()
+    await _links(play, made, exam)
+    await play.until(exam, "available")
+    await play.has_images(exam, len(made.images))
+
+
 async def a_link_was_a_mistake_and_is_undone(play: Play) -> None:
     wrong = an_exam()
     right = an_exam(patient=wrong.patient)
@@ -186,6 +202,7 @@ SCENARIOS = (
     more_is_made_for_what_was_completed,
     a_modality_without_mpps,
     images_before_their_order,
+    images_that_fit_no_order_are_linked_by_a_person,
     a_link_was_a_mistake_and_is_undone,
     a_report_before_its_order,
     a_report_is_corrected,
