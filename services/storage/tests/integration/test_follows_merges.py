@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fj_events import PatientPhi
+from fj_events import Identifier, PatientPhi
 from fj_testing import Feed, Log, eventually, has_followed, merged, unmerged
 
 from services.storage.tests.builders import Exam, Packer
@@ -19,9 +19,10 @@ def whose(exam: Exam) -> tuple[UUID, PatientPhi]:
     return exam.patient_id, exam.patient
 
 
-async def under(http: httpx.AsyncClient, number: str | None) -> dict[str, str]:
+async def under(http: httpx.AsyncClient, number: str | None, issuer: str | None = None) -> dict[str, str]:
     """The studies that QIDO-RS finds under a number, each with the number and name that it answers."""
-    answer = await http.get("/dicomweb/studies", params={"PatientID": number or ""})
+    query = {"PatientID": number or "", **({"IssuerOfPatientID": issuer} if issuer else {})}
+    answer = await http.get("/dicomweb/studies", params=query)
     found: list[dict[str, Any]] = answer.json() if answer.status_code == httpx.codes.OK else []
 
     def who(study: dict[str, Any]) -> str:
@@ -30,9 +31,9 @@ async def under(http: httpx.AsyncClient, number: str | None) -> dict[str, str]:
     return {study["0020000D"]["Value"][0]: who(study) for study in found}
 
 
-async def shows(http: httpx.AsyncClient, number: str | None, wanted: dict[str, str]) -> None:
+async def shows(http: httpx.AsyncClient, number: str | None, wanted: dict[str, str], issuer: str | None = None) -> None:
     async def as_wanted() -> bool:
-        return await under(http, number) == wanted
+        return await under(http, number, issuer) == wanted
 
     await eventually(as_wanted, within=20, what=f"{wanted} under {number}")
 
@@ -59,6 +60,27 @@ async def test_studies_of_a_merged_number_are_the_survivors(
     await shows(http, old.patient_number, {old.study_uid: f"{old.patient_number} Unknown"})
     await shows(http, survivor.patient_number, {survivor.study_uid: name})
     assert await has_followed(log, "storage", undone.id) == [str(old.patient_id)]
+
+
+async def test_the_old_number_with_its_issuer_leads_to_a_survivor_of_another_issuer(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    old = Exam(family_name="Unknown")
+    number = f"S{old.patient_number}"
+    survivor = PatientPhi(id=Identifier(value=number, issuer="SOUTH"), family_name="Example")
+    await feed.publish(await packer.ship(old, old.images(1)))
+    assert old.patient.id
+    issuer = old.patient.id.issuer
+    await shows(http, old.patient_number, {old.study_uid: f"{old.patient_number} Unknown"}, issuer)
+    merge = merged(whose(old), (uuid4(), survivor))
+    await feed.publish(merge)
+    found = {old.study_uid: f"{number} Example"}
+    await shows(http, old.patient_number, found, issuer)
+    await shows(http, number, found, "SOUTH")
+    assert await under(http, old.patient_number, "SOUTH") == {}
+    assert await under(http, number, issuer) == {}
+    await feed.publish(unmerged(merge))
+    await shows(http, old.patient_number, {old.study_uid: f"{old.patient_number} Unknown"}, issuer)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)], ids=str)

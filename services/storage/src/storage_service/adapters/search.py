@@ -140,8 +140,11 @@ def statement(search: Search) -> tuple[str, list[object]]:
         return f"${len(values)}"
 
     coded = [one for one in search.conditions if isinstance(one, AnyOf) and one.attribute.by is By.CODE]
-    wheres = [_where(condition, search.level, parameter) for condition in search.conditions if condition not in coded]
+    whose = _identifier(search.conditions)
+    alone = (condition for condition in search.conditions if condition not in (*coded, *whose))
+    wheres = [_where(condition, search.level, parameter) for condition in alone]
     wheres += [_with_code(coded, parameter)] if coded else []
+    wheres += [_with_identifier(*whose, parameter)] if whose else []
     wheres.append(_SHOWN[search.level])
     columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
     for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
@@ -225,6 +228,21 @@ def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -
     if len(values) == 1:
         return f"{column} = {parameter(values[0])}"
     return f"{column} = ANY({parameter(values)}::text[])"
+
+
+def _identifier(conditions: Sequence[Condition]) -> tuple[AnyOf, AnyOf] | tuple[()]:
+    """Number and issuer of the patient, where both are asked for: they belong together."""
+    asked = {one.attribute.keyword: one for one in conditions if isinstance(one, AnyOf)}
+    number, issuer = asked.get("PatientID"), asked.get("IssuerOfPatientID")
+    return (number, issuer) if number and issuer else ()
+
+
+def _with_identifier(number: AnyOf, issuer: AnyOf, parameter: Callable[[object], str]) -> str:
+    """Under a number that was merged away is found what is the survivor's, whoever issued that one's number."""
+    numbers, issuers = parameter(list(number.values)), parameter(list(issuer.values))
+    whose = f"SELECT number, issuer FROM current_identifiers({numbers}::text[], {issuers}::text[])"
+    indexed = f"s.patient_number = ANY(current_numbers({numbers}::text[]))"
+    return f"{indexed} AND (s.patient_number, s.patient_issuer) IN ({whose})"
 
 
 def _with_code(conditions: Sequence[AnyOf], parameter: Callable[[object], str]) -> str:
