@@ -3,10 +3,11 @@
 Protocol only: no workflow and no other library of the project. Built on the R4B classes of `fhir.resources`.
 """
 
+from fj_fhir.appointments import APPOINTMENT, SCHEDULE, SLOT, Appointment, Participant, Schedule, Slot
 from fj_fhir.bundle import Page, searchset
 from fj_fhir.capability import Capability, capability_statement
 from fj_fhir.checking import check, read_json
-from fj_fhir.dates import Interval, date_or_time, interval
+from fj_fhir.dates import Dated, Interval, Prefix, date_or_time, interval
 from fj_fhir.domains import of_domains, wanted_domains
 from fj_fhir.http import (
     MEDIA_TYPE,
@@ -14,6 +15,7 @@ from fj_fhir.http import (
     created_response,
     fhir_router,
     negotiate,
+    origin,
     outcome_response,
     read_body,
     read_form,
@@ -35,12 +37,10 @@ from fj_fhir.parameters import parameters, read_parameters, values_of
 from fj_fhir.resources import DiagnosticReport, ImagingStudy, Patient, Series, ServiceRequest
 from fj_fhir.search import (
     Criterion,
-    Dated,
     Kind,
     Match,
     Parameter,
     Pointer,
-    Prefix,
     Search,
     SearchSpec,
     Sort,
@@ -70,10 +70,14 @@ from fj_fhir.terms import (
 )
 
 __all__ = [
+    "APPOINTMENT",
     "DICOM_UID",
     "FHIR_VERSION",
     "MEDIA_TYPE",
+    "SCHEDULE",
+    "SLOT",
     "Address",
+    "Appointment",
     "BadSearch",
     "Capability",
     "Coding",
@@ -97,17 +101,20 @@ __all__ = [
     "NotProcessable",
     "Page",
     "Parameter",
+    "Participant",
     "Patient",
     "Person",
     "Pointer",
     "Prefix",
     "Reference",
+    "Schedule",
     "Search",
     "SearchSpec",
     "Series",
     "ServiceRequest",
     "ServiceRequestInput",
     "Severity",
+    "Slot",
     "Sort",
     "Subject",
     "Text",
@@ -125,6 +132,7 @@ __all__ = [
     "negotiate",
     "of_domains",
     "operation_outcome",
+    "origin",
     "outcome_response",
     "parameters",
     "parse_search",

@@ -36,6 +36,20 @@ _REPORT_STATUS: Final = frozenset(
     }
 )
 _STUDY_STATUS: Final = frozenset({"registered", "available", "cancelled", "entered-in-error", "unknown"})
+_APPOINTMENT_STATUS: Final = frozenset(
+    {
+        "proposed",
+        "pending",
+        "booked",
+        "arrived",
+        "fulfilled",
+        "cancelled",
+        "noshow",
+        "entered-in-error",
+        "checked-in",
+        "waitlist",
+    }
+)
 _ISSUE_CODES: Final = frozenset(
     {
         "invalid",
@@ -95,6 +109,12 @@ BINDINGS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     "DiagnosticReport": {"status": _REPORT_STATUS, "identifier.use": _IDENTIFIER_USE},
     "ImagingStudy": {"status": _STUDY_STATUS, "identifier.use": _IDENTIFIER_USE},
     "Endpoint": {"status": frozenset({"active", "suspended", "error", "off", "entered-in-error", "test"})},
+    "Slot": {"status": frozenset({"busy", "free", "busy-unavailable", "busy-tentative", "entered-in-error"})},
+    "Appointment": {
+        "status": _APPOINTMENT_STATUS,
+        "participant.required": frozenset({"required", "optional", "information-only"}),
+        "participant.status": frozenset({"accepted", "declined", "tentative", "needs-action"}),
+    },
     "Bundle": {
         "type": frozenset(
             {

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 _FORM: Final = re.compile(
@@ -17,6 +18,48 @@ class Interval:
 
     low: datetime
     high: datetime
+
+
+class Prefix(StrEnum):
+    """How a date of a resource compares to the given one (R4 section 3.1.1.4.6)."""
+
+    EQ = "eq"
+    NE = "ne"
+    GT = "gt"
+    LT = "lt"
+    GE = "ge"
+    LE = "le"
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A comparison with a span of time."""
+
+    prefix: Prefix
+    span: Interval
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether a moment compares so."""
+        before, after = moment < self.span.low, moment >= self.span.high
+        within = not before and not after
+        return {
+            Prefix.EQ: within,
+            Prefix.NE: not within,
+            Prefix.GT: after,
+            Prefix.LT: before,
+            Prefix.GE: not before,
+            Prefix.LE: not after,
+        }[self.prefix]
+
+    @property
+    def earliest(self) -> datetime | None:
+        """Before which nothing holds."""
+        return {Prefix.EQ: self.span.low, Prefix.GE: self.span.low, Prefix.GT: self.span.high}.get(self.prefix)
+
+    @property
+    def latest(self) -> datetime | None:
+        """From which on nothing holds."""
+        return {Prefix.EQ: self.span.high, Prefix.LE: self.span.high, Prefix.LT: self.span.low}.get(self.prefix)
 
 
 def interval(text: str) -> Interval:

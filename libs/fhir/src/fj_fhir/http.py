@@ -138,6 +138,14 @@ async def _read(request: Request, types: Collection[str], wanted: str, limit: in
     return bytes(raw)
 
 
+def origin(request: Request, public_url: str | None) -> str:
+    """How the client reaches us: as it is set, else as the gateway passed the request on."""
+    if public_url is not None:
+        return public_url.rstrip("/")
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
+    return f"{scheme}://{request.headers.get('host', request.url.netloc)}"
+
+
 def negotiate(request: Request) -> None:
     """A dependency of every route: JSON is what is spoken here. Raises FhirError 406.
 

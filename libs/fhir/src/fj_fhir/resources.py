@@ -31,7 +31,7 @@ _DICOMWEB: Final = "dicomweb"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Resource(ABC):
+class Resource(ABC):
     """What every resource has besides its own content."""
 
     resource_type: ClassVar[str]
@@ -56,7 +56,7 @@ class _Resource(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patient(_Resource):
+class Patient(Resource):
     """A Patient. `gender` is male, female, other or unknown."""
 
     resource_type = "Patient"
@@ -82,7 +82,7 @@ class Patient(_Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceRequest(_Resource):
+class ServiceRequest(Resource):
     """A ServiceRequest for imaging: status and priority in the codes of FHIR."""
 
     resource_type = "ServiceRequest"
@@ -141,7 +141,7 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagingStudy(_Resource):
+class ImagingStudy(Resource):
     """An ImagingStudy; `dicomweb` is the address of the WADO-RS root that serves it."""
 
     resource_type = "ImagingStudy"
@@ -191,7 +191,7 @@ def _endpoint(address: str) -> Json:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiagnosticReport(_Resource):
+class DiagnosticReport(Resource):
     """A DiagnosticReport of radiology; `text` is the whole report, given as presentedForm in plain UTF-8."""
 
     resource_type = "DiagnosticReport"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from fj_fhir.dates import Interval, interval
+from fj_fhir.dates import Dated, Prefix, interval
 from fj_fhir.outcome import BadSearch, IssueCode
 from fj_fhir.terms import DICOM_UID, issuer_of
 
@@ -27,17 +27,6 @@ class Kind(StrEnum):
     TOKEN = "token"  # noqa: S105 - a search parameter type of FHIR, not a secret
     DATE = "date"
     REFERENCE = "reference"
-
-
-class Prefix(StrEnum):
-    """How a date of a resource compares to the given one (R4 section 3.1.1.4.6)."""
-
-    EQ = "eq"
-    NE = "ne"
-    GT = "gt"
-    LT = "lt"
-    GE = "ge"
-    LE = "le"
 
 
 class Match(StrEnum):
@@ -84,14 +73,6 @@ class Token:
         if self.code is None or self.system not in (None, DICOM_UID):
             return None
         return self.code.removeprefix("urn:oid:")
-
-
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """A comparison with a span of time."""
-
-    prefix: Prefix
-    span: Interval
 
 
 @dataclass(frozen=True, slots=True)

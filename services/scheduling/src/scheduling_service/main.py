@@ -17,6 +17,7 @@ from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from scheduling_service import forwarding
+from scheduling_service.adapters.appointed import PostgresAppointments
 from scheduling_service.adapters.awaited import forget
 from scheduling_service.adapters.book import PostgresExamBook
 from scheduling_service.adapters.catalogue import load_catalogue
@@ -29,12 +30,14 @@ from scheduling_service.adapters.receivers import DicomReceivers
 from scheduling_service.adapters.waiting import PostgresWaitingList
 from scheduling_service.adapters.worklist import PostgresWorklist
 from scheduling_service.appointments import Desk
+from scheduling_service.diaries import Diaries
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.forward import Report
 from scheduling_service.entrypoints.agenda import agenda_router
 from scheduling_service.entrypoints.appointments import appointments_router
 from scheduling_service.entrypoints.by_hand import by_hand_router
 from scheduling_service.entrypoints.explain import understood
+from scheduling_service.entrypoints.fhir import FhirOffice, fhir
 from scheduling_service.entrypoints.forwards import forwards_router
 from scheduling_service.entrypoints.free_slots import free_slots_router
 from scheduling_service.entrypoints.http import scheduling_router
@@ -133,6 +136,13 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             free_slots_router(office),
             agenda_router(office),
             by_hand_router(office, with_.lists),
+            fhir(
+                FhirOffice(
+                    Diaries([site.name for site in with_.sites], office.rooms, office.desk),
+                    PostgresAppointments(bus.pool),
+                    settings.public_url,
+                )
+            ),
             waiting_router(office, PostgresWaitingList(bus.pool)),
             messages_router(keeper, door),
             forwards_router(PostgresForwardsBook(bus.pool)),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fj_events import Fact, ObjectRef, PatientPhi, Uid
 
+from scheduling_service.domain.appointed import Appointed, WantedAppointments
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
 from scheduling_service.domain.forward import Forward, Report, Result, Verdict
 from scheduling_service.domain.news import News
@@ -129,6 +130,19 @@ class WaitingList(Protocol):
 
     async def looked_at(self, freed: Sequence[Freed]) -> None:
         """Forget these."""
+
+
+class Appointments(Protocol):
+    """Exams as appointments, read outside of any transaction."""
+
+    async def read(self, order_id: UUID) -> Appointed | None:
+        """The appointment of an order's exam."""
+
+    async def find(self, wanted: WantedAppointments) -> list[Appointed]:
+        """Those that fit, by start or by change."""
+
+    async def count(self, wanted: WantedAppointments) -> int:
+        """How many fit."""
 
 
 class InstanceLists(Protocol):

@@ -36,6 +36,8 @@ class Settings(DoorSettings):
     """How long MPPS are tried at another receiver."""
     forward_retention_days: int = Field(default=30, ge=1)
     """How long it is kept what was passed on, or given up."""
+    public_url: str | None = None
+    """How clients reach the gateway; absent: as a request names it."""
     catalogue: Path | None = None
     """YAML file of procedures and stations; absent: the one that comes with the service."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")

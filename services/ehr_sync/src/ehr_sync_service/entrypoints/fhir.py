@@ -86,6 +86,8 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
         ),
     )
 }
+_OF_SCHEDULING: Final = (fj_fhir.SCHEDULE, fj_fhir.SLOT, fj_fhir.APPOINTMENT)
+"""The gateway routes these to `scheduling`."""
 _WRITES: Final = {"ServiceRequest": ("create", "update")}
 _LOOK_SECONDS: Final = 0.1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
@@ -115,12 +117,13 @@ def fhir(records: Records, *, public_url: str | None, patience_seconds: float, s
     @router.get("/metadata")
     async def metadata(request: Request) -> Response:
         statement = fj_fhir.capability_statement(
-            base=f"{_origin(request, public_url)}/fhir",
+            base=f"{fj_fhir.origin(request, public_url)}/fhir",
             software="Filmjacket",
             version="1",
             since=started,
             capabilities=[
-                Capability(spec, ("read", "search-type", *_WRITES.get(name, ()))) for name, spec in SPECS.items()
+                *(Capability(spec, ("read", "search-type", *_WRITES.get(name, ()))) for name, spec in SPECS.items()),
+                *map(Capability, _OF_SCHEDULING),
             ],
         )
         return FhirResponse(statement)
@@ -129,16 +132,16 @@ def fhir(records: Records, *, public_url: str | None, patience_seconds: float, s
     async def read(resource_type: str, resource_id: str, request: Request) -> Response:
         spec = _spec(resource_type)
         found = await _patiently(records, spec, resource_id, patience_seconds)
-        dicomweb = f"{_origin(request, public_url)}/dicomweb"
+        dicomweb = f"{fj_fhir.origin(request, public_url)}/dicomweb"
         return fj_fhir.resource_response(request, resource_of(found, dicomweb))
 
     @router.get("/{resource_type}")
     async def search(resource_type: str, request: Request) -> Response:
-        return await _search(records, _spec(resource_type), request, _origin(request, public_url))
+        return await _search(records, _spec(resource_type), request, fj_fhir.origin(request, public_url))
 
     @router.post("/{resource_type}/_search")
     async def search_by_form(resource_type: str, request: Request) -> Response:
-        return await _search(records, _spec(resource_type), request, _origin(request, public_url))
+        return await _search(records, _spec(resource_type), request, fj_fhir.origin(request, public_url))
 
     fj_fhir.refuse_the_rest(router, SPECS)
     return router
@@ -189,11 +192,3 @@ async def _search(records: Records, spec: SearchSpec, request: Request, origin: 
         more=len(found) > search.count,
     )
     return FhirResponse(fj_fhir.searchset(f"{origin}/fhir/{spec.resource_type}", search, page))
-
-
-def _origin(request: Request, public_url: str | None) -> str:
-    """How the client reaches us: as it is set, else as the gateway passed the request on."""
-    if public_url is not None:
-        return public_url.rstrip("/")
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
-    return f"{scheme}://{request.headers.get('host', request.url.netloc)}"
