@@ -219,7 +219,7 @@ def _priors(settings: Settings, kept: _Kept) -> Prefetching:
 def _keeping(settings: Settings, kept: _Kept) -> list[Part]:
     """What becomes of studies as they grow old."""
     pool = kept.consumer.bus.pool
-    deleting = Deleting(PostgresDoomed(pool), delete_from(store))
+    deleting = Deleting(PostgresDoomed(pool), delete_from(store, cache_of(settings)))
     delay = timedelta(seconds=settings.deletion_delay)
     tierings = PostgresTierings(pool, kept.consumer.bus.unit)
     copy = copies(store, store)
@@ -294,9 +294,14 @@ def store(bucket: str, storage_class: str | None = None) -> S3Store:
     return S3Store(S3Settings.model_validate({}).model_copy(update={"bucket": bucket}), storage_class)
 
 
+def cache_of(settings: Settings) -> CacheFolder | None:
+    """The read cache, where there is one."""
+    return CacheFolder(settings.cache_folder, settings.cache_bytes) if settings.cache_folder else None
+
+
 def reads_of(settings: Settings) -> Callable[[str], CachedReads]:
     """Gives the packs of a bucket, read through the cache where there is one."""
-    folder = CacheFolder(settings.cache_folder, settings.cache_bytes) if settings.cache_folder else None
+    folder = cache_of(settings)
 
     @cache
     def reads(bucket: str) -> CachedReads:

@@ -164,3 +164,12 @@ def test_what_is_fetched_ahead_takes_no_place_that_was_used_lately_and_is_the_fi
     for file in files(tmp_path):
         os.utime(file, (file.stat().st_mtime - 2 * day,) * 2)
     assert ahead("another prior")
+
+
+def test_a_pack_that_is_forgotten_is_not_here_any_more(tmp_path: Path) -> None:
+    folder = CacheFolder(tmp_path / "cache", 2**30)
+    folder.forget("b", "p")
+    assert keep(folder, "p")
+    folder.forget("b", "p")
+    assert read(folder, "p") is None
+    assert not files(tmp_path / "cache")

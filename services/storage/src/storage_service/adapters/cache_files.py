@@ -57,6 +57,10 @@ class CacheFolder:
         """Whether the pack is here."""
         return (self._path / _name(bucket, key).hex()).exists()
 
+    def forget(self, bucket: str, key: str) -> None:
+        """The pack is not here any more; who reads in it may finish."""
+        (self._path / _name(bucket, key).hex()).unlink(missing_ok=True)
+
     def read(self, bucket: str, key: str, cut: ByteRange, *, wait: bool) -> memoryview | None:
         """A cut of a pack; None where it is not here. Without `wait` raises NotInMemory rather than ask the disk."""
         name = _name(bucket, key)

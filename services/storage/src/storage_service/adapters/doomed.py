@@ -1,11 +1,13 @@
 """Objects that nothing names any more, until they are deleted."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from fj_objects import ObjectStore, StoreUnavailable
 
+from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.sql import Database, Pool, columns
 from storage_service.domain.errors import Away
 
@@ -43,10 +45,14 @@ class PostgresDoomed:
         await self._pool.execute(_SPARE, bucket, key)
 
 
-def delete_from(store: Callable[[str], ObjectStore]) -> Callable[[str, str], Awaitable[None]]:
-    """See `storage_service.expiring.Deleting.delete`."""
+def delete_from(
+    store: Callable[[str], ObjectStore], cache: CacheFolder | None = None
+) -> Callable[[str, str], Awaitable[None]]:
+    """See `storage_service.expiring.Deleting.delete`. What `cache` has of it goes, too."""
 
     async def delete(bucket: str, key: str) -> None:
+        if cache is not None:
+            await asyncio.to_thread(cache.forget, bucket, key)
         try:
             await store(bucket).delete(key)
         except StoreUnavailable as error:
