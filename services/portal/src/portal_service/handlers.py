@@ -10,16 +10,17 @@ from fj_events import (
     PatientDuplicateDismissed,
     PatientDuplicateResolved,
     PatientDuplicateSuspected,
+    PatientLinked,
     PatientMerged,
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
     StudyRelinked,
-    StudyUnmatched,
 )
 
+from portal_service import duplicates
 from portal_service.domain.exam import Exam, StudySeen
-from portal_service.domain.exceptions import ENDED, RAISED, Raised
+from portal_service.domain.exceptions import Raised, ended_by, raised_by
 from portal_service.domain.fold import fold
 from portal_service.domain.refs import refs_of
 from portal_service.domain.relinking import with_study, without_study
@@ -31,9 +32,10 @@ from portal_service.ports import Exams, Pair, Pairs
 async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
     """Any fact about an exam: its picture and its timeline."""
     if isinstance(fact, StudyRelinked):
-        exam = await _moved(fact, exams)
+        before = exam = await _moved(fact, exams)
     else:
-        exam = fold(await exams.open(refs_of(fact), fact.site), fact)
+        before = await exams.open(refs_of(fact), fact.site)
+        exam = fold(before, fact)
     await exams.keep(exam)
     await exams.enter(
         exam.exam_id,
@@ -48,8 +50,8 @@ async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
             actor=fact.actor,
         ),
     )
-
     await _look_for_exceptions(fact, envelope, exams)
+    await duplicates.look(before, exam, fact, envelope, exams)
 
 
 async def _moved(fact: StudyRelinked, exams: Exams) -> Exam:
@@ -65,10 +67,9 @@ async def _moved(fact: StudyRelinked, exams: Exams) -> Exam:
 
 
 async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> None:
-    if isinstance(fact, StudyRelinked):
-        await exams.end_exception(RAISED[StudyUnmatched], fact.key)
-    orderless = isinstance(fact, StudyRelinked) and fact.order_id is None
-    if kind := RAISED[StudyUnmatched] if orderless else RAISED.get(type(fact)):
+    for ended in ended_by(fact):
+        await exams.end_exception(ended, fact.key)
+    if kind := raised_by(fact):
         await exams.raise_exception(
             Raised(
                 event_id=envelope.id,
@@ -77,31 +78,31 @@ async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> 
                 site=fact.site,
                 since=envelope.time,
                 summary=summary(fact),
+                address=fact.address if isinstance(fact, MessageRefused) else None,
             )
         )
-    if kind := ENDED.get(type(fact)):
-        await exams.end_exception(kind, fact.key)
 
 
 async def on_message(fact: MessageRefused | MessageSettled, envelope: Envelope, exams: Exams) -> None:
     """A refused message is on the list as its last refusal says, until it is settled."""
-    kind = RAISED[MessageRefused]
-    await exams.end_exception(kind, fact.key)
-    if isinstance(fact, MessageRefused):
-        since, said = envelope.time, summary(fact)
-        await exams.raise_exception(
-            Raised(event_id=envelope.id, kind=kind, key=fact.key, site=fact.site, since=since, summary=said)
-        )
+    await _look_for_exceptions(fact, envelope, exams)
 
 
-async def on_patient(fact: PatientRegistered | PatientUpdated, exams: Exams) -> None:
+async def on_patient(fact: PatientRegistered | PatientUpdated, envelope: Envelope, exams: Exams) -> None:
     """Every exam of the patient shows who that is now."""
     await exams.patient_is(fact.patient_id, fact.patient)
+    await _look_for_exceptions(fact, envelope, exams)
 
 
-async def on_patient_moved(fact: PatientMerged | PatientUnmerged, exams: Exams) -> None:
+async def on_patient_linked(fact: PatientLinked, envelope: Envelope, exams: Exams) -> None:
+    """Whose a number is has been said."""
+    await _look_for_exceptions(fact, envelope, exams)
+
+
+async def on_patient_moved(fact: PatientMerged | PatientUnmerged, envelope: Envelope, exams: Exams) -> None:
     """The exams of a number are somebody else's now: open pages are told."""
     await exams.patient_moved(fact.patient_id)
+    await _look_for_exceptions(fact, envelope, exams)
 
 
 async def on_duplicate_suspected(fact: PatientDuplicateSuspected, since: datetime, pairs: Pairs) -> None:

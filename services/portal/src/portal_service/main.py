@@ -11,6 +11,8 @@ from portal_service.adapters.book import PostgresExamBook
 from portal_service.adapters.duplicates import PostgresPairBook, PostgresPairs
 from portal_service.adapters.postgres import TABLES, PostgresExams
 from portal_service.entrypoints.changes import Watch, changes_router
+from portal_service.entrypoints.counting import counting
+from portal_service.entrypoints.exceptions import exception_pages, exceptions_router
 from portal_service.entrypoints.http import exams_router
 from portal_service.entrypoints.kafka import subscribe
 from portal_service.entrypoints.pages import pages_router
@@ -40,16 +42,22 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     async with consuming(settings) as consumer:
         book = PostgresExamBook(consumer.bus.pool)
         watch = Watch(book)
-        parts: dict[str, Part] = {"listener": watch, "consumer": consumer, "relay": Relay(consumer.bus)}
+        parts: dict[str, list[Part]] = {
+            "listener": [watch, counting(book)],
+            "consumer": [consumer],
+            "relay": [Relay(consumer.bus)],
+        }
         app = api(
             SERVICE,
             exams_router(book),
+            exceptions_router(book),
             changes_router(watch),
             operator_router(consumer.bus, consumer, Actor),
             pages_router(book, PostgresPairBook(consumer.bus.pool), settings.viewer),
+            exception_pages(book, settings.viewer),
             schedule_router(settings.viewer),
         )
-        chosen = [parts[role] for role in ROLES if role in roles]
+        chosen = [part for role in ROLES if role in roles for part in parts[role]]
         await serve(settings, [database_watch(consumer.bus.pool), *chosen], app)
 
 

@@ -1,12 +1,12 @@
 """What the handlers and the doors need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from fj_events import PatientDuplicateSuspected, PatientPhi
+from fj_events import Identifier, PatientDuplicateSuspected, PatientPhi
 
 from portal_service.domain.exam import Exam
 from portal_service.domain.exceptions import Raised
@@ -35,6 +35,15 @@ class Exams(Protocol):
     async def raise_exception(self, raised: Raised) -> None:
         """Put what a person has to look at on the list."""
 
+    async def raise_once(self, raised: Raised) -> None:
+        """Put it there unless one of its kind and key is there."""
+
+    async def with_accession(self, number: Identifier) -> Mapping[str, UUID]:
+        """The exams whose orders have this number and are not cancelled, and whose they are after merges.
+
+        Whoever asks for one number takes turns.
+        """
+
     async def end_exception(self, kind: str, key: str) -> None:
         """Take it off the list."""
 
@@ -62,6 +71,16 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Which part of the exceptions list somebody looks at; None matches all."""
+
+    kind: str | None = None
+    site: str | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One exam as it is shown."""
 
@@ -81,8 +100,17 @@ class ExamBook(Protocol):
     async def read(self, exam_id: str) -> Found | None:
         """One exam, by any of its names."""
 
-    async def exceptions(self, limit: int) -> list[Raised]:
-        """What a person has to look at, the newest first."""
+    async def exceptions(self, wanted: Listed) -> tuple[list[Raised], int]:
+        """What a person has to look at, the newest first; and how many there are of what is wanted."""
+
+    async def exception(self, event_id: UUID) -> Raised | None:
+        """One entry of the list, while it is there."""
+
+    async def exceptions_open(self) -> list[tuple[str, datetime]]:
+        """Kind and beginning of every entry."""
+
+    async def sites_of_exceptions(self) -> list[str]:
+        """The sites that have entries."""
 
     async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
         """The ids of exams changed after `moment`, and the newest moment; with None only the latter."""

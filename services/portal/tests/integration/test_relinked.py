@@ -122,8 +122,9 @@ async def test_a_study_moves_between_exams(services: Services, feed: Feed) -> No
 
         await feed.publish(relinked(RIGHT, None, LinkAct.UNLINK))
         await eventually(lists, within=20, what="the study on the list")
-        exceptions = (await http.get("/exceptions")).text
-        assert all(f'data-post="/api/storage/studies/{STUDY}/{act}"' in exceptions for act in ("link", "undo"))
+        [entry] = (await http.get("/api/portal/exceptions", params={"kind": "unmatched study"})).json()["exceptions"]
+        exception = (await http.get(f"/exceptions/{entry['event_id']}")).text
+        assert all(f'data-post="/api/storage/studies/{STUDY}/{act}"' in exception for act in ("link", "undo"))
         await shows(("scheduled", False, 4), ("in_progress", False, 2))
         await feed.publish(relinked(None, RIGHT))
         await shows(("scheduled", False, 4), ("in_progress", True, 4))

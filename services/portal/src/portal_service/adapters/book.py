@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from asyncpg import Pool, Record
 from fj_events import PatientPhi
@@ -10,7 +11,7 @@ from fj_events import PatientPhi
 from portal_service.domain.exam import Exam
 from portal_service.domain.exceptions import Raised
 from portal_service.domain.timeline import Entry, in_order
-from portal_service.ports import Found, Wanted
+from portal_service.ports import Found, Listed, Wanted
 
 # Whose an exam is, by when its first fact was stated.
 _WHOSE: Final = "survivor_of(e.patient_id, (SELECT min(at) FROM timeline AS t WHERE t.exam_id = e.exam_id))"
@@ -42,7 +43,9 @@ _FIND: Final = f"""
 _READ: Final = f"{_EXAMS} WHERE e.exam_id = (SELECT exam_id FROM names WHERE name = $1)"
 _TIMELINE: Final = "SELECT * FROM timeline WHERE exam_id = ANY($1)"
 _CHANGED: Final = "SELECT exam_id FROM exams WHERE changed_at > $1 ORDER BY changed_at LIMIT 1000"
-_EXCEPTIONS: Final = "SELECT * FROM exceptions ORDER BY since DESC, event_id LIMIT $1"
+_LISTED: Final = "FROM exceptions WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR site = $2)"
+_EXCEPTIONS: Final = f"SELECT * {_LISTED} ORDER BY since DESC, event_id LIMIT $3 OFFSET $4"
+_EXCEPTIONS_TOTAL: Final = f"SELECT count(*) {_LISTED}"
 _OVERLAP: Final = timedelta(seconds=2)
 """Transactions commit in another order than their clocks say; a change that is told twice does no harm."""
 
@@ -72,8 +75,20 @@ class PostgresExamBook:
         found = await self._found(await self._pool.fetch(_READ, exam_id))
         return found[0] if found else None
 
-    async def exceptions(self, limit: int) -> list[Raised]:
-        return [Raised(**dict(row)) for row in await self._pool.fetch(_EXCEPTIONS, limit)]
+    async def exceptions(self, wanted: Listed) -> tuple[list[Raised], int]:
+        rows = await self._pool.fetch(_EXCEPTIONS, wanted.kind, wanted.site, wanted.limit, wanted.offset)
+        total: int = await self._pool.fetchval(_EXCEPTIONS_TOTAL, wanted.kind, wanted.site)
+        return [Raised(**dict(row)) for row in rows], total
+
+    async def exception(self, event_id: UUID) -> Raised | None:
+        row = await self._pool.fetchrow("SELECT * FROM exceptions WHERE event_id = $1", event_id)
+        return Raised(**dict(row)) if row else None
+
+    async def exceptions_open(self) -> list[tuple[str, datetime]]:
+        return [(row["kind"], row["since"]) for row in await self._pool.fetch("SELECT kind, since FROM exceptions")]
+
+    async def sites_of_exceptions(self) -> list[str]:
+        return [row["site"] for row in await self._pool.fetch("SELECT DISTINCT site FROM exceptions ORDER BY site")]
 
     async def changed_since(self, moment: datetime | None) -> tuple[datetime, list[str]]:
         newest: datetime = await self._pool.fetchval("SELECT coalesce(max(changed_at), to_timestamp(0)) FROM exams")

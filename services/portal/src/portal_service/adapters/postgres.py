@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Tx
-from fj_events import PatientPhi
+from fj_events import Identifier, PatientPhi
 from fj_survivors import TABLE as SURVIVOR
 
 from portal_service.adapters.duplicates import TABLE as PAIRS
@@ -45,8 +45,13 @@ UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id IN (SELECT ids_
 """
 _MOVED: Final = "UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id = $1"
 _RAISE: Final = """
-INSERT INTO exceptions (event_id, kind, key, site, since, summary) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO exceptions (event_id, kind, key, site, since, summary, address) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (event_id) DO NOTHING
+"""
+_IS_RAISED: Final = "SELECT EXISTS (SELECT FROM exceptions WHERE key = $1 AND kind = $2)"
+_WITH_ACCESSION: Final = """
+SELECT exam_id, survivor_of(patient_id, now()) AS whose FROM exams
+ WHERE accession_number = $1 AND picture #>> '{order,accession_number,issuer}' = $2 AND state <> 'cancelled'
 """
 
 
@@ -121,8 +126,17 @@ class PostgresExams:
         )
 
     async def raise_exception(self, raised: Raised) -> None:
-        about = (raised.kind, raised.key, raised.site, raised.since, raised.summary)
+        about = (raised.kind, raised.key, raised.site, raised.since, raised.summary, raised.address)
         await self._db.execute(_RAISE, raised.event_id, *about)
+
+    async def raise_once(self, raised: Raised) -> None:
+        if not await self._db.fetchval(_IS_RAISED, raised.key, raised.kind):
+            await self.raise_exception(raised)
+
+    async def with_accession(self, number: Identifier) -> dict[str, UUID]:
+        await self._tx.lock("accession", f"{number.issuer} {number.value}")
+        rows = await self._db.fetch(_WITH_ACCESSION, number.value, number.issuer)
+        return {row["exam_id"]: row["whose"] for row in rows}
 
     async def end_exception(self, kind: str, key: str) -> None:
         await self._db.execute("DELETE FROM exceptions WHERE key = $1 AND kind = $2", key, kind)

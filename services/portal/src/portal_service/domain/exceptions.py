@@ -1,10 +1,11 @@
 """Which facts a person has to look at, and which say that there is nothing to look at any more."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from fj_events import (
@@ -14,33 +15,94 @@ from fj_events import (
     Fact,
     MessageRefused,
     MessageSettled,
+    PatientLinked,
+    PatientMerged,
+    PatientRegistered,
+    PatientUpdated,
+    Source,
     StudyConflicted,
     StudyDamaged,
     StudyMatched,
+    StudyRelinked,
+    StudyRemoved,
     StudyRestored,
     StudyUnmatched,
 )
 
-RAISED: Final[Mapping[type[Fact], str]] = MappingProxyType(
+
+class Kind(StrEnum):
+    """Why something is on the list."""
+
+    UNCONFIRMED_STUDY = "unconfirmed study"
+    """It shows somebody else than the order of its number is for."""
+    UNMATCHED_STUDY = "unmatched study"
+    WRONG_ENTRY = "wrong worklist entry"
+    DUPLICATE_ACCESSION = "duplicate accession"
+    """Orders of two patients have one accession number of one issuer."""
+    UNKNOWN_PATIENT = "unknown patient"
+    """Only images have named them."""
+    REFUSED_MESSAGE = "refused message"
+    UID_CONFLICT = "UID conflict"
+    DAMAGED_STUDY = "damaged study"
+
+
+OF_STUDIES: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY)
+_HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
+_BY_IMAGES: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
+
+
+def raised_by(fact: Fact) -> Kind | None:
+    """What a fact puts on the list."""
+    judge = _RAISED.get(type(fact))
+    return judge(fact) if judge else None
+
+
+def ended_by(fact: Fact) -> tuple[Kind, ...]:
+    """What a fact takes off the list, of the same key; before it puts something there."""
+    judge = _ENDED.get(type(fact))
+    return judge(fact) if judge else ()
+
+
+def _unmatched(fact: StudyUnmatched) -> Kind:
+    return Kind.UNCONFIRMED_STUDY if fact.contradicted_by else Kind.UNMATCHED_STUDY
+
+
+def _unknown(fact: PatientRegistered) -> Kind | None:
+    return Kind.UNKNOWN_PATIENT if fact.provisional and fact.source in _BY_IMAGES else None
+
+
+def _announced(fact: PatientRegistered | PatientUpdated) -> tuple[Kind, ...]:
+    return () if fact.provisional else (Kind.UNKNOWN_PATIENT,)
+
+
+_RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxyType(
     {
-        ExamPutBack: "wrong worklist entry",
-        MessageRefused: "refused message",
-        StudyConflicted: "UID conflict",
-        StudyDamaged: "damaged study",
-        StudyUnmatched: "unmatched study",
+        ExamPutBack: lambda _: Kind.WRONG_ENTRY,
+        MessageRefused: lambda _: Kind.REFUSED_MESSAGE,
+        PatientRegistered: _unknown,
+        StudyConflicted: lambda _: Kind.UID_CONFLICT,
+        StudyDamaged: lambda _: Kind.DAMAGED_STUDY,
+        StudyRelinked: lambda fact: None if fact.order_id else Kind.UNMATCHED_STUDY,
+        StudyUnmatched: _unmatched,
     }
 )
-"""What a fact puts on the list."""
-ENDED: Final[Mapping[type[Fact], str]] = MappingProxyType(
+_ENDED: Final[Mapping[type[Fact], Callable[[Any], tuple[Kind, ...]]]] = MappingProxyType(
     {
-        ExamCancelled: RAISED[ExamPutBack],
-        ExamCompleted: RAISED[ExamPutBack],
-        MessageSettled: RAISED[MessageRefused],
-        StudyMatched: RAISED[StudyUnmatched],
-        StudyRestored: RAISED[StudyDamaged],
+        ExamCancelled: lambda _: (Kind.WRONG_ENTRY,),
+        ExamCompleted: lambda _: (Kind.WRONG_ENTRY,),
+        MessageRefused: lambda _: (Kind.REFUSED_MESSAGE,),
+        MessageSettled: lambda _: (Kind.REFUSED_MESSAGE,),
+        PatientLinked: lambda _: (Kind.UNKNOWN_PATIENT,),
+        PatientMerged: lambda _: (Kind.UNKNOWN_PATIENT,),
+        PatientRegistered: _announced,
+        PatientUpdated: _announced,
+        StudyMatched: lambda _: _HOMELESS,
+        StudyRelinked: lambda _: _HOMELESS,
+        StudyRemoved: lambda _: OF_STUDIES,
+        StudyRestored: lambda _: (Kind.DAMAGED_STUDY,),
+        StudyUnmatched: lambda _: _HOMELESS,
     }
 )
-"""What a fact takes off the list, of the same key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +116,16 @@ class Raised:
     site: str
     since: datetime
     summary: str
+    address: str | None = None
+    """Where its owner shows it, and takes what is done about it."""
+
+
+AGES: Final[Mapping[str, timedelta]] = MappingProxyType(
+    {"an hour": timedelta(hours=1), "a day": timedelta(days=1), "a week": timedelta(weeks=1), "longer": timedelta.max}
+)
+"""How long entries wait, as they are counted: up to so long."""
+
+
+def age_of(waited: timedelta) -> str:
+    """The name of the first age that it does not exceed."""
+    return next(name for name, most in AGES.items() if waited <= most)

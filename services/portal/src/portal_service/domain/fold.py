@@ -189,7 +189,8 @@ def _removed(exam: Exam, fact: StudyRemoved) -> Exam:
 
 
 def _matched(exam: Exam, fact: StudyMatched | StudyUnmatched) -> Exam:
-    return _study(exam, fact.study_instance_uid, match=fact.reason)
+    doubts = fact.contradicted_by if isinstance(fact, StudyUnmatched) else ()
+    return _study(exam, fact.study_instance_uid, match=fact.reason, contradicted_by=doubts)
 
 
 def _raised(exam: Exam, fact: PriorityRaised) -> Exam:

@@ -25,7 +25,7 @@ def retracted(exam: Exam, fact: ReportRetracted) -> Exam:
 
 def with_study(exam: Exam, fact: StudyRelinked, study: StudySeen) -> Exam:
     """The exam that has the study now."""
-    seen = study.model_copy(update={"match": f"{fact.act}: {fact.reason}"})
+    seen = study.model_copy(update={"match": f"{fact.act}: {fact.reason}", "contradicted_by": ()})
     shown = Milestone.AVAILABLE if seen.available else Milestone.IN_PROGRESS
     return exam.model_copy(
         update={

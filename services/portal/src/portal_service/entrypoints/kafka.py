@@ -13,6 +13,7 @@ from fj_events import (
     PatientDuplicateDismissed,
     PatientDuplicateResolved,
     PatientDuplicateSuspected,
+    PatientLinked,
     PatientRegistered,
     PatientUpdated,
 )
@@ -31,21 +32,9 @@ def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[
         if tx.cause is not None:
             await handlers.on_fact(fact, tx.cause, exams(tx))
 
-    @consumer.on(PatientRegistered)
-    async def _(fact: PatientRegistered, tx: Tx) -> None:
-        await handlers.on_patient(fact, exams(tx))
-
-    @consumer.on(PatientUpdated)
-    async def _(fact: PatientUpdated, tx: Tx) -> None:
-        await handlers.on_patient(fact, exams(tx))
-
-    async def moved(fact: Moved, tx: Tx) -> None:
-        await handlers.on_patient_moved(fact, exams(tx))
-
-    follow(consumer, moved)
+    _patients(consumer, exams)
     _subscribe_pairs(consumer, pairs)
     _subscribe_to_messages(consumer, exams)
-
     for name, kind in REGISTRY.items():
         topic = TOPICS[kind.topic]
         about_something_else = kind.topic in _NOT_ABOUT_EXAMS or name in topic.other_keys
@@ -73,3 +62,23 @@ def _subscribe_to_messages(consumer: Consumer, exams: Callable[[Tx], Exams]) -> 
 
     consumer.on(MessageRefused)(about_message)
     consumer.on(MessageSettled)(about_message)
+
+
+def _patients(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
+    async def patient(fact: PatientRegistered | PatientUpdated, tx: Tx) -> None:
+        if tx.cause is not None:
+            await handlers.on_patient(fact, tx.cause, exams(tx))
+
+    consumer.on(PatientRegistered)(patient)
+    consumer.on(PatientUpdated)(patient)
+
+    @consumer.on(PatientLinked)
+    async def _(fact: PatientLinked, tx: Tx) -> None:
+        if tx.cause is not None:
+            await handlers.on_patient_linked(fact, tx.cause, exams(tx))
+
+    async def moved(fact: Moved, tx: Tx) -> None:
+        if tx.cause is not None:
+            await handlers.on_patient_moved(fact, tx.cause, exams(tx))
+
+    follow(consumer, moved)

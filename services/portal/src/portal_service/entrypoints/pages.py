@@ -31,7 +31,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-EXCEPTIONS_MAX: Final = 500
+DUPLICATES_MAX: Final = 500
 Text = Annotated[str, Query(max_length=200)]
 
 
@@ -55,7 +55,7 @@ class Pages:
 
 
 def pages_router(book: ExamBook, pairs: PairBook, viewer: str) -> APIRouter:
-    """Exams, one exam, reading list, exceptions, duplicates, system."""
+    """Exams, one exam, reading list, duplicates, system."""
     router = APIRouter(include_in_schema=False)
     pages = Pages(viewer)
 
@@ -76,13 +76,9 @@ def pages_router(book: ExamBook, pairs: PairBook, viewer: str) -> APIRouter:
     async def reading() -> HTMLResponse:
         return pages.show("reading.html")
 
-    @router.get("/exceptions")
-    async def exceptions() -> HTMLResponse:
-        return pages.show("exceptions.html", raised=await book.exceptions(EXCEPTIONS_MAX))
-
     @router.get("/duplicates")
     async def duplicates() -> HTMLResponse:
-        return pages.show("duplicates.html", pairs=await pairs.waiting(EXCEPTIONS_MAX))
+        return pages.show("duplicates.html", pairs=await pairs.waiting(DUPLICATES_MAX))
 
     @router.get("/system")
     async def system() -> HTMLResponse:

@@ -65,6 +65,7 @@ document.addEventListener("submit", async (event) => {
     if (form.dataset.post) {
       await send("POST", form.dataset.post, filled(form));
       notice("Done.");
+      if (form.dataset.then) setTimeout(() => location.assign(form.dataset.then), 800);
     } else {
       await report(form, event.submitter.value);
     }
@@ -118,6 +119,19 @@ async function ask(address) {
   return answer.json();
 }
 
+function whose(item, name) {
+  const cell = document.createElement("span");
+  cell.append(link(name(item.patient), `/exams/${encodeURIComponent(item.exam_key)}`));
+  if (item.contradicted_by?.length) {
+    const mark = document.createElement("span");
+    mark.className = "unconfirmed";
+    mark.textContent = "unconfirmed";
+    mark.title = `another ${item.contradicted_by.join(", ").replaceAll("_", " ")} than the order of its number`;
+    cell.append(" ", mark);
+  }
+  return cell;
+}
+
 async function showReadingList() {
   const items = await ask("/api/reporting/reading-list").catch(() => null);
   if (!items) return notice("Reporting does not answer.", true);
@@ -125,7 +139,7 @@ async function showReadingList() {
   const lines = items.map((item) => row(
     item.priority === "ROUTINE" ? "" : item.priority,
     item.priority === "ROUTINE" ? "" : item.priority_reason,
-    link(name(item.patient), `/exams/${encodeURIComponent(item.exam_key)}`),
+    whose(item, name),
     item.procedure?.text || item.procedure?.code || item.description,
     item.accession_number?.value,
     item.number_of_instances,

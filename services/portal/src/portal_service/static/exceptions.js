@@ -1,0 +1,143 @@
+// The exceptions list and its entries: images and orders side by side. Who owns something answers for it, `/api/<owner>/…`.
+"use strict";
+
+const CRITERIA = {
+  study_uid: "Study UID", accession: "Accession", requested_procedure: "Requested procedure", scheduled_step: "Scheduled step",
+  patient_number: "Patient number", name: "Name", birth_date: "Born", sex: "Sex", modality: "Modality", day: "Day", station: "Station",
+};
+const SIGNS = { agrees: "agrees", near: "nearly", differs: "differs", unknown: "not said" };
+
+function make(tag, text, attributes = {}) {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+function comparison(candidate) {
+  const table = make("table", undefined, { class: "compared" });
+  const head = table.createTHead().insertRow();
+  for (const title of ["", "Images", "Order", ""]) head.append(make("th", title, { scope: "col" }));
+  const body = table.createTBody();
+  for (const { criterion, agreement, images, order } of candidate.findings) {
+    if (!images && !order) continue;
+    const line = body.insertRow();
+    line.className = agreement;
+    line.append(make("th", CRITERIA[criterion] || criterion, { scope: "row" }));
+    for (const said of [images, order]) line.append(make("td", said || "–"));
+    line.append(make("td", SIGNS[agreement], { class: "sign" }));
+  }
+  return table;
+}
+
+function linkForm(study, candidate) {
+  const form = make("form", undefined, { "data-post": `/api/storage/studies/${encodeURIComponent(study)}/link`, "data-then": "/exceptions" });
+  form.append(
+    make("input", undefined, { type: "hidden", name: "order_id", value: candidate.order_id }),
+    make("input", undefined, { name: "reason", required: "", placeholder: "Reason", "aria-label": "Reason", maxlength: "1000" }),
+    make("button", "Link to this order"),
+  );
+  return form;
+}
+
+function entry(study, candidate, first) {
+  const { code, text } = candidate.procedure || {};
+  const differing = candidate.findings.filter(({ agreement }) => agreement === "differs").map(({ criterion }) => CRITERIA[criterion]);
+  const about = [
+    text || code || "procedure unknown",
+    candidate.open ? "open" : "not open",
+    differing.length ? `differs: ${differing.join(", ")}` : "nothing differs",
+  ].join(" · ");
+  const box = make("details", undefined, first ? { open: "" } : {});
+  const summary = make("summary");
+  summary.append(make("strong", `${candidate.score} points`), ` ${about} `);
+  const exam = make("a", "its exam", { href: `/exams/${encodeURIComponent(candidate.order_id)}` });
+  box.append(summary, comparison(candidate), linkForm(study, candidate), exam);
+  return box;
+}
+
+async function showCandidates(place) {
+  const study = place.dataset.study;
+  const found = await ask(`/api/storage/studies/${encodeURIComponent(study)}/candidates`).catch(() => null);
+  const none = found ? "No order is near: neither number, nor patient, nor time." : "Storage does not answer, or does not know the study.";
+  place.replaceChildren(...(found?.length ? found.map((each, at) => entry(study, each, at === 0)) : [make("p", none, { class: "empty" })]));
+}
+
+async function showActs(place) {
+  const acts = await ask(`/api/storage/studies/${encodeURIComponent(place.dataset.study)}/links`).catch(() => []);
+  const lines = acts.map(({ act, actor, reason, at }) => make("li", `${new Date(at).toLocaleString()}: ${act} by ${actor}, ${reason}`));
+  place.replaceChildren(...(lines.length ? lines : [make("li", "Nothing yet.", { class: "empty" })]));
+}
+
+function nested(fields) {
+  const body = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const path = name.split(".");
+    const last = path.pop();
+    path.reduce((at, step) => (at[step] ??= {}), body)[last] = value;
+  }
+  return body;
+}
+
+async function placeOrder(form) {
+  const order = nested(filled(form));
+  await send("POST", "/api/order/orders", { ...order, site: form.dataset.site, study_instance_uid: form.dataset.newOrder });
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.newOrder) return;
+  event.preventDefault();
+  const button = $("button", form);
+  button.disabled = true; // an order is not placed twice by a nervous finger
+  try {
+    await placeOrder(form);
+    notice("The order is placed; the images are linked to it.");
+    setTimeout(() => location.assign("/exceptions"), 1200);
+  } catch (error) {
+    button.disabled = false;
+    notice(error.message, true);
+  }
+});
+
+async function showDeadLetters() {
+  const place = $("#dead-letters");
+  const found = await Promise.all(place.dataset.services.split(" ").map(async (service) => {
+    const held = await ask(`/api/${service}/dead-letters`).catch(() => ({ dead_letters: [] }));
+    return held.dead_letters.map((letter) => ({ ...letter, service }));
+  }));
+  const lines = found.flat().map((letter) => {
+    const acts = make("span");
+    const to = `/api/${letter.service}/dead-letters/${letter.id}`;
+    acts.append(act("Replay", `${to}/replay`, showDeadLetters), " ", act("Give up", `${to}/drop`, showDeadLetters));
+    return row(
+      letter.service, letter.topic, `${letter.type || "?"} #${letter.sequence ?? "?"}`,
+      [letter.error, letter.detail].filter(Boolean).join(": "), new Date(letter.since).toLocaleString(), letter.behind, acts,
+    );
+  });
+  place.replaceChildren(...(lines.length ? lines : [row("There is none.")]));
+}
+
+async function showWaitingReports() {
+  const reports = await ask("/api/reporting/waiting").catch(() => null);
+  $("#waiting-reports").textContent = reports ? `${reports.length} waiting` : "Reporting does not answer.";
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  if ($("#candidates")) showCandidates($("#candidates"));
+  if ($("#acts")) showActs($("#acts"));
+  if ($("#dead-letters")) { showDeadLetters(); setInterval(showDeadLetters, 15000); }
+  if ($("#waiting-reports")) showWaitingReports();
+});
+
+document.addEventListener("click", async (event) => {
+  const address = event.target.dataset?.look;
+  if (!address) return;
+  try {
+    const answer = await send("GET", address);
+    const { text, answer: said } = await answer.json();
+    $("#message").textContent = `${text}\n\n${said}`;
+  } catch (error) {
+    notice(error.message, true);
+  }
+});
