@@ -50,6 +50,7 @@ from fj_events import (
     StudyReceived,
     StudyRelinked,
     StudyUnmatched,
+    WithdrawnReport,
 )
 
 SITE = "MAIN"
@@ -308,6 +309,11 @@ class Exam:
     def retracted(self, version: int = 4) -> ReportRetracted:
         said = {**self._report(version), "content": ReportPhi()}
         return ReportRetracted(**said, reason="the wrong line was picked")
+
+    def moved_from(self, other: "Exam") -> ReportFinalized:
+        """The report of this order, which was the other's before a person linked its images to this one."""
+        withdrawn = WithdrawnReport(report_id=other.report_id, version=other.retracted().version)
+        return self.finalized(1).model_copy(update={"moved_from": withdrawn})
 
     def relinked(self, order_id: UUID | None) -> StudyRelinked:
         """A person said that the images are this order's, or nobody's."""

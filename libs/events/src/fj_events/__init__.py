@@ -77,9 +77,8 @@ from fj_events.report import (
     ReportAmended,
     ReportFinalized,
     ReportPreliminary,
-    ReportRelinked,
     ReportRetracted,
-    ReportStanding,
+    WithdrawnReport,
 )
 from fj_events.study import (
     Completeness,
@@ -190,9 +189,7 @@ __all__ = [
     "ReportFinalized",
     "ReportPhi",
     "ReportPreliminary",
-    "ReportRelinked",
     "ReportRetracted",
-    "ReportStanding",
     "ScheduledStep",
     "SeriesAttributes",
     "SeriesSummary",
@@ -227,6 +224,7 @@ __all__ = [
     "Uid",
     "UncommittedReference",
     "UnknownType",
+    "WithdrawnReport",
     "dead_letter_topic",
     "from_body",
     "patient_key",

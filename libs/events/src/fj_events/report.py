@@ -4,9 +4,16 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from fj_events.base import Fact, OpenEnum
+from fj_events.base import Fact, Part
 from fj_events.terms import Identifier, Staff, Uid
 from fj_events.vocabulary import ReportPhi, Source
+
+
+class WithdrawnReport(Part):
+    """A version of a report that says that it is withdrawn."""
+
+    report_id: UUID
+    version: int
 
 
 class _Report(Fact):
@@ -23,6 +30,8 @@ class _Report(Fact):
     signed_at: AwareDatetime | None = None
     source: Source
     content: ReportPhi
+    moved_from: WithdrawnReport | None = None
+    """What was another order's report before its images were linked to this one: withdrawn there, and told first."""
 
 
 class ReportPreliminary(_Report, type="report.preliminary.v1", topic="report-events", key="exam_key"):
@@ -39,23 +48,7 @@ class ReportAmended(_Report, type="report.amended.v1", topic="report-events", ke
     reason: str | None = None
 
 
-class ReportStanding(OpenEnum):
-    """What a report is worth (OBR-25 P, F, C)."""
-
-    PRELIMINARY = "preliminary"
-    FINAL = "final"
-    AMENDED = "amended"
-
-
 class ReportRetracted(_Report, type="report.retracted.v1", topic="report-events", key="exam_key"):
     """The report is withdrawn from this order: the images that it is about are another one's. The content is empty."""
 
-    reason: str
-
-
-class ReportRelinked(_Report, type="report.relinked.v1", topic="report-events", key="exam_key"):
-    """The report follows its images to another order, or to none. Said after it was retracted from the one before."""
-
-    previous_order_id: UUID | None = None
-    standing: ReportStanding
     reason: str

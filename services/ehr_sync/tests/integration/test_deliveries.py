@@ -254,6 +254,36 @@ async def test_the_placer_is_told_what_could_not_be_done(facts: Feed, ehr: Liste
     assert sorted(ehr.told(changed.placer)) == ["ORM SC DC", "ORM UX IP"]
 
 
+@pytest.mark.parametrize("first", ["the new one", "the withdrawal"])
+async def test_a_report_that_was_another_orders_goes_after_its_withdrawal(
+    first: str, facts: Feed, ehr: Listener, registry: Listener
+) -> None:
+    wrong, right = an_exam(), an_exam()
+    ehr.manner = lambda message: SILENCE if message.field("OBX", 11) == "W" else ACCEPT
+    await facts.publish(wrong.placed(), right.placed(), wrong.finalized())
+    await told(ehr, wrong, "ORU F")
+    if first == "the withdrawal":
+        await facts.publish(wrong.retracted())
+    await facts.publish(right.moved_from(wrong))
+    if first == "the new one":
+        later = an_exam()
+        await facts.publish(later.placed(), later.finalized())
+        await told(registry, later, "ORU F")
+        assert registry.told(right.placer) == [], "nobody knows of the withdrawal yet"
+        await facts.publish(wrong.retracted())
+    await told(registry, right, "ORU F")
+    assert [message.placer for message in registry.taken if message.placer in {wrong.placer, right.placer}] == [
+        wrong.placer,
+        wrong.placer,
+        right.placer,
+    ]
+    await eventually(lambda: len([one for one in ehr.seen if one.field("OBX", 11) == "W"]) > 1)
+    assert ehr.told(right.placer) == [], "this one has not heard it yet"
+    ehr.manner = lambda _: ACCEPT
+    await told(ehr, right, "ORU F")
+    assert ehr.told(wrong.placer) == ["ORU F", "ORU C"]
+
+
 async def test_twenty_exams_at_once_are_not_crossed(facts: Feed, ehr: Listener) -> None:
     exams = [an_exam() for _ in range(20)]
     await facts.publish(*(exam.placed() for exam in exams), *(exam.preliminary() for exam in exams))

@@ -14,7 +14,6 @@ from fj_events import (
     Refused,
     ReportAmended,
     ReportFinalized,
-    ReportRelinked,
     ReportRetracted,
     StudyRelinked,
 )
@@ -25,7 +24,7 @@ from order_service.domain.life import Act, Life
 from order_service.domain.order import Order
 from order_service.ports import Orders
 
-Signed = ReportFinalized | ReportAmended | ReportRelinked
+Signed = ReportFinalized | ReportAmended
 """The facts that put a signed version on an order."""
 
 

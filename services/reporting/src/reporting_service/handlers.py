@@ -190,17 +190,19 @@ async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report 
         return None
     await reports.keep(subject, report)
     await reports.note(report.report_id, reading, report.version)
-    reports.emit(_fact(report, subject, reading.actor, reading.reason))
+    reports.emit(_fact(report, subject, reading))
     return report
 
 
-def _fact(report: Report, subject: Subject, actor: str | None = None, reason: str | None = None) -> Fact:
-    said = _said(report, subject, actor)
+def _fact(report: Report, subject: Subject, reading: Reading | None = None) -> Fact:
+    """What is given out; `reading` is what made this version, where one did."""
+    said = _said(report, subject, reading.actor if reading else None)
+    said["moved_from"] = reading.moved_from if reading else None
     if report.status is Status.PRELIMINARY:
         return ReportPreliminary(**said)
     if report.status is Status.FINAL:
         return ReportFinalized(**said)
-    return ReportAmended(**said, reason=reason)
+    return ReportAmended(**said, reason=reading.reason if reading else None)
 
 
 def _said(report: Report, subject: Subject, actor: str | None) -> dict[str, Any]:

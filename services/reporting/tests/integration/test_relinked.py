@@ -83,6 +83,8 @@ async def test_a_signed_report_follows_its_images_to_their_order(room: Room, fir
     assert await said(room, right) == [("finalized", 1, "Clear.")]
     fact = (await room.given_out(right))[0][1]
     assert (fact["study_instance_uids"], fact["placer_order_number"]["value"]) == ([wrong.uid], right.placer.value)
+    withdrawn = next(body for kind, body in reversed(await room.given_out(wrong)) if kind == "report.retracted.v1")
+    assert fact["moved_from"] == {"report_id": withdrawn["report_id"], "version": withdrawn["version"]}
 
 
 async def test_the_wrong_order_is_read_anew_and_its_next_report_counts_on(room: Room) -> None:

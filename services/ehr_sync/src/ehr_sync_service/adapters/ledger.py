@@ -34,7 +34,16 @@ _SAVE: Final = """
 UPDATE deliveries SET state = $2, written_at = $3, next_attempt_at = $4, attempts = $5, refusals = $6, last_fault = $7,
     last_error = $8, actor = $9, closed_at = CASE WHEN $2 = 'pending' THEN NULL ELSE now() END
 WHERE delivery_id = $1"""
-_KNOWN: Final = "(d.order_id IS NULL OR EXISTS (SELECT FROM orders o WHERE o.order_id = d.order_id))"
+# A report that was another order's waits until it is known here that it is withdrawn there.
+_KNOWN: Final = """((d.order_id IS NULL OR EXISTS (SELECT FROM orders o WHERE o.order_id = d.order_id))
+    AND (NOT d.fact ? 'moved_from' OR EXISTS (
+        SELECT FROM reports r WHERE r.report_id = (d.fact #>> '{moved_from,report_id}')::uuid
+           AND r.version >= (d.fact #>> '{moved_from,version}')::integer)))"""
+# … and until the destination has heard that, or will not hear it any more.
+_FREE: Final = """(NOT d.fact ? 'moved_from' OR NOT EXISTS (
+    SELECT FROM deliveries w WHERE w.destination = d.destination AND w.state = 'pending'
+       AND w.report_id = (d.fact #>> '{moved_from,report_id}')::uuid
+       AND w.report_version <= (d.fact #>> '{moved_from,version}')::integer))"""
 # The heads of queues that are due and whose order is known, but for queues in which something is on its way;
 # with what their messages are about.
 _DUE: Final = f"""
@@ -43,7 +52,7 @@ SELECT * FROM deliveries d
 WHERE d.destination = $1 AND d.state = 'pending' AND d.next_attempt_at <= $2 AND d.queue <> ALL($3::text[])
   AND NOT EXISTS (SELECT FROM deliveries e WHERE e.destination = d.destination AND e.queue = d.queue
                   AND e.state = 'pending' AND e.position < d.position)
-  AND {_KNOWN}
+  AND {_KNOWN} AND {_FREE}
 ORDER BY d.next_attempt_at, d.position LIMIT $4)
 SELECT {_COLUMNS}, o.body AS order_body, p.body AS patient_body, s.body AS study_body,
     p.patient_id <> coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid) AS moved

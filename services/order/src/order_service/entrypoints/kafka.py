@@ -12,9 +12,7 @@ from fj_events import (
     ExamStarted,
     ReportAmended,
     ReportFinalized,
-    ReportRelinked,
     ReportRetracted,
-    ReportStanding,
     StudyRelinked,
 )
 from fj_survivors import follow
@@ -73,11 +71,6 @@ def _what_completes_it(consumer: Consumer, orders: Callable[[Tx], Orders], wante
     @consumer.on(ReportAmended)
     async def _(fact: ReportAmended, tx: Tx) -> None:
         await handlers.on_report_final(fact, wanted_by, orders(tx))
-
-    @consumer.on(ReportRelinked)
-    async def _(fact: ReportRelinked, tx: Tx) -> None:
-        if fact.standing != ReportStanding.PRELIMINARY:
-            await handlers.on_report_final(fact, wanted_by, orders(tx))
 
     @consumer.on(DeliveryDelivered)
     async def _(fact: DeliveryDelivered, tx: Tx) -> None:

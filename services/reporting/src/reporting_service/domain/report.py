@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from fj_events import Identifier, ReportPhi, Source, Staff, Uid
+from fj_events import Identifier, ReportPhi, Source, Staff, Uid, WithdrawnReport
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 
@@ -41,6 +41,8 @@ class Reading(BaseModel):
     accession_numbers: tuple[Identifier, ...] = ()
     placer_order_number: Identifier | None = None
     study_instance_uids: tuple[Uid, ...] = ()
+    moved_from: WithdrawnReport | None = None
+    """The report that it was of another order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,7 @@ def reading_of(report: Report, subject: Subject, uid: Uid, actor: str | None, re
         actor=actor,
         reason=reason,
         study_instance_uids=(uid,),
+        moved_from=WithdrawnReport(report_id=report.report_id, version=withdrawn(report).version),
     )
 
 
