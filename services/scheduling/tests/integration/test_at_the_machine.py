@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fj_events import OrderHeld, OrderPlaced
+from fj_hl7 import MllpClient
 from fj_testing import Feed, Log, ServiceProcess, Services, eventually
 from pydicom import Dataset
 
@@ -253,3 +254,32 @@ async def test_the_agenda_of_a_night_in_which_the_clock_is_changed(
     (first, second) = await modality.sees(order)
     shown = [item.ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartTime for item in (first, second)]
     assert sorted(shown) == ["012000", "023000"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("20261025013000", "2026-10-24T23:30:00Z"),
+        ("20261025023000", "2026-10-25T00:30:00Z"),  # it comes twice: the first
+        ("20270328023000", "2027-03-28T01:30:00Z"),  # it does not come: moved on by what was left out
+    ],
+)
+async def test_a_scheduling_system_books_by_the_clock_on_the_wall_in_such_a_night(
+    feed: Feed, modality: Modality, mllp_port: int, tess: Technologist, asked: tuple[str, str]
+) -> None:
+    wall, instant = asked
+    order = an_order()
+    await planned(feed, modality, order)
+    placer = order.placer_order_number
+    assert placer is not None
+    segments = (
+        f"MSH|^~\\&|BOOK|HOSP|FJ|FJ|20260302100000||SIU^S12^SIU_S12|{order.order_id.hex[:20]}|P|2.5.1",
+        f"SCH|4711||{'|' * 8}^^^{wall}{'|' * 15}{placer.value}^EHR|",
+        "RGS|1",
+        "AIG|1||CT1",
+    )
+    client = MllpClient("127.0.0.1", mllp_port)
+    await client.send(("\r".join(segments) + "\r").encode())
+    await client.close()
+    (step,) = (await tess.sees(order))["steps"]
+    assert (step["starts_at"], step["booked"]) == (instant, True)

@@ -50,11 +50,17 @@ class Client:
 
     def __init__(self, port: int, sop_class: str = MWL, called: str = "FJ_MWL") -> None:
         self._sop_class = sop_class
-        connection = socket.create_connection(("127.0.0.1", port))
-        self._pdus = PduSocket(connection, 131072)
+        self._connection = socket.create_connection(("127.0.0.1", port))
+        self._pdus = PduSocket(self._connection, 131072)
         self._pdus.send(_association_request(sop_class, called))
         kind, _ = self._pdus.read()
         assert kind == 2, "association not accepted"
+
+    def close(self) -> None:
+        """Release the association."""
+        self._pdus.send(b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00")
+        self._pdus.read()
+        self._connection.close()
 
     def ask(self, query: Dataset) -> list[bytes]:
         """The matches, encoded; each has to fit into one PDU."""

@@ -40,7 +40,7 @@ def measure(site: Ground) -> Iterator[Figure]:
     port = site.free_port()
     with site.services() as services:
         services.start("scheduling", SCHEDULING_DIMSE_PORT=port, SCHEDULING_MLLP_PORT=site.free_port())
-        rate = asyncio.run(_fill(site.stack.kafka(), services.topic_prefix, orders, services.database("scheduling")))
+        rate = asyncio.run(fill(site.stack.kafka(), services.topic_prefix, orders, services.database("scheduling")))
         yield shown("orders from Kafka to the worklist", rate)
         ours = 0.0
         for associations in ASSOCIATIONS:
@@ -111,7 +111,7 @@ def _ask(port: int, associations: int, queries: int) -> Asked:
     return Asked(cuts[9], cuts[18], statistics.mean(matches), len(waits) / elapsed)
 
 
-async def _fill(kafka: str, prefix: str, orders: list[OrderPlaced], dsn: str) -> float:
+async def fill(kafka: str, prefix: str, orders: list[OrderPlaced], dsn: str) -> float:
     """Orders a second from Kafka to the worklist."""
     database = await asyncpg.connect(dsn)
 

@@ -65,7 +65,8 @@ def open_spans(station: Station, zone: ZoneInfo, within: Span) -> list[Span]:
     """When a station takes appointments, by start; spans that touch or overlap are one."""
     if not station.opening_hours:
         return [within]
-    day = within.start.astimezone(zone).date() - timedelta(days=1)
+    # Hours may go on after midnight, and a day may have been left out before that (Apia, 2011).
+    day = within.start.astimezone(zone).date() - timedelta(days=2)
     last = within.end.astimezone(zone).date()
     spans = []
     while day <= last:
