@@ -18,7 +18,7 @@ _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 def base_url(request: Request) -> str:
     """The address of the DICOMweb root as the client sees it, through a proxy or not."""
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    scheme = request.headers.get("x-forwarded-proto") or request.scope["scheme"]  # `request.url` is dear
     host = request.headers.get("x-forwarded-host") or request.headers.get("host") or request.url.netloc
     return f"{scheme}://{host}/dicomweb"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from typing import Final
 
 from fastapi import Request
@@ -13,6 +14,8 @@ DICOM: Final = "application/dicom"
 OCTETS: Final = "application/octet-stream"
 MULTIPART: Final = "multipart/related"
 ANY_SYNTAX: Final = "*"
+REMEMBERED: Final = 1024
+"""Characters of a header up to which it is remembered how it is understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,9 @@ def alternatives(header: str | None, parameters: Sequence[str] = ()) -> list[Med
 
     Nothing said is anything accepted. Raises BadAccept.
     """
-    texts = [*parameters, header or ""]
-    ranges = [_range(text) for whole in texts for text in _split(whole)]
-    wanted = [accepted for accepted in ranges if accepted.quality > 0]
-    return sorted(wanted or [MediaRange("*/*", None, None, 1)], key=lambda accepted: -accepted.quality)
+    texts = (*parameters, header or "")
+    read = _read_anew if sum(map(len, texts)) > REMEMBERED else _read
+    return list(read(texts))
 
 
 def accepted_by(request: Request) -> list[MediaRange]:
@@ -71,6 +73,16 @@ def accepts_gzip(request: Request) -> bool:
         if coding in {"gzip", "*"}:
             return parameters not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     return False
+
+
+def _read_anew(texts: tuple[str, ...]) -> tuple[MediaRange, ...]:
+    ranges = [_range(text) for whole in texts for text in _split(whole)]
+    wanted = [accepted for accepted in ranges if accepted.quality > 0]
+    return tuple(sorted(wanted or [MediaRange("*/*", None, None, 1)], key=lambda accepted: -accepted.quality))
+
+
+# Clients ask in few ways, thousands of times; to read one costs more than to look an instance up.
+_read: Final = lru_cache(maxsize=256)(_read_anew)
 
 
 def _covers(pattern: str, media_type: str) -> bool:
