@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from fj_events import CodedConcept, Identifier, PatientPhi
+from fj_events import CodedConcept, Identifier, PatientPhi, Sex
 from pydantic import BaseModel, ConfigDict
 
 MODIFYING_SYSTEM: Final = "Filmjacket"
@@ -13,6 +13,7 @@ REASON: Final = "COERCE"
 """Reason for the Attribute Modification (0400,0565): reconciliation."""
 _LOCAL: Final = "L"
 """Coding scheme of a code whose sender named none (HL7 v2 table 0396)."""
+_SEXES: Final = frozenset({Sex.MALE, Sex.FEMALE, Sex.OTHER})
 _SHORT: Final = 16
 """Characters of SH, and of a Code Value (0008,0100)."""
 _LONG: Final = 64
@@ -73,6 +74,7 @@ Wanted: TypeAlias = Mapping[int, Values]
 def changed(told: Iterable[Told], patient: PatientPhi | None, order: Ordered | None, *, orderless: bool) -> Changed:
     """What has to be said instead of what these images say. Empty where all of them say it already."""
     images = tuple(told)
+    patient = _sayable(patient)
     other = patient is not None and any(_other_patient(one.patient, patient) for one in images)
     moved = order is not None and any(_other_order(one, order) for one in images)
     return Changed(
@@ -119,6 +121,11 @@ def person_name(patient: PatientPhi) -> str:
 def _alphabetic(patient: PatientPhi) -> str:
     parts = (patient.family_name, patient.given_name, patient.middle_name, patient.prefix, patient.suffix)
     return "^".join(part or "" for part in parts).rstrip("^")
+
+
+def _sayable(patient: PatientPhi | None) -> PatientPhi | None:
+    """Registrations know more sexes than DICOM does (PS3.3 C.7.1.1); one that is not known takes none away."""
+    return patient if patient is None or patient.sex in _SEXES else patient.model_copy(update={"sex": None})
 
 
 def _with_groups(patient: PatientPhi, told: PatientPhi) -> PatientPhi:
