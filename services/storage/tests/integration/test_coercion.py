@@ -156,6 +156,9 @@ async def test_images_of_a_study_that_a_person_has_moved_are_of_its_order_and_of
     for image in await becomes(http, exam, (other.patient_number, "Other", other.accession)):
         assert image.RequestAttributesSequence[0].RequestedProcedureID == f"RP{other.number}"
         assert image.StudyInstanceUID == exam.study_uid
+    request = {"00400275.00401001": f"RP{other.number}", "includefield": "00400275"}
+    [told] = (await http.get(f"/dicomweb/studies/{exam.study_uid}/series", params=request)).json()
+    assert told["00400275"]["Value"] == [{"00401001": {"vr": "SH", "Value": [f"RP{other.number}"]}}]
     found = await http.get("/dicomweb/studies", params={"AccessionNumber": other.accession or ""})
     assert exam.study_uid in {study["0020000D"]["Value"][0] for study in found.json()}
 

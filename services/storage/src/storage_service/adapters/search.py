@@ -44,6 +44,10 @@ _UNCONFIRMED: Final = (
     "(SELECT 'unconfirmed: another ' || replace(u.contradicted_by, ' ', ', ') || ' than the order of its number'"
     " FROM study_route u WHERE u.study_instance_uid = s.study_instance_uid AND u.contradicted_by IS NOT NULL)"
 )
+_CURRENT: Final = "FROM coercion c WHERE c.study_instance_uid = e.study_instance_uid"
+_MOVED: Final = f"EXISTS (SELECT {_CURRENT} AND (c.changed ? 'order' OR (c.changed ->> 'without_order')::boolean))"
+"""Its study is of another order than its images say, or of none: what they say of their request is said no more."""
+_OF_ORDER: Final = f"(SELECT c.changed #>> '{{order,requested_procedure_id}}' {_CURRENT})"
 _COLUMNS: Final[Mapping[str, str]] = {
     "StudyDate": "s.study_date",
     "StudyTime": "s.study_time",
@@ -76,8 +80,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "SeriesNumber": "e.series_number",
     "Laterality": "e.laterality",
     "NumberOfSeriesRelatedInstances": "e.number_of_instances",
-    "ScheduledProcedureStepID": "e.scheduled_step_id",
-    "RequestedProcedureID": "e.requested_procedure_id",
+    "ScheduledProcedureStepID": f"CASE WHEN {_MOVED} THEN NULL ELSE e.scheduled_step_id END",
+    "RequestedProcedureID": f"CASE WHEN {_MOVED} THEN {_OF_ORDER} ELSE e.requested_procedure_id END",
     "SOPClassUID": "i.sop_class_uid",
     "SOPInstanceUID": "i.sop_instance_uid",
     "InstanceNumber": "i.instance_number",
