@@ -113,8 +113,13 @@ async def test_a_study_is_found_by_the_codes_of_its_procedures(
         study = StudyAttributes(study_date=one.study_date, procedure_codes=procedures)
         await feed.publish(await packer.ship(one, one.images(1), study=study))
     value, scheme = "ProcedureCodeSequence.CodeValue", "00081032.00080102"
-    await eventually(lambda: found(http, f"StudyInstanceUID={other.study_uid}"))
-    assert uids(await found(http, f"{value}=K2")) == {exam.study_uid, other.study_uid}
+    both = {exam.study_uid, other.study_uid}
+
+    async def here() -> bool:
+        return uids(await found(http, f"StudyInstanceUID={','.join(both)}")) == both
+
+    await eventually(here)
+    assert uids(await found(http, f"{value}=K2")) == both
     assert uids(await found(http, f"{value}=K1,K9&{scheme}=L")) == {exam.study_uid}
     assert uids(await found(http, f"{value}=K1", "/series")) == {exam.study_uid}
     assert await found(http, f"{value}=K2&{scheme}=L") == []
