@@ -14,9 +14,9 @@ Named = tuple[str, str, Any]
 
 
 def parameters(given: Iterable[Named]) -> Json:
-    """The resource with these parameters, in this order."""
+    """The resource with these parameters, in this order. What is in them is as good as its maker has made it."""
     items = [{"name": name, kind: value} for name, kind, value in given]
-    return check("Parameters", compact({"resourceType": "Parameters", "parameter": items}))
+    return compact({"resourceType": "Parameters", "parameter": items})
 
 
 async def read_parameters(request: Request) -> list[tuple[str, Any]]:

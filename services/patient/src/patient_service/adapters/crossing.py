@@ -32,7 +32,8 @@ WITH RECURSIVE same (id) AS (
            SELECT other.patient_id FROM persons AS one JOIN persons AS other USING (enterprise_id)
             WHERE one.patient_id = same.id) AS next (id))
 SELECT {COLUMNS}, stated_id IS NOT NULL AND stated_until IS NULL AS merged
-  FROM same JOIN patients ON patient_id = id LEFT JOIN merges USING (patient_id)
+  FROM patients LEFT JOIN merges USING (patient_id)
+ WHERE patient_id = ANY(ARRAY(SELECT id FROM same))
  ORDER BY patient_id
 """
 _DOMAINS: Final = (

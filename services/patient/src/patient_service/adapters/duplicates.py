@@ -17,24 +17,25 @@ from patient_service.ports import Record, Suspect
 _SUSPICION: Final = "one_id, other_id, state, score, grade, reasons, evidence"
 _RECORDS: Final = f"""
 SELECT {COLUMNS}, coalesce(stated_id IS NOT NULL AND stated_until IS NULL, false) AS merged,
-       EXISTS (SELECT FROM suspicions WHERE state = 'open' AND patient_id IN (one_id, other_id)) AS suspected
+       EXISTS (SELECT FROM suspicions WHERE one_id = patient_id AND state = 'open')
+       OR EXISTS (SELECT FROM suspicions WHERE other_id = patient_id AND state = 'open') AS suspected
   FROM patients LEFT JOIN merges USING (patient_id)
 """
 _RECORD: Final = f"{_RECORDS} WHERE patient_id = $1"
 _NEAR: Final = f"""
 {_RECORDS}
- WHERE (stated_id IS NULL OR stated_until IS NOT NULL) AND patient_id <> $2 AND patient_id IN (
+ WHERE (stated_id IS NULL OR stated_until IS NOT NULL) AND patient_id <> $2 AND patient_id = ANY(ARRAY(
        SELECT found.patient_id FROM unnest($1::text[]) AS given (key)
         CROSS JOIN LATERAL (
               SELECT few.patient_id, count(*) OVER () AS sharing
                 FROM (SELECT patient_id FROM match_keys WHERE match_keys.key = given.key
                        LIMIT {blocking.MOST + 1}) AS few) AS found
-        WHERE sharing <= {blocking.MOST})
+        WHERE sharing <= {blocking.MOST}))
 """
 _SUSPECTED_WITH: Final = f"""
 {_RECORDS}
- WHERE patient_id IN (SELECT other_id FROM suspicions WHERE one_id = $1 AND state = 'open'
-                       UNION ALL SELECT one_id FROM suspicions WHERE other_id = $1 AND state = 'open')
+ WHERE patient_id = ANY(ARRAY(SELECT other_id FROM suspicions WHERE one_id = $1 AND state = 'open'
+                               UNION ALL SELECT one_id FROM suspicions WHERE other_id = $1 AND state = 'open'))
 """
 _OF: Final = f"SELECT {_SUSPICION} FROM suspicions WHERE one_id = $1 AND other_id = $2"
 _SAVE: Final = f"""

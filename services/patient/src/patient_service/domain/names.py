@@ -30,10 +30,9 @@ def is_close(one: str, other: str) -> bool:
     """Whether folded names differ by a slip: one letter, in a long name two; or one is a part of a double name."""
     if _is_part(one, other) or _is_part(other, one):
         return True
-    shorter = min(len(one), len(other))
-    if shorter < _SHORT:
-        return False
-    return distance(one, other) <= (2 if shorter >= _LONG else 1)
+    shorter, longer = sorted((len(one), len(other)))
+    slips = 0 if shorter < _SHORT else 2 if shorter >= _LONG else 1
+    return longer - shorter <= slips and distance(one, other) <= slips
 
 
 def distance(one: str, other: str) -> int:
