@@ -175,6 +175,14 @@ class StudyConflicted(Fact, type="study.conflicted.v1", topic="study-events", ke
     instances: tuple[ConflictingInstance, ...]
 
 
+class StudyConflictSettled(Fact, type="study.conflict_settled.v1", topic="study-events", key="study_instance_uid"):
+    """A person, `actor`, has looked at the instances that conflict: those that came first stay current."""
+
+    study_instance_uid: Uid
+    reason: str
+    """In the person's words."""
+
+
 class Damage(OpenEnum):
     """In which way a pack is not what was stored."""
 

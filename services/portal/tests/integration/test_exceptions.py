@@ -26,6 +26,7 @@ from fj_events import (
     Sex,
     Source,
     StudyConflicted,
+    StudyConflictSettled,
     StudyMatched,
     StudyReceived,
     StudyUnmatched,
@@ -154,6 +155,11 @@ async def test_studies_are_listed_until_there_is_nothing_to_look_at(http: httpx.
     await until(http, study, "unconfirmed study", "UID conflict")
     await feed.publish(matched(study))
     await until(http, study, "UID conflict")
+    event_id = (await listed(http, study))["UID conflict"]
+    page = (await http.get(f"/exceptions/{event_id}")).raise_for_status().text
+    assert f'data-post="/api/storage/studies/{study}/conflicts/settle"' in page
+    await feed.publish(StudyConflictSettled(site="MAIN", actor="tess", study_instance_uid=study, reason="looked at"))
+    await until(http, study)
 
 
 async def test_an_entry_has_a_page_with_what_there_is_to_compare_and_to_do(http: httpx.AsyncClient, feed: Feed) -> None:

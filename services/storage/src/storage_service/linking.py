@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from fj_events import LinkAct, OrderPlaced, StudyRelinked
+from fj_events import LinkAct, OrderPlaced, StudyConflictSettled, StudyRelinked
 
 from storage_service import handlers
 from storage_service.domain.exceptional import ExceptionKind, of_unlinked
@@ -57,6 +57,16 @@ async def undo(wish: Wish, links: Links, work: Work) -> None:
     study = await _study(wish, work)
     newest = await links.newest(wish.study_instance_uid)
     await _move(LinkAct.UNDO, wish, (study, undone(study, newest)), links, work)
+
+
+async def settle_conflicts(wish: Wish, work: Work) -> None:
+    """Somebody has looked at instances that came twice with other bytes: the first stay. Raises NotThere."""
+    study = await _study(wish, work)
+    if await work.studies.resolve(wish.study_instance_uid, ExceptionKind.UID_CONFLICT):
+        fact = StudyConflictSettled(
+            site=study.site, actor=wish.actor, study_instance_uid=wish.study_instance_uid, reason=wish.reason
+        )
+        work.studies.emit(fact)
 
 
 async def _study(wish: Wish, work: Work) -> Study:

@@ -145,6 +145,24 @@ async def _is_at(tess: httpx.AsyncClient, exam: Exam) -> bool:
     return bool((await study(tess, exam))["order_id"] == str(exam.order_id))
 
 
+async def test_instances_that_came_twice_are_settled_by_a_person_once(
+    tess: httpx.AsyncClient, feed: Feed, log: Log, packer: Packer
+) -> None:
+    exam = Exam()
+    [first] = exam.images(1)
+    again = exam.image(first.series, 1, 7, SOPInstanceUID=first.uid)
+    await feed.publish(exam.order(), await packer.ship(exam, [first]), await packer.ship(exam, [again]))
+    await told(log, exam, "study.conflicted.v1")
+    assert "uid_conflict" in await listed(tess, exam)
+    for _ in range(2):
+        answer = await tess.post(f"/studies/{exam.study_uid}/conflicts/settle", json={"reason": "numbered twice"})
+        assert answer.status_code == 200
+    assert "uid_conflict" not in await listed(tess, exam)
+    [fact] = await told(log, exam, "study.conflict_settled.v1")
+    assert (fact.body["actor"], fact.body["reason"]) == ("tess", "numbered twice")
+    assert (await tess.post("/studies/1.2.3/conflicts/settle", json={"reason": "no"})).status_code == 404
+
+
 async def test_there_are_no_candidates_for_a_study_that_nobody_knows(tess: httpx.AsyncClient) -> None:
     answer = await tess.get("/studies/1.2.3/candidates")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -21,6 +21,7 @@ from fj_events import (
     PatientUpdated,
     Source,
     StudyConflicted,
+    StudyConflictSettled,
     StudyDamaged,
     StudyMatched,
     StudyRelinked,
@@ -46,8 +47,8 @@ class Kind(StrEnum):
     DAMAGED_STUDY = "damaged study"
 
 
-OF_STUDIES: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY)
-_HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
+HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
+OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY)
 _BY_IMAGES: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
 
 
@@ -96,11 +97,12 @@ _ENDED: Final[Mapping[type[Fact], Callable[[Any], tuple[Kind, ...]]]] = MappingP
         PatientMerged: lambda _: (Kind.UNKNOWN_PATIENT,),
         PatientRegistered: _announced,
         PatientUpdated: _announced,
-        StudyMatched: lambda _: _HOMELESS,
-        StudyRelinked: lambda _: _HOMELESS,
+        StudyConflictSettled: lambda _: (Kind.UID_CONFLICT,),
+        StudyMatched: lambda _: HOMELESS,
+        StudyRelinked: lambda _: HOMELESS,
         StudyRemoved: lambda _: OF_STUDIES,
         StudyRestored: lambda _: (Kind.DAMAGED_STUDY,),
-        StudyUnmatched: lambda _: _HOMELESS,
+        StudyUnmatched: lambda _: HOMELESS,
     }
 )
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, status
 from fastapi.responses import HTMLResponse
 
-from portal_service.domain.exceptions import OF_STUDIES, Kind, Raised
+from portal_service.domain.exceptions import HOMELESS, OF_STUDIES, Kind, Raised
 from portal_service.entrypoints.pages import Pages
 from portal_service.ports import ExamBook, Found, Listed, Wanted
 
@@ -74,6 +74,7 @@ def exception_pages(book: ExamBook, viewer: str) -> APIRouter:
             found=found,
             study=study,
             of_study=raised.kind in OF_STUDIES,
+            homeless=raised.kind in HOMELESS,
             orders=await _sharing(raised, found, book),
         )
 

@@ -151,7 +151,7 @@ _REPORT: Final = """
 INSERT INTO exception_entry (kind, study_instance_uid, subject, site, summary, event_id) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 """
-_RESOLVE: Final = "DELETE FROM exception_entry WHERE study_instance_uid = $1 AND kind = $2"
+_RESOLVE: Final = "DELETE FROM exception_entry WHERE study_instance_uid = $1 AND kind = $2 RETURNING subject"
 
 
 class PostgresStudies:
@@ -175,8 +175,8 @@ class PostgresStudies:
         about = (entry.kind, fact.study_instance_uid, entry.subject)
         await self._db.execute(_REPORT, *about, fact.site, entry.summary, event_id)
 
-    async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> None:
-        await self._db.execute(_RESOLVE, study_instance_uid, kind)
+    async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> bool:
+        return bool(await self._db.fetch(_RESOLVE, study_instance_uid, kind))
 
     async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
         return await folding.add_instances(self._db, facts, heard_at)

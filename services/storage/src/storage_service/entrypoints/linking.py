@@ -112,6 +112,13 @@ def linking_router(unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: B
             await linking.undo(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
         return await seen(study_instance_uid)
 
+    @router.post("/conflicts/settle")
+    async def settle(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+        """Instances that came again with other bytes were looked at: the first stay current."""
+        async with _answering(), unit() as tx:
+            await linking.settle_conflicts(Wish(study_instance_uid, actor, wanted.reason), begin(tx)[1])
+        return await seen(study_instance_uid)
+
     @router.get("/links")
     async def links(study_instance_uid: str) -> list[LinkOverview]:
         """What persons have done with it, the first act first."""

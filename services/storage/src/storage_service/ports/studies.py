@@ -106,8 +106,8 @@ class Studies(Protocol):
     ) -> None:
         """Say that something happened, and put it on the exceptions list."""
 
-    async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> None:
-        """Take what is no exception any more off the list."""
+    async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> bool:
+        """Take what is no exception any more off the list; False where nothing was there."""
 
 
 class StudyBook(Protocol):
