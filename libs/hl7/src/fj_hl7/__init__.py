@@ -6,7 +6,7 @@ from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refuse
 from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
-from fj_hl7.door import Door, Handler, Intake, Outcome, Unit, Watch
+from fj_hl7.door import Door, Handler, Intake, Outcome, Reply, Unit, Watch
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
 from fj_hl7.errors import (
     AckCode,
@@ -81,6 +81,7 @@ __all__ = [
     "Receipt",
     "Refusal",
     "Refused",
+    "Reply",
     "Seal",
     "Search",
     "Segment",

@@ -4,7 +4,7 @@ import itertools
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -139,7 +139,7 @@ class Ack:
     control_id: str
     text: str
     errors: tuple[Hl7Error, ...]
-    orders: tuple[Segment, ...] = ()
+    orders: tuple[Segment, ...] = field(default=(), compare=False)
     """What an ORR, ORG or ORI says of each order."""
 
     @property

@@ -12,14 +12,14 @@ from hl7apy.parser import parse_message, parse_segment
 
 from fj_hl7.message import Message
 
-# hl7apy 1.3.5 takes the choice of order detail segments in ORM_O01 for "all of them" (crs4/hl7apy#151, #142).
-_BY_SEGMENT: Final = frozenset({"ORM"})
+# hl7apy 1.3.5 takes a choice of order detail segments (ORM_O01, ORR_O02) for "all of them" (crs4/hl7apy#151, #142).
+_BY_SEGMENT: Final = frozenset({"ORM", "ORR"})
 
 
 def problems(raw: bytes) -> list[str]:
     """Where the message leaves the standard; empty when it does not. The texts may quote the message.
 
-    ORM^O01 is checked segment by segment, without Z segments; all others as a whole.
+    ORM^O01 and ORR^O02 are checked segment by segment, without Z segments; all others as a whole.
     """
     message = Message.parse(raw)
     if message.code in _BY_SEGMENT:

@@ -15,7 +15,7 @@ from fj_hl7.ack import ack, nack_unreadable
 from fj_hl7.batch import split_batch
 from fj_hl7.enhanced import Mode
 from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, CommitCode, ErrorCode, Hl7Error, Refusal
-from fj_hl7.ledger import UNREADABLE, Connection, Entry, Ledger, Receipt
+from fj_hl7.ledger import UNREADABLE, Connection, Entry, Key, Ledger, Receipt
 from fj_hl7.message import LineEnds, Message
 from fj_hl7.profiles import STANDARD, Profiles
 from fj_hl7.together import Together
@@ -40,7 +40,10 @@ class Unit(Protocol):
 
 U = TypeVar("U", bound=Unit)
 U_contra = TypeVar("U_contra", bound=Unit, contravariant=True)
-Handler = Callable[[Sequence[Message], U], Awaitable[None]]
+Reply = Sequence[Sequence[str]]
+"""Raw fields of the segments behind MSA, as `ack` takes them."""
+Handler = Callable[[Sequence[Message], U], Awaitable[Sequence[Reply] | None]]
+"""Takes messages. May give what the reply says of each of them, in their order, beside AA."""
 
 
 class Watch(Protocol[U_contra]):
@@ -87,8 +90,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class _Taken:
+    """A frame that was taken, and its answer, which is given once it is committed."""
+
+    entry: Entry
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Frame(Generic[U]):
-    """What a frame holds and who handles it; the receipt has its answer, which is given once it is committed."""
+    """What a frame holds and who handles it; the receipt has its answer, unless a handler has more to say."""
 
     messages: Sequence[Message]
     handlers: Sequence[Handler[U]]
@@ -126,7 +137,7 @@ class Door(Generic[U]):
         self._ledger = intake.ledger
         self._profiles = intake.profiles
         self._watch = intake.watch
-        self._take: Together[_Frame[U], Entry] = Together(self._take_all)
+        self._take: Together[_Frame[U], _Taken] = Together(self._take_all)
 
     async def __call__(self, raw: bytes, peer: str) -> tuple[bytes, ...]:
         """The answers to one frame from the address `peer`. Raises nothing but cancellation."""
@@ -163,27 +174,47 @@ class Door(Generic[U]):
     async def _accept(self, first: Message, messages: list[Message], raw: bytes, peer: str) -> Outcome:
         handlers = [self._handler(message) for message in messages]
         answer = ack(first, AckCode.AA)
-        entry = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer, peer)))
+        taken = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer, peer)))
+        entry = taken.entry
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
-            return Outcome(entry.stored, AckCode.AA, self._label(first), first)
+            return Outcome(taken.answer, AckCode.AA, self._label(first), first)
         if entry.reused:
             metrics.REUSED_IDS.labels(self.name).inc()
         self._count_irregular(messages)
-        return Outcome(answer, AckCode.AA, self._label(first), first)
+        return Outcome(taken.answer, AckCode.AA, self._label(first), first)
 
-    async def _take_all(self, frames: Sequence[_Frame[U]]) -> list[Entry]:
+    async def _take_all(self, frames: Sequence[_Frame[U]]) -> list[_Taken]:
         """All frames in one transaction, or none of them."""
         async with self._unit() as unit:
             entries = await self._ledger.enter(unit.connection, [frame.receipt for frame in frames])
-            new = (frame for frame, entry in zip(frames, entries, strict=True) if entry.stored is None)
-            pairs = (pair for frame in new for pair in zip(frame.handlers, frame.messages, strict=True))
-            for handler, run in groupby(pairs, key=itemgetter(0)):
-                await handler([message for _, message in run], unit)
+            new = [frame for frame, entry in zip(frames, entries, strict=True) if entry.stored is None]
+            answers = await self._handle(new, unit)
+            if answers:
+                await self._ledger.answer(unit.connection, answers)
             for frame, entry in zip(frames, entries, strict=True):
                 if entry.refused and self._watch is not None:
                     self._watch.accepted(unit, frame.receipt, frame.messages[0])
-        return entries
+        # The same message twice at once is answered alike: the ledger had not heard of this answer when it was asked.
+        return [
+            _Taken(entry, answers.get(frame.receipt.key) or entry.stored or frame.receipt.answer)
+            for frame, entry in zip(frames, entries, strict=True)
+        ]
+
+    async def _handle(self, frames: Sequence[_Frame[U]], unit: U) -> dict[Key, bytes]:
+        """Let the handlers take all messages; the answers of those frames of which they say more than AA."""
+        replies: dict[Key, list[Sequence[str]]] = {}
+        triples = (
+            (handler, message, frame.receipt.key)
+            for frame in frames
+            for handler, message in zip(frame.handlers, frame.messages, strict=True)
+        )
+        for handler, group in groupby(triples, key=itemgetter(0)):
+            run = list(group)
+            for (_, _, key), reply in zip(run, await handler([each[1] for each in run], unit) or (), strict=False):
+                replies.setdefault(key, []).extend(reply)
+        first = {frame.receipt.key: frame.messages[0] for frame in frames}
+        return {key: ack(first[key], AckCode.AA, reply=reply) for key, reply in replies.items() if reply}
 
     def _handler(self, message: Message) -> Handler[U]:
         """The handler of the message, or a Refusal that names the right door."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol, Self
@@ -27,6 +27,11 @@ RETURNING r.control_id, r.sender, r.digest, EXISTS (
     SELECT FROM hl7_refused AS f
     WHERE f.control_id = r.control_id AND f.sender = r.sender AND f.digest = r.digest AND f.settled_at IS NULL
 ) AS refused
+"""
+_ANSWER: Final = """
+UPDATE hl7_received AS r SET answer = k.answer
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS k(control_id, sender, digest, answer)
+WHERE r.control_id = k.control_id AND r.sender = k.sender AND r.digest = k.digest
 """
 _ANSWERS: Final = """
 SELECT r.control_id, r.sender, r.digest, r.answer
@@ -140,6 +145,10 @@ class Ledger:
         return [
             entry or Entry(stored[receipt.key], reused=False) for receipt, entry in zip(receipts, entries, strict=True)
         ]
+
+    async def answer(self, connection: Connection, answers: Mapping[Key, bytes]) -> None:
+        """Other answers than the ones that messages were entered with, in the same transaction."""
+        await connection.execute(_ANSWER, *_columns(list(answers)), list(answers.values()))
 
     async def _stored(self, connection: Connection, receipts: Sequence[Receipt]) -> dict[Key, bytes]:
         rows = await connection.fetch(_ANSWERS, *_keys(receipts))

@@ -23,6 +23,7 @@ from fj_hl7 import (
     Message,
     Outcome,
     Refusal,
+    Reply,
     Seal,
     Search,
     read_ack,
@@ -54,7 +55,9 @@ class Ward:
         self.archive = Archive(SEAL)
         self.told: list[tuple[str, str]] = []
         intake: Intake[Unit] = Intake(Ledger(SEAL), watch=self)
-        self.door = Door("patients", {"ADT^A01": self.admit, "ADT^A04": self.admit}, self.unit, intake)
+        self.door = Door(
+            "patients", {"ADT^A01": self.admit, "ADT^A04": self.admit, "ADT^A05": self.admit_by_name}, self.unit, intake
+        )
 
     def refused(self, unit: Unit, receipt: Receipt, outcome: Outcome) -> None:  # noqa: ARG002 - what a Watch is told
         self.told.append(("refused", outcome.errors[0].code))
@@ -75,6 +78,11 @@ class Ward:
                 raise Refusal(AckCode.AE, Hl7Error("who?", ErrorCode.UNKNOWN_KEY_IDENTIFIER, "PID", 1, 3))
             if number == "crash":
                 raise RuntimeError("Example^Ada")
+
+    async def admit_by_name(self, messages: Sequence[Message], unit: Unit) -> list[Reply]:
+        """Admits, and has more to say than AA."""
+        await self.admit(messages, unit)
+        return [[("ORC", "OK", message["PID"].raw(3))] for message in messages]
 
     async def answer(self, raw: bytes) -> Ack:
         [answer] = await self.door(raw, "127.0.0.1")
@@ -128,6 +136,16 @@ async def test_the_same_message_again_has_the_stored_answer_and_no_effect(ward: 
     assert [await ward.door(adt("1"), "a") for _ in range(3)] == [first] * 3
     assert await ward.admitted() == ["1"]
     assert counted("fj_hl7_repeated_total") == before + 3
+
+
+async def test_what_a_handler_says_stands_in_the_answer_also_in_the_stored_one(ward: Ward) -> None:
+    messages = [adt(str(number), f"C{number}", "ADT^A05") for number in range(5)]
+    answers = await asyncio.gather(*(ward.door(raw, "a") for raw in [*messages, *messages, adt("9", "C9")]))
+    orders = [[orc.get(2) for orc in read_ack(answer).orders] for [answer] in answers]
+    assert orders == [["0"], ["1"], ["2"], ["3"], ["4"]] * 2 + [[]]
+    again = await asyncio.gather(*(ward.door(raw, "a") for raw in messages))
+    assert list(again) == list(answers[:5]) == list(answers[5:10])
+    assert await ward.admitted() == ["0", "1", "2", "3", "4", "9"]
 
 
 async def test_the_same_message_on_many_connections_at_once_has_one_effect(ward: Ward) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fj_events import Evidence, ExamCancelRefused, ExamStarted
 from fj_events import Refused as Refusable
 from fj_hl7 import Message, MllpClient
+from fj_hl7.conformance import problems
 from fj_testing import Feed, Log, ServiceProcess, eventually
 
 from services.order.tests.placer import a_number, facts, orm, refusal
@@ -203,3 +204,41 @@ async def test_a_batch_file_is_taken_whole_or_not_at_all(order: ServiceProcess, 
     assert (await answer(mllp_port, batch))["MSA"].get(1) == "AA"
     await facts(log, first, "order.placed.v1")
     await facts(log, second, "order.placed.v1")
+
+
+DONE = {"NW": "OK", "XO": "XR", "HD": "HR", "RL": "OR", "CA": "CR"}
+
+
+@pytest.mark.parametrize(("kind", "reply"), REPLIES.items())
+async def test_the_reply_says_of_each_order_what_was_done(mllp_port: int, kind: str, reply: str) -> None:
+    number = a_number()
+    for control, done in DONE.items():
+        raw = orm(number, control=control, code="CTHEAD" if control == "XO" else "CTCHEST")
+        raw = raw.replace(b"ORM^O01^ORM_O01", kind.encode()).replace(f"|A{number}^MAIN".encode(), b"|")
+        if kind.startswith("OMI"):
+            raw += f"\rIPC|A{number}|RP1|1.2.3|S1|CT".encode()
+        told = await answer(mllp_port, raw)
+        assert (told.kind, told["MSA"].get(1)) == (reply, "AA")
+        [orc] = told.segments("ORC")
+        assert (orc.get(1), orc.get(2), orc.get(2, 2)) == (done, number, "EHR")
+        assert [segment.name for segment in told][-2:] == (["OBR", "IPC"] if reply == "ORI^O24" else ["MSA", "ORC"])
+        if control == "NW":
+            assert orc.get(3).startswith("FJ") or orc.get(3) == f"A{number}", "the accession number, made here or not"
+        assert problems(told.raw) == []
+        assert (await answer(mllp_port, raw)).raw == told.raw, "the same message gets the same answer"
+
+
+async def test_a_message_with_two_orders_is_answered_for_both(mllp_port: int) -> None:
+    first, second = a_number(), a_number()
+    two = orm(first) + f"\rORC|NW|{second}^EHR\rOBR|2|{second}^EHR||CTHEAD^CT head^L".encode()
+    told = await answer(mllp_port, two)
+    assert [(orc.get(1), orc.get(2)) for orc in told.segments("ORC")] == [("OK", first), ("OK", second)]
+
+
+async def test_of_what_waits_or_is_old_nothing_is_said_to_be_done(mllp_port: int) -> None:
+    number = a_number()
+    assert (await answer(mllp_port, orm(number, control="CA"))).segments("ORC") == []
+    later = a_number()
+    await answer(mllp_port, orm(later, said_at="20260302100000"))
+    told = await answer(mllp_port, orm(later, control="CA", said_at="20260302090000"))
+    assert (told["MSA"].get(1), told.segments("ORC")) == ("AA", [])

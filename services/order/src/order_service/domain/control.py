@@ -18,6 +18,8 @@ class Control:
     act: Act
     unable: str
     """ORC-1 of the answer when the order's state does not allow it."""
+    done: str = "OK"
+    """ORC-1 of the answer when it was done."""
     needs_request: bool = False
     """Whether the message has to say what is asked for (OBR)."""
     places: bool = False
@@ -30,17 +32,17 @@ class Control:
 
 _TABLE: Final = {
     "NW": Control(Act.CHANGE, "UA", needs_request=True, places=True, waits=False),
-    "XO": Control(Act.CHANGE, "UX", needs_request=True),
+    "XO": Control(Act.CHANGE, "UX", "XR", needs_request=True),
     "XX": Control(Act.CHANGE, "UX", needs_request=True),
-    "CA": Control(Act.CANCEL, "UC"),
+    "CA": Control(Act.CANCEL, "UC", "CR"),
     "OC": Control(Act.CANCEL, "UC"),
-    "DC": Control(Act.CANCEL, "UD"),
+    "DC": Control(Act.CANCEL, "UD", "DR"),
     "OD": Control(Act.CANCEL, "UD"),
-    "HD": Control(Act.HOLD, "UH"),
+    "HD": Control(Act.HOLD, "UH", "HR"),
     "OH": Control(Act.HOLD, "UH"),
-    "RL": Control(Act.RELEASE, "UR"),
+    "RL": Control(Act.RELEASE, "UR", "OR"),
     "OE": Control(Act.RELEASE, "UR"),
-    "RP": Control(Act.REPLACE, "UM", waits=False),
+    "RP": Control(Act.REPLACE, "UM", "RQ", waits=False),
     "RU": Control(Act.REPLACE, "UM", waits=False),
     "NA": Control(Act.NUMBER, "UX", waits=False, by_filler=True),
 }

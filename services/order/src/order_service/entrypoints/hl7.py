@@ -24,6 +24,8 @@ class Said:
 
     wish: Wish
     orc: Segment
+    details: tuple[str, ...] = ()
+    """The segments that a reply about it has to repeat: OBR and IPC, in ORI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,17 @@ class Translator:
             heard=heard,
         )
         reason = orc.get(16, 2) or orc.get(16) or None
-        return Said(Wish(control=control, number=placer, request=request, heard=heard, reason=reason), orc)
+        return Said(
+            Wish(control=control, number=placer, request=request, heard=heard, reason=reason),
+            orc,
+            _details(message, group),
+        )
+
+
+def _details(message: Message, group: Group) -> tuple[str, ...]:
+    """ORI names of each order OBR and IPC (ch. 4.4.11); ORR and ORG need not."""
+    names = ("OBR", "IPC") if message.code == "OMI" else ()
+    return tuple(str(segment) for name in names for segment in group.segments(name))
 
 
 def _heard(message: Message, orc: Segment, site: Site) -> Heard:

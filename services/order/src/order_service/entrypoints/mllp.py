@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from fj_bus import Tx
-from fj_hl7 import AckCode, Door, ErrorCode, Hl7Error, Intake, Message, Refusal
+from fj_hl7 import AckCode, Door, ErrorCode, Hl7Error, Intake, Message, Refusal, Reply
 from prometheus_client import Counter
 
 from order_service import commands
@@ -29,27 +30,50 @@ def orders_door(
 ) -> Door[Tx]:
     """The door for orders: all groups of a message, or none of them."""
 
-    async def take(messages: Sequence[Message], tx: Tx) -> None:
-        everything = [said for message in messages for said in translator.wishes(message)]
+    async def take(messages: Sequence[Message], tx: Tx) -> Sequence[Reply]:
+        replies: list[list[Sequence[str]]] = [[] for _ in messages]
+        everything = [
+            _Place(said, reply)
+            for message, reply in zip(messages, replies, strict=True)
+            for said in translator.wishes(message)
+        ]
         for new, run in groupby(everything, key=_places):
-            for said in await _not_placed(list(run), orders(tx)) if new else run:
-                await _grant(said, orders(tx))
+            for place in await _not_placed(list(run), orders(tx)) if new else run:
+                await _grant(place, orders(tx))
+        return replies
 
     return Door("orders", dict.fromkeys(KINDS, take), unit, intake)
 
 
-def _places(said: Said) -> bool:
-    return CONTROLS[said.wish.control].places
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One order of a message, and the reply in which it is answered."""
+
+    said: Said
+    reply: list[Sequence[str]]
+
+    def done(self, filler: str = "") -> None:
+        """Say that it was done as the order control wanted; `filler` is our number where the message has none."""
+        orc = self.said.orc
+        self.reply.append(("ORC", CONTROLS[self.said.wish.control].done, orc.raw(2), orc.raw(3) or filler))
+        self.reply.extend((line,) for line in self.said.details)
 
 
-async def _not_placed(everything: Sequence[Said], orders: Orders) -> list[Said]:
+def _places(place: _Place) -> bool:
+    return CONTROLS[place.said.wish.control].places
+
+
+async def _not_placed(everything: Sequence[_Place], orders: Orders) -> list[_Place]:
     """Take new orders. Returns those whose number is known: the same order again, or a change of it."""
-    placed = await commands.place_orders([said.wish.request for said in everything], orders)
-    return [said for said, order in zip(everything, placed, strict=True) if order is None]
+    placed = await commands.place_orders([place.said.wish.request for place in everything], orders)
+    for place, order in zip(everything, placed, strict=True):
+        if order is not None:
+            place.done(order.details.accession_number.value)
+    return [place for place, order in zip(everything, placed, strict=True) if order is None]
 
 
-async def _grant(said: Said, orders: Orders) -> None:
-    wish = said.wish
+async def _grant(place: _Place, orders: Orders) -> None:
+    said, wish = place.said, place.said.wish
     unable = CONTROLS[wish.control].unable
     try:
         outcome = await commands.grant(wish, orders)
@@ -60,6 +84,8 @@ async def _grant(said: Said, orders: Orders) -> None:
     except OrderError as error:
         raise _refusal(said, str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, 1, unable) from None
     WISHES.labels(outcome).inc()
+    if outcome is commands.Outcome.DONE:
+        place.done()
 
 
 def _refusal(said: Said, text: str, code: ErrorCode, field: int, unable: str) -> Refusal:
