@@ -236,6 +236,8 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
     showing = Showing(kept.watched, Renderer(kept.headers, kept.pixels))
     return api(
         SERVICE,
+        # First what is asked for most: routes are tried one after the other.
+        retrieval_router(Retrieval(kept.watched, kept.coerced, kept.pixels, files, kept.metadata)),
         studies_router(kept.book, kept.requests),
         _linking(settings, kept),
         integrity_router(kept.archive),
@@ -244,7 +246,6 @@ def _app(settings: Settings, kept: _Kept) -> FastAPI:
         retention_router(keepings, _expiring(settings, kept.consumer)),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
-        retrieval_router(Retrieval(kept.watched, kept.coerced, kept.pixels, files, kept.metadata)),
         rendered_router(showing),
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),

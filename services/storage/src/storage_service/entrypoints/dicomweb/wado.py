@@ -43,9 +43,9 @@ class Retrieval:
 def retrieval_router(retrieval: Retrieval) -> APIRouter:
     """All resources of WADO-RS but the rendered ones."""
     router = APIRouter(prefix="/dicomweb", tags=["WADO-RS"])
+    _parts(router, retrieval)
     _files(router, retrieval)
     _descriptions(router, retrieval)
-    _parts(router, retrieval)
     return router
 
 
