@@ -26,17 +26,20 @@ from storage_service.adapters.candidates import PostgresCandidates
 from storage_service.adapters.coerced import CoercedPacks
 from storage_service.adapters.coerced_index import CoercedIndex
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
+from storage_service.adapters.directory import Directory, PostgresListing
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.files import StoredFiles
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
+from storage_service.adapters.instances import AllSearches
 from storage_service.adapters.integrity import PostgresArchive, reader
 from storage_service.adapters.keeping_book import PostgresKeepingBook
 from storage_service.adapters.keepings import PostgresKeepings
 from storage_service.adapters.lifecycle import load_lifecycle, load_tiers
 from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
 from storage_service.adapters.lists import StoredLists
+from storage_service.adapters.manifests import Manifests
 from storage_service.adapters.metadata import MadeMetadata
 from storage_service.adapters.notes import StoredNotes
 from storage_service.adapters.packs import StoredPacks
@@ -46,7 +49,6 @@ from storage_service.adapters.priors import PostgresPriors
 from storage_service.adapters.rejections import PostgresNotes, PostgresRejections
 from storage_service.adapters.rendering import Renderer
 from storage_service.adapters.routes import load_routes
-from storage_service.adapters.search import PostgresSearches
 from storage_service.adapters.sends import PostgresSends
 from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
@@ -56,6 +58,7 @@ from storage_service.committing import Committing
 from storage_service.entrypoints.clock import (
     describing,
     fetching,
+    listing,
     noting,
     noting_access,
     retention,
@@ -90,7 +93,7 @@ from storage_service.verifying import Verifying
 SERVICE: Final = "storage"
 ROLES: Final = ("listener", "consumer", "clock", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_survivors", "storage_service")
-PROJECTIONS: Final = ("study", "series", "instance", "pack", "told")
+PROJECTIONS: Final = ("study", "series", "manifest", "pack", "told", "directory_volume", "directory_page")
 """The index. What was said of a study (received, matched, available) is state, not a projection: it stays."""
 
 
@@ -135,7 +138,8 @@ class _Kept:
     accesses: Accesses
     watched: WatchedIndex
     """The index as the doors see it."""
-    searches: PostgresSearches
+    searches: AllSearches
+    directory: Directory
     book: PostgresStudyBook
     packs: StoredPacks
     coerced: CoercedPacks
@@ -151,7 +155,9 @@ class _Kept:
     @classmethod
     def of(cls, settings: Settings, consumer: Consumer) -> "_Kept":
         pool, unit = consumer.bus.pool, consumer.bus.unit
-        index, packs = PostgresIndex(pool), StoredPacks(reads_of(settings))
+        manifests = Manifests(pool)
+        directory = Directory(pool, manifests)
+        index, packs = PostgresIndex(pool, manifests, directory), StoredPacks(reads_of(settings))
         headers, coerced = Headers(packs), CoercedPacks(packs)
         shown, accesses = CoercedIndex(index, index, pool), Accesses(pool)
         return cls(
@@ -160,7 +166,8 @@ class _Kept:
             index=shown,
             accesses=accesses,
             watched=WatchedIndex(shown, shown, accesses),
-            searches=PostgresSearches(pool),
+            searches=AllSearches(pool, manifests, directory),
+            directory=directory,
             book=PostgresStudyBook(pool),
             packs=packs,
             coerced=coerced,
@@ -194,12 +201,13 @@ def _clock(settings: Settings, kept: _Kept) -> list[Part]:
     telling = DicomTelling(kept.peers, settings.commitment_ae_title, settings.ae_title, kept.retrievals)
     routes, patience = load_routes(settings.routes, kept.peers), timedelta(days=settings.send_days)
     sending = Sending(kept.sends, kept.index, routes, telling.instances, telling.availability, patience)
-    evidence = PostgresEvidence(bus.pool)
+    evidence = PostgresEvidence(kept.directory)
     committing = Committing(kept.requests, evidence, kept.packs, hearing, telling.commitment, settings.commitment_waits)
     every, pace = timedelta(days=settings.verify_days), settings.verify_bytes_per_second
     return [
         sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
         describing(kept.metadata.describe_next),
+        listing(PostgresListing(bus.pool).list_next),
         noting(Rejecting(kept.notes, evidence, StoredNotes(kept.headers).read, bus.unit, _rejections).next),
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),

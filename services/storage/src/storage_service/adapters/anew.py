@@ -19,18 +19,16 @@ from fj_packs.tar import walk
 
 from storage_service.adapters import rejections
 from storage_service.adapters.folding import add_instances
+from storage_service.adapters.manifests import OF_STUDIES, fetch
 from storage_service.adapters.moves import still_kept
 from storage_service.adapters.sql import Pool
 from storage_service.domain.errors import Away, Unreadable
+from storage_service.domain.manifest import entries_of
 from storage_service.domain.rejection import notes_of
 from storage_service.ports.rebuilding import Known
 
 FOLDER: Final = "packs"
 """Where `ingest` puts them in the bucket."""
-_KNOWN: Final = """
-SELECT i.sop_instance_uid, encode(i.sha256, 'hex') FROM series e JOIN instance i USING (series_key)
- WHERE e.study_instance_uid = $1 AND i.sop_instance_uid = ANY($2::text[] COLLATE "C")
-"""
 
 
 class StoredToldPacks:
@@ -89,8 +87,13 @@ class PostgresEmptyIndex:
         await self._pool.execute(f"TRUNCATE {', '.join(self._tables)}")
 
     async def known(self, study_instance_uid: str, sop_instance_uids: Collection[str]) -> Collection[tuple[str, str]]:
-        rows = await self._pool.fetch(_KNOWN, study_instance_uid, list(sop_instance_uids))
-        return {(uid, sha256) for uid, sha256 in rows}
+        asked = set(sop_instance_uids)
+        return {
+            (entry.sop_instance_uid, entry.sha256.hex())
+            for row in await fetch(self._pool, OF_STUDIES, [study_instance_uid])
+            for entry in entries_of(row["entries"])
+            if entry.sop_instance_uid in asked
+        }
 
     async def add(self, fact: InstancesStored) -> None:
         async with self._pool.acquire() as connection, connection.transaction():

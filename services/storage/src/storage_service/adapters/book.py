@@ -29,8 +29,8 @@ _COLUMNS: Final = (
 _STUDIES: Final = f"""
 SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.modalities, s.patient,
        r.accession_number, r.accession_issuer, r.contradicted_by,
-       (SELECT count(*) FROM series e JOIN instance i USING (series_key)
-         WHERE e.study_instance_uid = r.study_instance_uid AND i.revision > 0) AS conflicting_instances,
+       (SELECT coalesce(sum(e.conflicting_instances), 0)::int FROM series e
+         WHERE e.study_instance_uid = r.study_instance_uid) AS conflicting_instances,
        (SELECT count(*) FROM series e WHERE e.study_instance_uid = r.study_instance_uid
            AND e.metadata_instances = e.number_of_instances) AS described_series
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)

@@ -8,6 +8,7 @@ from typing import Final
 from fj_bus import Tx
 from fj_events import CommitmentRequested, Fact
 
+from storage_service.adapters.directory import Directory
 from storage_service.adapters.sql import Database, Pool
 from storage_service.domain.commitment import Commitment, Overview, Part, Reason, Reference, State
 from storage_service.domain.retrieval import Stored
@@ -34,12 +35,6 @@ RETURNING *
 """
 _PARTS: Final = """
 SELECT sop_class_uids, sop_instance_uids, reasons FROM commitment_part WHERE transaction_uid = $1 ORDER BY part
-"""
-_KNOWN: Final = """
-SELECT e.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid, i.transfer_syntax_uid,
-       p.bucket, p.key AS pack, i.pack_offset AS offset, i.length, i.data_offset, i.sha256
-  FROM instance i JOIN series e USING (series_key) JOIN pack p USING (pack_key)
- WHERE i.sop_instance_uid = ANY($1::text[]) AND i.revision = 0
 """
 _NEWEST: Final = """
 SELECT transaction_uid, calling_ae_title, site, requested_at, state, attempts, due_at, answered_at, closed_at,
@@ -123,9 +118,12 @@ async def put(db: Database, fact: CommitmentRequested) -> None:
 class PostgresEvidence:
     """See `storage_service.ports.commitment.Evidence`."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
 
     async def known(self, sop_instance_uids: Sequence[str]) -> dict[Stored, bytes]:
-        rows = [dict(row) for row in await self._pool.fetch(_KNOWN, list(sop_instance_uids))]
-        return {Stored(**{name: row[name] for name in row if name != "sha256"}): row["sha256"] for row in rows}
+        return {
+            manifest.stored(entry): entry.sha256
+            for manifest in await self._directory.manifests_with(sop_instance_uids)
+            for entry in manifest.named(sop_instance_uids)
+        }

@@ -2,19 +2,17 @@
 
 from typing import Final
 
+from storage_service.adapters.manifests import OF_STUDIES, fetch
 from storage_service.adapters.sql import Database
+from storage_service.domain.manifest import entries_of
 from storage_service.domain.rejection import Code
 from storage_service.domain.retirement import Content, Packed
 
-_CONTENT: Final = """
-SELECT e.series_instance_uid, i.sop_instance_uid, i.sha256 FROM series e JOIN instance i USING (series_key)
- WHERE e.study_instance_uid = $1
-"""
 _PACKS: Final = """
 SELECT count(*)::int AS packs, coalesce(sum(size), 0)::bigint AS bytes FROM pack WHERE study_instance_uid = $1
 """
-_INSTANCES: Final = """
-DELETE FROM instance USING series e WHERE instance.series_key = e.series_key AND e.study_instance_uid = $1
+_MANIFESTS: Final = """
+DELETE FROM manifest USING series e WHERE manifest.series_key = e.series_key AND e.study_instance_uid = $1
 """
 _SERIES: Final = "DELETE FROM series WHERE study_instance_uid = $1 RETURNING metadata_key"
 _PACK: Final = "DELETE FROM pack WHERE study_instance_uid = $1 RETURNING bucket, key"
@@ -39,7 +37,11 @@ _SAID: Final = (
 
 async def content(db: Database, study_instance_uid: str) -> Packed:
     """All that is kept of a study."""
-    instances = [Content(**row) for row in await db.fetch(_CONTENT, study_instance_uid)]
+    instances = [
+        Content(row["series_instance_uid"], entry.sop_instance_uid, entry.sha256)
+        for row in await fetch(db, OF_STUDIES, [study_instance_uid])
+        for entry in entries_of(row["entries"])
+    ]
     row = await db.fetchrow(_PACKS, study_instance_uid)
     packs, size = row.values() if row else (0, 0)
     return Packed(tuple(instances), packs, size)
@@ -47,7 +49,7 @@ async def content(db: Database, study_instance_uid: str) -> Packed:
 
 async def erase(db: Database, study_instance_uid: str) -> tuple[list[tuple[str, str]], list[str]]:
     """Forget a study; its packs by bucket and key, and the keys of the objects with its metadata."""
-    await db.execute(_INSTANCES, study_instance_uid)
+    await db.execute(_MANIFESTS, study_instance_uid)
     packs = [(row["bucket"], row["key"]) for row in await db.fetch(_PACK, study_instance_uid)]
     series = await db.fetch(_SERIES, study_instance_uid)
     await db.execute(_STUDY, study_instance_uid)

@@ -1,22 +1,24 @@
 """Folding instance facts into the index: the facts of a slice in one statement per table."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, TypeAlias
 
 from fj_events import InstancesStored
 
-from storage_service.adapters import current, hiding
+from storage_service.adapters import current, hiding, manifests
+from storage_service.adapters.manifests import Added
 from storage_service.adapters.rows import (
     PATIENT_COLUMNS,
-    instance_values,
+    entry_of,
     merged,
     route_values,
     series_values,
     study_values,
 )
 from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
+from storage_service.domain.manifest import Entry
 from storage_service.domain.study import Arrival, Conflict
 
 SeriesUid: TypeAlias = tuple[str, str]
@@ -79,46 +81,14 @@ WITH given AS (
 )
 SELECT * FROM made UNION ALL SELECT bucket, key, pack_key FROM pack JOIN given USING (bucket, key)
 """
-_INSTANCES: Final = """
-WITH given AS (
-    SELECT DISTINCT ON (series_key, sop_instance_uid, sha256) *
-      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
-                  $9::int[], $10::bigint[], $11::bigint[], $12::int[], $13::bytea[])
-           WITH ORDINALITY AS row (series_key, pack_key, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
-                                   instance_number, rows, columns, number_of_frames, pack_offset, length, data_offset,
-                                   sha256, ordinal)
-     ORDER BY series_key, sop_instance_uid, sha256, ordinal
-), known AS (
-    SELECT i.series_key, i.sop_instance_uid, i.sha256, i.revision FROM instance i
-     WHERE i.sop_instance_uid = ANY($3::text[] COLLATE "C") AND i.series_key = ANY($1::bigint[])
-), fresh AS (
-    SELECT given.*,
-           coalesce((SELECT max(k.revision) + 1 FROM known k
-                      WHERE k.series_key = given.series_key AND k.sop_instance_uid = given.sop_instance_uid), 0)
-           + row_number() OVER (PARTITION BY series_key, sop_instance_uid ORDER BY ordinal) - 1 AS revision
-      FROM given
-     WHERE NOT EXISTS (SELECT FROM known k WHERE k.series_key = given.series_key
-                          AND k.sop_instance_uid = given.sop_instance_uid AND k.sha256 = given.sha256)
-), added AS (
-    INSERT INTO instance (sop_instance_uid, series_key, revision, sop_class_uid, transfer_syntax_uid, instance_number,
-                          rows, columns, number_of_frames, pack_key, pack_offset, length, data_offset, sha256)
-    SELECT sop_instance_uid, series_key, revision, sop_class_uid, transfer_syntax_uid, instance_number, rows, columns,
-           number_of_frames, pack_key, pack_offset, length, data_offset, sha256
-      FROM fresh
-    RETURNING series_key, sop_instance_uid, revision, sha256
-), firsts AS (
-    SELECT series_key, sop_instance_uid, sha256 FROM known WHERE revision = 0
-     UNION ALL SELECT series_key, sop_instance_uid, sha256 FROM added WHERE revision = 0
-)
-SELECT series_key, count(*) FILTER (WHERE revision = 0) AS added,
-       array_agg(ROW (sop_instance_uid, revision, encode(sha256, 'hex'),
-                      (SELECT encode(f.sha256, 'hex') FROM firsts f WHERE f.series_key = added.series_key
-                          AND f.sop_instance_uid = added.sop_instance_uid))) FILTER (WHERE revision > 0) AS conflicts
-  FROM added GROUP BY series_key
-"""
 _COUNT_SERIES: Final = """
-UPDATE series SET number_of_instances = number_of_instances + more.added
-  FROM unnest($1::bigint[], $2::int[]) AS more (series_key, added) WHERE series.series_key = more.series_key
+UPDATE series
+   SET number_of_instances = number_of_instances + more.added,
+       conflicting_instances = conflicting_instances + more.conflicts,
+       sop_classes = ARRAY(SELECT unnest(series.sop_classes) UNION SELECT string_to_table(more.classes, E'\\\\')
+                            ORDER BY 1)
+  FROM unnest($1::bigint[], $2::int[], $3::int[], $4::text[]) AS more (series_key, added, conflicts, classes)
+ WHERE series.series_key = more.series_key
 """
 _COUNT_STUDY: Final = """
 UPDATE study
@@ -153,15 +123,13 @@ async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at
     dates = {uid: _date(row, facts) for uid, row in routes.items()}
     await _put_studies(db, facts, routes, dates)
     series = await _put_series(db, facts)
-    counted = await _put_instances(db, facts, series)
+    grown = await _put_instances(db, facts, series)
     added: dict[str, int] = defaultdict(int)
     conflicts: dict[str, list[Conflict]] = defaultdict(list)
-    for (study, series_uid), row in series.items():
-        count = counted.get(row["series_key"])
-        if count:
-            added[study] += count["added"]
-            conflicts[study] += [Conflict(series_uid, *conflict) for conflict in count["conflicts"] or ()]
-    await _count(db, facts, series, counted, dates)
+    for (study, series_uid), more in grown.items():
+        added[study] += len(more.current)
+        conflicts[study] += [_conflict(series_uid, *pair) for pair in more.conflicts]
+    await _count(db, facts, series, grown, dates)
     await hiding.count_where_rejected(db, added)
     await _put_routes(db, facts, dates, {study: heard_at for study, count in added.items() if count})
     await current.tell(db, facts)
@@ -212,39 +180,61 @@ async def _put_series(db: Database, facts: Sequence[InstancesStored]) -> dict[Se
 
 async def _put_instances(
     db: Database, facts: Sequence[InstancesStored], series: Mapping[SeriesUid, Row]
-) -> dict[int, Row]:
+) -> dict[SeriesUid, Added]:
     packs = {
         (fact.pack.bucket, fact.pack.key): (fact.pack.size, fact.pack.sha256, fact.study_instance_uid) for fact in facts
     }
     known = await db.fetch(_PACK, *columns([(*names, *values) for names, values in packs.items()], 5))
     pack_keys = {(row["bucket"], row["key"]): row["pack_key"] for row in known}
-    rows = [
-        (series[_series_of(fact)]["series_key"], pack_keys[fact.pack.bucket, fact.pack.key], *instance_values(stored))
+    given = [
+        (
+            series[_series_of(fact)]["series_key"],
+            pack_keys[fact.pack.bucket, fact.pack.key],
+            list(map(entry_of, fact.instances)),
+        )
         for fact in facts
-        for stored in fact.instances
     ]
-    return {row["series_key"]: row for row in await db.fetch(_INSTANCES, *columns(rows, 13))}
+    added = await manifests.add(db, given)
+    return {uids: added[row["series_key"]] for uids, row in series.items() if row["series_key"] in added}
 
 
 async def _count(
     db: Database,
     facts: Sequence[InstancesStored],
     series: Mapping[SeriesUid, Row],
-    counted: Mapping[int, Row],
+    grown: Mapping[SeriesUid, Added],
     dates: Mapping[str, date],
 ) -> None:
-    grown = {uids: counted[row["series_key"]]["added"] for uids, row in series.items() if row["series_key"] in counted}
-    if not any(grown.values()):
+    if not grown:
         return
-    await db.execute(_COUNT_SERIES, *columns([(series[uids]["series_key"], n) for uids, n in grown.items()], 2))
+    counts = [
+        (
+            series[uids]["series_key"],
+            len(more.current),
+            len(more.conflicts),
+            _listed({entry.sop_class_uid for entry in more.current}),
+        )
+        for uids, more in grown.items()
+    ]
+    await db.execute(_COUNT_SERIES, *columns(counts, 4))
     modalities = {_series_of(fact): fact.series.modality for fact in facts if fact.series.modality}
     rows = []
     for study in {study for study, _ in grown}:
-        own = [uids for uids in grown if uids[0] == study and grown[uids]]
+        own = [uids for uids, more in grown.items() if uids[0] == study and more.current]
         new = sum(series[uids]["number_of_instances"] == 0 for uids in own)
-        shown = "\\".join(sorted({modalities[uids] for uids in own if uids in modalities}))
-        rows.append((study, dates[study], sum(grown[uids] for uids in own), new, shown or None))
+        shown = _listed({modalities[uids] for uids in own if uids in modalities})
+        rows.append((study, dates[study], sum(len(grown[uids].current) for uids in own), new, shown))
     await db.execute(_COUNT_STUDY, *columns(rows, 5))
+
+
+def _listed(values: Collection[str]) -> str | None:
+    """Several values as one (PS3.5 section 6.4): a list of lists is no parameter."""
+    return "\\".join(sorted(values)) or None
+
+
+def _conflict(series_instance_uid: str, entry: Entry, current: Entry) -> Conflict:
+    digests = entry.sha256.hex(), current.sha256.hex()
+    return Conflict(series_instance_uid, entry.sop_instance_uid, entry.revision, *digests)
 
 
 async def _put_routes(

@@ -1,31 +1,27 @@
-"""What is not shown: the one condition that all who look at instances share, and the counts without it."""
+"""What is not shown, and the counts without it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 
-from storage_service.adapters.sql import Database
-from storage_service.domain.rejection import GIVEN_BY_NAME
+from storage_service.adapters import manifests
+from storage_service.adapters.manifests import OF_STUDIES, Manifest
+from storage_service.adapters.sql import Connected, Database, columns
+from storage_service.domain.manifest import Entry, entries_of
+from storage_service.domain.rejection import Hidden
 
-
-def hidden(series: str = "e", instance: str = "i", *, by_name: bool = False) -> str:
-    """SQL: whether an instance is hidden; from who names it by its own UID fewer are. The names are those of tables."""
-    given = ", ".join(f"'{code}'" for code in sorted(GIVEN_BY_NAME))
-    return (
-        f"EXISTS (SELECT FROM rejected x WHERE x.study_instance_uid = {series}.study_instance_uid"
-        f" AND x.series_instance_uid IN ('', {series}.series_instance_uid)"
-        f" AND x.sop_instance_uid IN ('', {instance}.sop_instance_uid)"
-        f"{f' AND x.code NOT IN ({given})' if by_name else ''})"
-    )
-
-
+_HIDDEN: Final = """
+SELECT study_instance_uid, series_instance_uid, sop_instance_uid, code FROM rejected
+ WHERE study_instance_uid = ANY($1::text[])
+"""
 _REJECTED: Final = "SELECT DISTINCT study_instance_uid FROM rejected WHERE study_instance_uid = ANY($1::text[])"
-_COUNT_SERIES: Final = f"""
-UPDATE series SET number_of_instances = kept.instances
-  FROM (SELECT e.series_key, count(i.sop_instance_uid)::int AS instances
-          FROM series e LEFT JOIN instance i
-               ON i.series_key = e.series_key AND i.revision = 0 AND NOT {hidden()}
-         WHERE e.study_instance_uid = ANY($1::text[]) GROUP BY e.series_key) AS kept
- WHERE series.series_key = kept.series_key AND series.number_of_instances <> kept.instances
+_SERIES: Final = """
+SELECT series_key, study_instance_uid, series_instance_uid FROM series WHERE study_instance_uid = ANY($1::text[])
+"""
+_COUNT_SERIES: Final = """
+UPDATE series SET number_of_instances = kept.instances, sop_classes = string_to_array(kept.classes, E'\\\\')
+  FROM unnest($1::bigint[], $2::int[], $3::text[]) AS kept (series_key, instances, classes)
+ WHERE series.series_key = kept.series_key
+   AND (number_of_instances <> kept.instances OR sop_classes <> string_to_array(kept.classes, E'\\\\'))
 """
 _COUNT_STUDIES: Final = """
 UPDATE study s
@@ -40,10 +36,43 @@ UPDATE study s
 """
 
 
+async def hidden_of(db: Connected, study_instance_uids: Collection[str]) -> Hidden:
+    """What is hidden of these studies."""
+    if not study_instance_uids:
+        return Hidden()
+    rows = await db.fetch(_HIDDEN, list(study_instance_uids))
+    return Hidden.by(((study, series, instance), code) for study, series, instance, code in rows)
+
+
+async def hidden_in(db: Connected, found: Collection[Manifest]) -> Hidden:
+    """The same, of the studies of these manifests."""
+    return await hidden_of(db, {manifest.study_instance_uid for manifest in found if manifest.rejections})
+
+
+def shown(manifest: Manifest, hidden: Hidden) -> Iterator[Entry]:
+    """The current instances of a manifest that are not hidden."""
+    current = manifest.content.current
+    return (entry for uid, entry in current.items() if not hidden.hides(*manifest.uids, uid))
+
+
 async def count_shown(db: Database, study_instance_uids: Collection[str]) -> None:
     """Count what is shown of these studies, which the transaction has locked."""
-    await db.execute(_COUNT_SERIES, list(study_instance_uids))
-    await db.execute(_COUNT_STUDIES, list(study_instance_uids))
+    uids = list(study_instance_uids)
+    hidden = await hidden_of(db, uids)
+    counts: dict[int, set[Entry]] = {row["series_key"]: set() for row in await db.fetch(_SERIES, uids)}
+    for row in await manifests.fetch(db, OF_STUDIES, uids):
+        of = row["study_instance_uid"], row["series_instance_uid"]
+        counts[row["series_key"]].update(
+            entry
+            for entry in entries_of(row["entries"])
+            if not entry.revision and not hidden.hides(*of, entry.sop_instance_uid)
+        )
+    rows = [
+        (key, len(entries), "\\".join(sorted({entry.sop_class_uid for entry in entries})))
+        for key, entries in counts.items()
+    ]
+    await db.execute(_COUNT_SERIES, *columns(rows, 3))
+    await db.execute(_COUNT_STUDIES, uids)
 
 
 async def count_where_rejected(db: Database, study_instance_uids: Collection[str]) -> None:

@@ -1,33 +1,28 @@
 """Looking instances up: which are there and where they lie."""
 
+from collections.abc import Collection
 from typing import Final
 
-from storage_service.adapters.hiding import hidden
+from storage_service.adapters.directory import Directory
+from storage_service.adapters.hiding import hidden_in
+from storage_service.adapters.manifests import OF_SERIES, Manifest, Manifests
 from storage_service.adapters.sql import Pool
+from storage_service.domain.manifest import Entry
 from storage_service.domain.retrieval import Selection, Series, Stored
 
-_ALL: Final = """
-SELECT e.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid, i.transfer_syntax_uid,
-       p.bucket, p.key AS pack, i.pack_offset AS offset, i.length, i.data_offset
-  FROM series e JOIN instance i USING (series_key) JOIN pack p USING (pack_key)
- WHERE e.study_instance_uid = $1 AND i.revision = 0
-"""
-_INSTANCES: Final = f"{_ALL} AND NOT {hidden()}"
-_BY_NAME: Final = f"{_ALL} AND NOT {hidden(by_name=True)}"
+_OF_STUDY: Final = "e.study_instance_uid = $1"
+_OF_ONE_SERIES: Final = f"{_OF_STUDY} AND e.series_instance_uid = $2"
 _SELECTED: Final = {
     "patient_numbers": "e.study_instance_uid IN"
     " (SELECT study_instance_uid FROM study WHERE patient_number = ANY(current_numbers({})))",
     "study_instance_uids": "e.study_instance_uid = ANY({})",
     "series_instance_uids": "e.series_instance_uid = ANY({})",
-    "sop_instance_uids": "i.sop_instance_uid = ANY({})",
 }
-_ORDER: Final = " ORDER BY e.series_number, e.series_instance_uid, i.instance_number, i.sop_instance_uid"
 _SERIES: Final = """
 SELECT series_key, number_of_instances, metadata_key, metadata_instances FROM series
  WHERE study_instance_uid = $1 AND ($2::text IS NULL OR series_instance_uid = $2) AND number_of_instances > 0
  ORDER BY series_number, series_instance_uid
 """
-_OF_SERIES_KEY: Final = _INSTANCES.replace("e.study_instance_uid = $1", "e.series_key = $1")
 # The lease lets a second process try again what the first one did not finish.
 _UNDESCRIBED: Final = """
 UPDATE series SET metadata_leased_until = now() + interval '5 minutes'
@@ -50,33 +45,48 @@ UPDATE series SET metadata_key = $2, metadata_leased_until = NULL,
 class PostgresIndex:
     """See `storage_service.ports.index.Index`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, manifests: Manifests, directory: Directory) -> None:
         self._pool = pool
+        self._manifests = manifests
+        self._directory = directory
 
     async def instances(
         self, study_instance_uid: str, series_instance_uid: str | None = None, sop_instance_uid: str | None = None
     ) -> list[Stored]:
-        sql, values = _BY_NAME if sop_instance_uid else _INSTANCES, [study_instance_uid]
-        for column, uid in (("e.series_instance_uid", series_instance_uid), ("i.sop_instance_uid", sop_instance_uid)):
-            if uid is not None:
-                values.append(uid)
-                sql += f" AND {column} = ${len(values)}"
-        return [Stored(**row) for row in await self._pool.fetch(sql + _ORDER, *values)]
+        if series_instance_uid is None:
+            found = await self._manifests.find(_OF_STUDY, study_instance_uid)
+        else:
+            found = await self._manifests.find(_OF_ONE_SERIES, study_instance_uid, series_instance_uid)
+        return await self._shown(found, [sop_instance_uid] if sop_instance_uid is not None else [])
 
     async def selected(self, selection: Selection) -> list[Stored]:
+        named = selection.sop_instance_uids
         keys = {name: list(values) for name in _SELECTED if (values := getattr(selection, name))}
-        if not keys:
-            return []
         wheres = [_SELECTED[name].format(f"${place}::text[]") for place, name in enumerate(keys, 1)]
-        shown = _BY_NAME if selection.sop_instance_uids else _INSTANCES
-        sql = shown.replace("e.study_instance_uid = $1", " AND ".join(wheres))
-        return [Stored(**row) for row in await self._pool.fetch(sql + _ORDER, *keys.values())]
+        asked: list[object] = [*keys.values()]
+        if named and not (selection.study_instance_uids or selection.series_instance_uids):
+            asked.append(sorted({manifest.series_key for manifest in await self._directory.manifests_with(named)}))
+            wheres.append(f"e.series_key = ANY(${len(asked)}::bigint[])")
+        if not wheres:
+            return []
+        return await self._shown(await self._manifests.find(" AND ".join(wheres), *asked), named)
+
+    async def _shown(self, found: Collection[Manifest], named: Collection[str] = ()) -> list[Stored]:
+        """What is not hidden of manifests, in order; of those that are named by their own UID, fewer are hidden."""
+        hidden = await hidden_in(self._pool, found)
+        places = [
+            (manifest, entry)
+            for manifest in found
+            for entry in (manifest.named(named) if named else manifest.content.current.values())
+            if not hidden.hides(*manifest.uids, entry.sop_instance_uid, by_name=bool(named))
+        ]
+        return [manifest.stored(entry) for manifest, entry in sorted(places, key=_in_order)]
 
     async def series(self, study_instance_uid: str, series_instance_uid: str | None = None) -> list[Series]:
         return [Series(**row) for row in await self._pool.fetch(_SERIES, study_instance_uid, series_instance_uid)]
 
     async def instances_of(self, series: Series) -> list[Stored]:
-        return [Stored(**row) for row in await self._pool.fetch(_OF_SERIES_KEY + _ORDER, series.series_key)]
+        return await self._shown(await self._manifests.find(OF_SERIES, [series.series_key]))
 
     async def next_undescribed(self) -> Series | None:
         row = await self._pool.fetchrow(_UNDESCRIBED)
@@ -84,3 +94,12 @@ class PostgresIndex:
 
     async def described(self, series: Series, key: str, instances: int) -> None:
         await self._pool.execute(_DESCRIBED, series.series_key, key, instances)
+
+
+def _in_order(place: tuple[Manifest, Entry]) -> tuple[object, ...]:
+    """By series and number; what has no number comes last."""
+    manifest, entry = place
+    return (
+        *(manifest.series_number is None, manifest.series_number or 0, manifest.series_instance_uid),
+        *(entry.instance_number is None, entry.instance_number or 0, entry.sop_instance_uid),
+    )

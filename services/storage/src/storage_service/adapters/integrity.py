@@ -9,11 +9,13 @@ from fj_bus import Tx
 from fj_events import Damage, ObjectRef, StudyDamaged, StudyRestored
 from fj_objects import ByteRange, NoSuchObject, ObjectError, ObjectStore, StoreUnavailable
 
+from storage_service.adapters.manifests import fetch
 from storage_service.adapters.postgres import PostgresStudies
 from storage_service.adapters.sql import Database, Pool
 from storage_service.domain.errors import Away, Gone
 from storage_service.domain.exceptional import ExceptionKind, of_damage
 from storage_service.domain.integrity import Finding, Kept, Overview, Pack, damage_of
+from storage_service.domain.manifest import entries_of
 
 # Whoever claims it has the time of the lease; if that process dies, another one looks at it then.
 _CLAIM: Final = """
@@ -22,23 +24,18 @@ UPDATE pack SET leased_until = $1 + interval '1 hour'
                     ORDER BY verified_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING pack_key AS key, bucket, pack.key AS object, size, sha256, damage
 """
-_CONTENTS: Final = """
-SELECT e.study_instance_uid, i.sop_instance_uid, i.pack_offset + i.data_offset AS offset,
-       i.length - i.data_offset AS length, i.sha256
-  FROM instance i JOIN series e USING (series_key) WHERE i.pack_key = $1 ORDER BY i.pack_offset
-"""
 _STUDIES: Final = """
-SELECT DISTINCT r.study_instance_uid, r.site FROM instance i JOIN series e USING (series_key)
-  JOIN study_route r USING (study_instance_uid) WHERE i.pack_key = $1 ORDER BY 1
+SELECT DISTINCT r.study_instance_uid, r.site FROM manifest m JOIN series e USING (series_key)
+  JOIN study_route r USING (study_instance_uid) WHERE m.pack_key = $1 ORDER BY 1
 """
 _RECORD: Final = "UPDATE pack SET verified_at = $2, leased_until = NULL, damage = $3 WHERE pack_key = $1"
 _STILL_DAMAGED: Final = """
-SELECT EXISTS (SELECT FROM series e JOIN instance i USING (series_key) JOIN pack p USING (pack_key)
+SELECT EXISTS (SELECT FROM series e JOIN manifest m USING (series_key) JOIN pack p USING (pack_key)
                 WHERE e.study_instance_uid = $1 AND p.damage IS NOT NULL)
 """
 _AGAIN: Final = """
 UPDATE pack SET verified_at = '-infinity', leased_until = NULL
- WHERE pack_key IN (SELECT pack_key FROM series JOIN instance USING (series_key) WHERE study_instance_uid = $1)
+ WHERE pack_key IN (SELECT pack_key FROM series JOIN manifest USING (series_key) WHERE study_instance_uid = $1)
 """
 _OVERVIEW: Final = """
 SELECT count(*) AS packs, coalesce(sum(size), 0)::bigint AS bytes, count(damage) AS damaged_packs,
@@ -63,7 +60,12 @@ class PostgresArchive:
         return Pack(row["key"], stored, Damage(row["damage"]) if row["damage"] else None)
 
     async def contents(self, pack: Pack) -> Sequence[Kept]:
-        return [Kept(**row) for row in await self._pool.fetch(_CONTENTS, pack.key)]
+        found = [
+            Kept(row["study_instance_uid"], entry.sop_instance_uid, *entry.data, entry.sha256)
+            for row in await fetch(self._pool, "m.pack_key = $1", pack.key)
+            for entry in entries_of(row["entries"])
+        ]
+        return sorted(found, key=lambda kept: kept.offset)
 
     async def record(self, pack: Pack, finding: Finding, now: datetime) -> None:
         async with self._unit() as tx:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -31,10 +30,10 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import current, folding, keepings, moves, orders, rejections, sends
+from storage_service.adapters import current, folding, keepings, moves, orders, rejections, sends, steps
 from storage_service.adapters.orders import BESIDE, order_keys
 from storage_service.adapters.sql import UNDATED, Database, Pool, Row, columns, lock_patients, lock_studies
-from storage_service.domain.assembly import Progress, StepState
+from storage_service.domain.assembly import Progress
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.rejection import Note, Shown
@@ -73,18 +72,6 @@ UPDATE study_route r SET {", ".join(f"{name} = n.{name}" for name in _KEPT)}
  WHERE r.study_instance_uid = n.uid
 RETURNING n.uid, (old.order_id, old.matched_by, old.contradicted_by)
           IS DISTINCT FROM (n.order_id, n.matched_by, n.contradicted_by) AS moved
-"""
-_STEPS: Final = """
-WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS a (uid, order_id))
-SELECT a.uid, e.exam_key, e.state, e.ended_at, e.listed FROM asked a JOIN exam e ON e.study_instance_uid = a.uid
- WHERE e.state <> 'SCHEDULED'
-UNION
-SELECT a.uid, e.exam_key, e.state, e.ended_at, e.listed FROM asked a JOIN exam e ON e.order_id = a.order_id
- WHERE e.state <> 'SCHEDULED'
-"""
-_HERE: Final = """
-SELECT wanted FROM unnest($1::text[]) AS wanted
- WHERE EXISTS (SELECT FROM instance WHERE sop_instance_uid = wanted COLLATE "C")
 """
 _SERIES: Final = """
 SELECT study_instance_uid, series_instance_uid, modality, series_number, series_description, body_part_examined,
@@ -126,25 +113,6 @@ UNION
 SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id = r.unconfirmed_order_id
  WHERE r.unconfirmed_order_id IS NOT NULL AND r.order_id IS NULL
    AND o.patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
-"""
-_PLAN: Final = """
-INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities, step_ids, stations, starts_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (exam_key) DO UPDATE
-   SET modalities = excluded.modalities, step_ids = excluded.step_ids, stations = excluded.stations,
-       starts_at = excluded.starts_at,
-       priors_at = CASE WHEN exam.starts_at = excluded.starts_at THEN exam.priors_at END
-"""
-_STEP: Final = """
-INSERT INTO exam (exam_key, order_id, study_instance_uid, state, ended_at, listed) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (exam_key) DO UPDATE
-   SET order_id = coalesce(exam.order_id, excluded.order_id), study_instance_uid = excluded.study_instance_uid,
-       state = excluded.state, ended_at = excluded.ended_at, listed = excluded.listed
-"""
-_ABOUT: Final = """
-UPDATE study_route SET heard_at = greatest(heard_at, $3)
- WHERE received_at IS NOT NULL AND (study_instance_uid = $1 OR order_id = $2)
-RETURNING study_instance_uid
 """
 _OF_ORDER: Final = "SELECT study_instance_uid FROM study_route WHERE order_id = $1 AND received_at IS NOT NULL"
 _REPORT: Final = """
@@ -199,16 +167,7 @@ class PostgresStudies:
             await current.see(self._db, moved)
 
     async def with_progress(self, studies: Sequence[Study]) -> list[Study]:
-        asked = [(study.study_instance_uid, study.order_id) for study in studies]
-        steps: dict[str, list[Row]] = defaultdict(list)
-        for row in await self._db.fetch(_STEPS, *columns(asked, 2)):
-            steps[row["uid"]].append(row)
-        listed = sorted({uid for rows in steps.values() for row in rows for uid in row["listed"]})
-        here = {row["wanted"] for row in await self._db.fetch(_HERE, listed)} if listed else set[str]()
-        return [
-            replace(study, progress=_progress(study.progress, steps[study.study_instance_uid], here))
-            for study in studies
-        ]
+        return await steps.with_progress(self._db, studies)
 
     async def series(self, study_instance_uids: Collection[str]) -> dict[str, list[SeriesSummary]]:
         found: dict[str, list[SeriesSummary]] = {uid: [] for uid in study_instance_uids}
@@ -262,27 +221,13 @@ class PostgresStudies:
         return [row["study_instance_uid"] for row in await self._db.fetch(_WAITING_FOR_PATIENT, patient_id)]
 
     async def plan_exam(self, fact: ExamScheduled | ExamRescheduled) -> None:
-        # The order and its plan decide together, and come in two topics: each has to see what the other wrote.
-        await lock_studies(self._db, [fact.study_instance_uid])
-        modalities = sorted({step.modality for step in fact.steps})
-        starts_at = min((step.starts_at for step in fact.steps), default=None)
-        planned = ([step.step_id for step in fact.steps], sorted({step.station_ae_title for step in fact.steps}))
-        about = (fact.exam_key, fact.order_id, fact.study_instance_uid)
-        await self._db.execute(_PLAN, *about, modalities, *planned, starts_at)
+        await steps.plan_exam(self._db, fact)
 
     async def start_exam(self, fact: ExamStarted, heard_at: datetime) -> list[str]:
-        await lock_studies(self._db, [fact.study_instance_uid])
-        await self._db.execute(
-            _STEP, fact.exam_key, fact.order_id, fact.study_instance_uid, StepState.IN_PROGRESS, None, []
-        )
-        return await self._about(fact.study_instance_uid, fact.order_id, heard_at)
+        return await steps.start_exam(self._db, fact, heard_at)
 
     async def end_exam(self, end: PerformedEnd, heard_at: datetime) -> list[str]:
-        await lock_studies(self._db, [end.study_instance_uid])
-        await self._db.execute(
-            _STEP, end.exam_key, end.order_id, end.study_instance_uid, end.state, end.ended_at, list(end.listed)
-        )
-        return await self._about(end.study_instance_uid, end.order_id, heard_at)
+        return await steps.end_exam(self._db, end, heard_at)
 
     async def put_patient(self, fact: PatientRegistered | PatientUpdated, aliases: Sequence[UUID]) -> None:
         await lock_patients(self._db, {fact.patient_id, *aliases})
@@ -306,27 +251,11 @@ class PostgresStudies:
     async def expect_notes(self, notes: Sequence[Note]) -> None:
         await rejections.expect(self._db, notes)
 
-    async def _about(self, study_instance_uid: str, order_id: UUID | None, heard_at: datetime) -> list[str]:
-        rows = await self._db.fetch(_ABOUT, study_instance_uid, order_id, heard_at)
-        return [row["study_instance_uid"] for row in rows]
-
 
 async def keys_of(pool: Pool, study_instance_uid: str) -> StudyKeys | None:
     """What the images of a study say about where they belong, outside of any transaction; None where none is here."""
     row = await pool.fetchrow(_GET, [study_instance_uid])
     return _study(row).keys if row else None
-
-
-def _progress(known: Progress, steps: Sequence[Row], here: Collection[str]) -> Progress:
-    listed = {uid for step in steps for uid in step["listed"]}
-    ends = [step["ended_at"] for step in steps if step["ended_at"] is not None]
-    return replace(
-        known,
-        steps=tuple(StepState(step["state"]) for step in steps),
-        ended_at=max(ends, default=None),
-        listed=len(listed),
-        listed_here=len(listed.intersection(here)),
-    )
 
 
 def _kept(study: Study) -> list[object]:

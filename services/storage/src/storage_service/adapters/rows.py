@@ -6,6 +6,8 @@ from typing import Final, TypeAlias, TypeVar
 
 from fj_events import CodedConcept, InstancesStored, PatientPhi, StoredInstance
 
+from storage_service.domain.manifest import Entry
+
 K = TypeVar("K")
 Values: TypeAlias = tuple[object, ...]
 
@@ -88,9 +90,9 @@ def series_values(fact: InstancesStored) -> Values:
     )
 
 
-def instance_values(stored: StoredInstance) -> Values:
-    """The columns of `instance`, from the SOP Instance UID on, without the keys of series and pack."""
-    return (
+def entry_of(stored: StoredInstance) -> Entry:
+    """As a manifest has it."""
+    return Entry(
         stored.sop_instance_uid,
         stored.sop_class_uid,
         stored.transfer_syntax_uid,

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Final
 
 from asyncpg import Record
 
-from storage_service.adapters.hiding import hidden
 from storage_service.adapters.sql import UNDATED, Pool
 from storage_service.domain.search import (
     Alike,
@@ -35,9 +35,10 @@ def _of_patient(counted: str, own: str) -> str:
 
 
 _SOP_CLASSES: Final = (
-    "SELECT {} FROM series ce JOIN instance ci USING (series_key)"
-    " WHERE ce.study_instance_uid = s.study_instance_uid AND ci.revision = 0"
-    f" AND NOT {hidden('ce', 'ci')}"
+    "SELECT DISTINCT c FROM series ce, unnest(ce.sop_classes) AS c WHERE ce.study_instance_uid = s.study_instance_uid"
+)
+_HAS_CLASS: Final = (
+    "EXISTS (SELECT FROM series ce WHERE ce.study_instance_uid = s.study_instance_uid AND ce.sop_classes && {}::text[])"
 )
 # That a person has yet to say whose it is: the viewer's list shows it, whatever the viewer.
 _UNCONFIRMED: Final = (
@@ -66,7 +67,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "NumberOfPatientRelatedStudies": _of_patient("count(*)", "1"),
     "NumberOfPatientRelatedSeries": _of_patient("sum(p.number_of_series)", "s.number_of_series"),
     "NumberOfPatientRelatedInstances": _of_patient("sum(p.number_of_instances)", "s.number_of_instances"),
-    "SOPClassesInStudy": f"ARRAY({_SOP_CLASSES.format('DISTINCT ci.sop_class_uid')} ORDER BY 1)",
+    "SOPClassesInStudy": f"ARRAY({_SOP_CLASSES} ORDER BY 1)",
     "StudyID": "s.study_id",
     "StudyComments": _UNCONFIRMED,
     "NumberOfStudyRelatedSeries": "s.number_of_series",
@@ -82,13 +83,6 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "NumberOfSeriesRelatedInstances": "e.number_of_instances",
     "ScheduledProcedureStepID": f"CASE WHEN {_MOVED} THEN NULL ELSE e.scheduled_step_id END",
     "RequestedProcedureID": f"CASE WHEN {_MOVED} THEN {_OF_ORDER} ELSE e.requested_procedure_id END",
-    "SOPClassUID": "i.sop_class_uid",
-    "SOPInstanceUID": "i.sop_instance_uid",
-    "InstanceNumber": "i.instance_number",
-    "NumberOfFrames": "i.number_of_frames",
-    "Rows": "i.rows",
-    "Columns": "i.columns",
-    "AvailableTransferSyntaxUID": "i.transfer_syntax_uid",
 }
 _FURTHER_NAME_GROUPS: Final = {"PatientName": ("s.patient_ideographic", "s.patient_phonetic")}
 _NAME_WORDS: Final = {
@@ -106,21 +100,18 @@ _ORDER: Final = {
     Level.PATIENT: "s.patient_number, s.patient_issuer, s.study_instance_uid",
     Level.STUDY: "s.study_date DESC, s.study_time DESC NULLS LAST, s.study_instance_uid",
     Level.SERIES: "e.series_number NULLS LAST, e.series_instance_uid",
-    Level.INSTANCE: "e.series_number NULLS LAST, e.series_instance_uid"
-    ", i.instance_number NULLS LAST, i.sop_instance_uid",
 }
 _SHOWN: Final = {
     Level.PATIENT: "s.number_of_instances > 0",
     Level.STUDY: "s.number_of_instances > 0",
     Level.SERIES: "e.number_of_instances > 0",
-    Level.INSTANCE: f"i.revision = 0 AND NOT {hidden()}",
 }
 """What is rejected as a whole is not found."""
 _LIKE: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%", "?": "_"})
 
 
 class PostgresSearches:
-    """See `storage_service.ports.index.Searches`."""
+    """See `storage_service.ports.index.Searches`: patients, studies, series."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -130,13 +121,36 @@ class PostgresSearches:
         sql, values = statement(search)
         rows = await self._pool.fetch(sql, *values)
         keywords = [attribute.keyword for attribute in search.fields]
-        names = bool(_FURTHER_NAME_GROUPS.keys() & set(keywords))
-        found = tuple(_row(row, keywords, names=names) for row in rows[: search.limit])
+        found = tuple(values_of(row, keywords) for row in rows[: search.limit])
         return Found(found, more=len(rows) > search.limit)
 
 
 def statement(search: Search) -> tuple[str, list[object]]:
     """The SQL of a search and its parameters; one row more than wanted tells whether there are more."""
+    sql, values = _selected(search)
+    return f"{sql} LIMIT ${len(values) + 1} OFFSET ${len(values) + 2}", [*values, search.limit + 1, search.offset]
+
+
+def series_statement(search: Search, series_keys: Sequence[int] | None) -> tuple[str, list[object]]:
+    """The SQL of the series into which a search for instances looks, in order: what is asked of them, and `series_key`.
+
+    Not more than those of `series_keys`, where they are given.
+    """
+    asked = tuple(condition for condition in search.conditions if condition.attribute.level < Level.INSTANCE)
+    fields = tuple(attribute for attribute in search.fields if attribute.level < Level.INSTANCE)
+    only: list[tuple[str, object]] = []
+    only += [("e.series_key = ANY({}::bigint[])", series_keys)] if series_keys is not None else []
+    only += [
+        ("e.sop_classes && {}::text[]", list(condition.values))
+        for condition in search.conditions
+        if isinstance(condition, AnyOf) and condition.attribute.keyword == "SOPClassUID"
+    ]
+    return _selected(replace(search, level=Level.SERIES, conditions=asked, fields=fields), only, ("e.series_key",))
+
+
+def _selected(
+    search: Search, only: Sequence[tuple[str, object]] = (), more: Sequence[str] = ()
+) -> tuple[str, list[object]]:
     values: list[object] = []
 
     def parameter(value: object) -> str:
@@ -149,6 +163,7 @@ def statement(search: Search) -> tuple[str, list[object]]:
     wheres = [_where(condition, search.level, parameter) for condition in alone]
     wheres += [_with_code(coded, parameter)] if coded else []
     wheres += [_with_identifier(*whose, parameter)] if whose else []
+    wheres += [where.format(parameter(value)) for where, value in only]
     wheres.append(_SHOWN[search.level])
     columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
     for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
@@ -157,11 +172,7 @@ def statement(search: Search) -> tuple[str, list[object]]:
     orders += [_ORDER[search.level]] if search.level is not Level.STUDY else []
     where = " AND ".join(wheres)
     tables = _PATIENTS.format(where) if search.level is Level.PATIENT else f"{_tables(search)} WHERE {where}"
-    sql = (
-        f"SELECT {', '.join(columns)} FROM {tables} ORDER BY {', '.join(orders)}"
-        f" LIMIT {parameter(search.limit + 1)} OFFSET {parameter(search.offset)}"
-    )
-    return sql, values
+    return f"SELECT {', '.join((*columns, *more))} FROM {tables} ORDER BY {', '.join(orders)}", values
 
 
 def _joins_study(search: Search) -> bool:
@@ -172,13 +183,7 @@ def _joins_study(search: Search) -> bool:
 
 
 def _tables(search: Search) -> str:
-    match search.level:
-        case Level.PATIENT | Level.STUDY:
-            return "study s"
-        case Level.SERIES:
-            return f"series e{_study_of(search)}"
-        case Level.INSTANCE:
-            return f"instance i JOIN series e USING (series_key){_study_of(search)}"
+    return "study s" if search.level <= Level.STUDY else f"series e{_study_of(search)}"
 
 
 def _study_of(search: Search) -> str:
@@ -222,7 +227,7 @@ def _where(condition: Condition, level: Level, parameter: Callable[[object], str
 def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -> str:
     values = list(condition.values)
     if condition.attribute.keyword == "SOPClassesInStudy":
-        return f"EXISTS ({_SOP_CLASSES.format('')} AND ci.sop_class_uid = ANY({parameter(values)}::text[]))"
+        return _HAS_CLASS.format(parameter(values))
     if condition.attribute.keyword == "ModalitiesInStudy":
         return f"{column} && {parameter(values)}::text[]"
     if condition.attribute.by is By.NUMBER:
@@ -302,10 +307,11 @@ def _like_name(pattern: str, groups: Sequence[str], parameter: Callable[[object]
     return "(" + " OR ".join(f"{group} ILIKE {wanted}" for group in groups) + ")"
 
 
-def _row(row: Record, keywords: Sequence[str], *, names: bool) -> Mapping[str, object]:
+def values_of(row: Record, keywords: Sequence[str]) -> dict[str, object]:
+    """The row of a search, by keyword."""
     values: dict[str, object] = dict(zip(keywords, row.values(), strict=False))
     if values.get("StudyDate") == UNDATED:
         values["StudyDate"] = None
-    if names:
+    if "PatientName" in values:
         values["PatientName"] = (values["PatientName"], *tuple(row.values())[len(keywords) :])
     return values

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # Quoted: the classes of asyncpg are generic in their stubs alone.
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connected: TypeAlias = "Database | Pool"
 Row: TypeAlias = "asyncpg.Record"
 
 UNDATED: Final = date.min

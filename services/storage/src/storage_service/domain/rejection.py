@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from fj_events import CodedConcept, InstancesStored
 
@@ -44,6 +44,35 @@ class Named:
     study_instance_uid: str
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
+
+
+Rejected: TypeAlias = tuple[str, str, str]
+"""Study, series, instance that a rejection names; empty as in `Named`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What the rejections of some studies hide: the one rule that all who look at instances share."""
+
+    rejected: frozenset[Rejected] = frozenset()
+    rejected_for_all: frozenset[Rejected] = frozenset()
+    """Also from who names an instance by its own UID."""
+
+    @classmethod
+    def by(cls, rejections: Iterable[tuple[Rejected, str]]) -> "Hidden":
+        """By these, each with its code."""
+        told = list(rejections)
+        return cls(
+            frozenset(rejected for rejected, _ in told),
+            frozenset(rejected for rejected, code in told if code not in GIVEN_BY_NAME),
+        )
+
+    def hides(self, study: str, series: str, instance: str, *, by_name: bool = False) -> bool:
+        """Whether an instance is hidden; from who names it by its own UID fewer are."""
+        rejected = self.rejected_for_all if by_name else self.rejected
+        return bool(rejected) and not rejected.isdisjoint(
+            ((study, "", ""), (study, series, ""), (study, series, instance), (study, "", instance))
+        )
 
 
 @dataclass(frozen=True, slots=True)

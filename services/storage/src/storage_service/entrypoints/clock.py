@@ -19,6 +19,7 @@ AT_ONCE: Final = 50
 ROUNDS: Final = 20
 """Transactions of one sweep at most."""
 DESCRIBE_SECONDS: Final = 1.0
+LIST_SECONDS: Final = 5.0
 NOTE_SECONDS: Final = 0.5
 PRIORS_SECONDS: Final = 5.0
 SCRUB_SECONDS: Final = 5.0
@@ -59,6 +60,16 @@ def describing(describe_next: Callable[[], Awaitable[bool]]) -> Periodic:
             pass
 
     return Periodic("metadata", DESCRIBE_SECONDS, act, seconds_max=240)
+
+
+def listing(list_next: Callable[[], Awaitable[bool]]) -> Periodic:
+    """A part that lists in the directory what has come, a volume at a time."""
+
+    async def act() -> None:
+        while await list_next():
+            pass
+
+    return Periodic("directory", LIST_SECONDS, act, seconds_max=DAY_SECONDS)
 
 
 def noting(read_next: Callable[[], Awaitable[bool]]) -> Periodic:
