@@ -8,7 +8,6 @@ from typing import Any, Final
 from fj_hl7 import (
     AckCode,
     BadMessage,
-    BatchNotMessage,
     Door,
     Entry,
     Hl7Error,
@@ -20,6 +19,7 @@ from fj_hl7 import (
     Profiles,
     Receipt,
     Refusal,
+    is_batch,
     split_batch,
 )
 from fj_hl7.ledger import Connection
@@ -82,13 +82,11 @@ async def explain(subject: Subject, raw: bytes, profiles: Profiles, peer: str = 
 
 
 def _parts(raw: bytes) -> list[bytes]:
+    """The messages of a batch; anything else as it is."""
     try:
-        Message.parse(raw)
-    except BatchNotMessage:
-        return split_batch(raw)
+        return [raw] if not is_batch(raw) else split_batch(raw)
     except BadMessage:
-        pass
-    return [raw]
+        return [raw]
 
 
 def _explained(message: Message, understand: Understand) -> Iterator[tuple[Line, ...]]:

@@ -46,6 +46,9 @@ class Watched(Profile):
             yield found
         look.exhausted = True
 
+    def find(self, item: Item, *scopes: Segments) -> Found | None:
+        return next(self.each(item, *scopes), None)
+
     def since(self) -> list[Look]:
         """What was looked for since the last call."""
         looks = list(self.looks)

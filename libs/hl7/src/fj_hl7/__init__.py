@@ -1,7 +1,7 @@
 """HL7 v2: a lazy reader, escapes and character sets, MLLP, acknowledgements. Protocol only, no workflow."""
 
 from fj_hl7.ack import Ack, ack, nack_unreadable, new_control_id, read_ack
-from fj_hl7.batch import split_batch
+from fj_hl7.batch import is_batch, split_batch
 from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refused
 from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
@@ -94,6 +94,7 @@ __all__ = [
     "ack",
     "escape",
     "frame",
+    "is_batch",
     "missing",
     "nack_unreadable",
     "new_control_id",

@@ -9,6 +9,11 @@ _ENVELOPE: Final = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9]|$)")
 _LINE_ENDS: Final = re.compile(rb"\r\n|\r|\n")
 
 
+def is_batch(raw: bytes) -> bool:
+    """Whether a batch header comes first."""
+    return bool(_ENVELOPE.match(raw.removeprefix(b"\xef\xbb\xbf").lstrip()))
+
+
 def split_batch(raw: bytes) -> list[bytes]:
     """The messages of a batch in their order, each as it stood there.
 

@@ -224,6 +224,9 @@ class Door(Generic[U]):
         handler = self._handlers.get(message.kind)
         if handler is None:
             raise self._not_taken(message)
+        if message.is_part:
+            text = "one part of a message (DSC-1, MSH-14); send it whole: 16 MiB fit"
+            raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH", 1, 14))
         if message.strangers:
             text = f"line {message.strangers[0]} of the message is no segment"
             raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR))

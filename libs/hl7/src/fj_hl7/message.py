@@ -16,6 +16,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n\x0b\x00"
 # Where CR ends the segments, a lone LF is text unless something that looks like a segment follows.
 _MIXED_ENDS: Final = re.compile(r"\r\n|\n(?=[A-Z][A-Z0-9]{2}\W)|\r")
+_ADDENDUM: Final = "ADD"
 _ONLY_EVENT: Final = {"ORM": "O01", "ORU": "R01"}
 _SEGMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 
@@ -101,6 +102,8 @@ class Message(Segments):
     def __init__(self, raw: bytes, text: str, reading: Reading) -> None:
         lines, line_ends = _lines(text)
         names, lines, strangers = _named(lines, reading.delimiters.field)
+        if _ADDENDUM in names:
+            names, lines = _joined(names, lines)
         super().__init__(names, lines, reading, (0, len(names)))
         self.raw = raw
         self.delimiters = reading.delimiters
@@ -157,6 +160,14 @@ class Message(Segments):
     def version(self) -> str:
         """MSH-12.1, as `2.5.1`; may be empty."""
         return self.header.get(12).strip()
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it says that it is one part of a message: it goes on elsewhere (DSC-1), or began there (MSH-14)."""
+        if self.header.get(14).strip():
+            return True
+        end = self.segment("DSC")
+        return end is not None and bool(end.get(1).strip())
 
     @property
     def sender(self) -> Sender:
@@ -224,6 +235,19 @@ def _named(lines: list[str], separator: str) -> tuple[list[str], list[str], tupl
     kept = [line for line, name in zip(lines, names, strict=True) if name]
     others = (number for number, name in enumerate(names) if not name and lines[number].strip())
     return [name for name in names if name], kept, tuple(number + 1 for number in others)
+
+
+def _joined(names: list[str], lines: list[str]) -> tuple[list[str], list[str]]:
+    """Segments whose end stands in the ADD behind them are whole again (ch. 2.10.2.1)."""
+    whole: list[str] = []
+    kept: list[str] = []
+    for name, line in zip(names, lines, strict=True):
+        if name == _ADDENDUM and kept and kept[-1] != "MSH":
+            whole[-1] += line[len(_ADDENDUM) + 1 :]
+        else:
+            kept.append(name)
+            whole.append(line)
+    return kept, whole
 
 
 class _Names(dict[str, str]):

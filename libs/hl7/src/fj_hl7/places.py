@@ -66,7 +66,7 @@ class Place:
     def find(self, scopes: "Sequence[Segments]") -> "Found | None":
         """What stands there, in the first scope that has the segment; None where nothing does."""
         for scope in scopes:
-            segment = self._segment(scope)
+            segment = scope.segment(self.segment) if self.selected is None else self._selected(scope, self.selected)
             if segment is not None:
                 return self.within(segment)
         return None
@@ -80,17 +80,18 @@ class Place:
         parts = "".join(f".{number}" for number in (self.component, self.sub) if number)
         return f"{self.segment}{which}-{self.field}{kind}{parts}"
 
-    def _segment(self, scope: "Segments") -> Segment | None:
-        if self.selected is None:
-            return scope.segment(self.segment)
-        field, component, text = self.selected
+    def _selected(self, scope: "Segments", selected: Selected) -> Segment | None:
+        field, component, text = selected
         return next((each for each in scope.segments(self.segment) if each.get(field, component) == text), None)
 
     def within(self, segment: Segment) -> "Found | None":
         """What stands there in this segment, whatever its name."""
         if self.repeated is None:
-            text = segment.get(self.field, self.component or 1, sub=self.sub or 1).strip()
-            return Found(self, text, segment) if text or self._is_whole(segment.raw(self.field)) else None
+            raw = segment.raw(self.field)
+            if not raw:
+                return None
+            text = segment.get(self.field, self.component or 1, 0, self.sub or 1).strip()
+            return Found(self, text, segment) if text or self._is_whole(raw) else None
         for value in segment.values(self.field):
             if value.get(self.repeated.component) == self.repeated.text:
                 text = value.get(self.component or 1, self.sub or 1)

@@ -125,8 +125,12 @@ class Profile:
                 yield found
 
     def find(self, item: Item, *scopes: "Segments") -> Found | None:
-        """The first of `each`."""
-        return next(self.each(item, *scopes), None)
+        """The first of `each`, without what a generator costs: most items are asked for only so."""
+        for source in self.places[item]:
+            found = source.find(scopes)
+            if found is not None and (found.text or item in _COMPOSITE):
+                return found
+        return None
 
     def text(self, item: Item, *scopes: "Segments") -> str:
         """The text of the first of `each`, empty where all are."""

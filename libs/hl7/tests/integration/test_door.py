@@ -222,6 +222,8 @@ async def test_other_kinds_are_sent_to_the_right_door(ward: Ward, kind: str, cod
         (b"nonsense", "AR", ""),
         (adt("1", "C1", "ADT^A04", "a line that is no segment"), "AE", "C1"),
         (adt("1") + adt("2", "C2"), "AE", "C1"),
+        (adt("1", "C1", "ADT^A04", "DSC|P1|F"), "AE", "C1"),
+        (adt("1").replace(b"|2.5\r", b"|2.5||P1\r"), "AE", "C1"),
         (b"BHS|^~\\&|A\r" + adt("1") + b"BTS|2\r", "AR", "C1"),
         (b"FHS|^~\\&|A\rFTS|0\r", "AR", ""),
     ],

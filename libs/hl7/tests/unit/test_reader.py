@@ -161,3 +161,22 @@ def test_reading_never_fails_in_another_way(noise: bytes) -> None:
                 segment.text(field)
                 segment.time(field)
         message.groups()
+
+
+def test_a_segment_goes_on_in_the_addendum_behind_it() -> None:
+    message = Message.parse(
+        b"MSH|^~\\&|A|B|||2026||ORU^R01|1|P|2.5\rOBX|1|TX|R||The lung\rADD|s are clear.||||F\rNTE|1\rADD||x\r"
+    )
+    assert [segment.name for segment in message] == ["MSH", "OBX", "NTE"]
+    assert (message["OBX"].get(5), message["OBX"].get(9)) == ("The lungs are clear.", "F")
+    assert message["NTE"].get(2) == "x"
+    assert message.strangers == ()
+
+
+@pytest.mark.parametrize(
+    ("pointer", "end", "part"),
+    [("", "", False), ("", "DSC", False), ("", "DSC||F", False), ("", "DSC|17|F", True), ("17", "", True)],
+)
+def test_a_message_says_whether_it_is_one_part(pointer: str, end: str, *, part: bool) -> None:
+    raw = f"MSH|^~\\&|A|B|||2026||ORU^R01|1|P|2.5||{pointer}\rOBR|1\r{end}"
+    assert Message.parse(raw.encode()).is_part is part

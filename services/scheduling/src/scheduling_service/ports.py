@@ -51,6 +51,9 @@ class Schedule(Protocol):
     async def exams_named(self, news: News) -> list[Exam]:
         """Ordered exams that have one of the numbers that the news name, of whatever issuer."""
 
+    async def is_news(self, exam_key: str, said_at: datetime | None) -> bool:
+        """Remember what was said of an appointment as the newest; False where something newer was said before."""
+
     async def await_order(self, news: News) -> None:
         """Keep news of an appointment until its order is here; newer ones take the place of older ones."""
 

@@ -20,6 +20,7 @@ BECAUSE: Final = "the scheduling system"
 async def take_news(news: News, schedule: Schedule, desk: Desk) -> None:
     """Do as a scheduling system says; what it says of an order that is not here yet waits for it.
 
+    What is older than the newest that was said of the order changes nothing: a message may be late, or tried again.
     Raises NotPossible after the start, NotFree where the slot is somebody's or the station is closed.
     """
     await schedule.lock(*news.names)
@@ -27,7 +28,8 @@ async def take_news(news: News, schedule: Schedule, desk: Desk) -> None:
     if not exams:
         await schedule.await_order(news)
     for exam in exams:
-        await _apply(news, exam, schedule, desk)
+        if await schedule.is_news(exam.key, news.said_at):
+            await _apply(news, exam, schedule, desk)
 
 
 async def hold_names(order: OrderPlaced | OrderChanged, schedule: Schedule) -> None:
@@ -44,6 +46,7 @@ async def on_order_known(order: OrderPlaced | OrderChanged, schedule: Schedule, 
     exam = None if news is None else await schedule.exam(str(order.order_id))
     if news is None or exam is None:
         return
+    await schedule.is_news(exam.key, news.said_at)
     try:
         await _apply(news, exam, schedule, desk)
     except SchedulingError as error:

@@ -33,13 +33,21 @@ async def book(scheduling: ServiceProcess, mllp_port: int) -> AsyncIterator[Mllp
     await client.close()
 
 
-def siu(trigger: str, order: OrderPlaced, at: datetime | None = None, *, station: str = "", placer: str = "") -> bytes:
+def siu(
+    trigger: str,
+    order: OrderPlaced,
+    at: datetime | None = None,
+    *,
+    station: str = "",
+    placer: str = "",
+    said_at: str = "20260302100000",
+) -> bytes:
     """As IHE RAD-48 has it. `placer` is another order number than the order's."""
     number = placer or (order.placer_order_number.value if order.placer_order_number else "")
     start = f"{at:%Y%m%d%H%M%S}" if at else ""
     sch = ["SCH", "4711", "", *[""] * 8, f"^^^{start}", *[""] * 14, f"{number}^EHR", ""]
     segments = [
-        f"MSH|^~\\&|BOOK|HOSP|FJ|FJ|20260302100000||SIU^{trigger}^SIU_S12|C{next(CONTROL_IDS)}|P|2.5.1",
+        f"MSH|^~\\&|BOOK|HOSP|FJ|FJ|{said_at}||SIU^{trigger}^SIU_S12|C{next(CONTROL_IDS)}|P|2.5.1",
         "|".join(sch),
         "RGS|1",
         f"AIG|1||{station}",
@@ -153,3 +161,30 @@ async def test_what_names_no_order_or_no_time_is_refused_with_its_place(
     assert "SCH-26 is missing" in await refused(book, OFFICE_VISIT)
     assert "SCH-11.4 is missing" in await refused(book, siu("S12", order))
     assert (await refused(book, siu("S99", order))).startswith("201")
+
+
+async def test_an_old_message_undoes_no_newer_one(
+    feed: Feed, modality: Modality, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    order = an_order()
+    await planned(feed, modality, order)
+    newer, older = NOON + timedelta(days=3), NOON + timedelta(days=2)
+    await book.send(siu("S13", order, newer, station="CT1", said_at="20260302110000"))
+    await book.send(siu("S12", order, older, station="CT1", said_at="20260302103000"))
+    await book.send(siu("S15", order, said_at="20260302105900"))
+    assert ((await step(http, order))["starts_at"], (await step(http, order))["booked"]) == (
+        f"{newer:%Y-%m-%dT%H:%M:%SZ}",
+        True,
+    )
+
+
+async def test_of_what_comes_before_its_order_the_newest_is_done_whatever_the_order_of_arrival(
+    feed: Feed, modality: Modality, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    order = an_order()
+    newer, older = NOON + timedelta(days=3, hours=2), NOON + timedelta(days=2, hours=2)
+    await book.send(siu("S13", order, newer, station="CT1", said_at="20260302110000"))
+    await book.send(siu("S12", order, older, station="CT1", said_at="20260302103000"))
+    await planned(feed, modality, order)
+    await book.send(siu("S15", order, said_at="20260302105900"))
+    assert (await step(http, order))["starts_at"] == f"{newer:%Y-%m-%dT%H:%M:%SZ}"

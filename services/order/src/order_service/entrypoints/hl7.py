@@ -43,6 +43,9 @@ class Translator:
         """The groups of a message, one by one, a replacement not yet with what it replaces."""
         site = site_of(message, self.sites)
         patient = _patient(PID.read(message["PID"], message.profile), site)
+        if len(message.segments("PID")) > 1:
+            text = "orders of more than one patient in a message"
+            raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "PID", 2))
         groups = message.groups("ORC")
         if not groups:
             raise missing("ORC")

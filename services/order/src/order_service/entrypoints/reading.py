@@ -70,12 +70,18 @@ class OrderReading:
             return self._profile.each(item, self._group, self._message.head("ORC"))
         return self._profile.each(item, self._group, otherwise=otherwise)
 
+    def find(self, item: Item) -> Found | None:
+        """The first of `each`."""
+        if item in self._profile.own:
+            return self._profile.find(item, self._group, self._message.head("ORC"))
+        return self._profile.find(item, self._group)
+
     def text(self, item: Item) -> str:
-        found = next(self.each(item), None)
+        found = self.find(item)
         return found.text if found is not None else ""
 
     def number(self, item: Item, issuer: str) -> Identifier | None:
-        found = next(self.each(item), None)
+        found = self.find(item)
         return _identifier(found, issuer) if found is not None else None
 
     def control(self) -> str:
@@ -106,7 +112,7 @@ class OrderReading:
 
     def procedure(self, control: str) -> CodedConcept:
         """What is asked for, in the words of the catalogue. Raises Refusal where an order does not say it."""
-        found = next(self.each(Item.PROCEDURE), None)
+        found = self.find(Item.PROCEDURE)
         coded = found.read(CWE) if found is not None else None
         if coded is None or not (coded.code or coded.text):
             if needs_request(control):
@@ -131,7 +137,7 @@ class OrderReading:
         return next((instant(time, self._site) for time in times if time is not None), None)
 
     def study_uid(self) -> str | None:
-        found = next(self.each(Item.STUDY_INSTANCE_UID), None)
+        found = self.find(Item.STUDY_INSTANCE_UID)
         if found is None:
             return None
         if len(found.text) > 64 or not all(part.isdigit() for part in found.text.split(".")):
@@ -146,8 +152,9 @@ class OrderReading:
         return Staff(id=person.id or None, family_name=person.family or None, given_name=person.given or None)
 
     def clinical(self) -> ClinicalPhi:
-        reason = next((found.read(CWE) for found in self.each(Item.REASON)), None)
-        history = next(self.each(Item.HISTORY), None)
+        why = self.find(Item.REASON)
+        reason = why.read(CWE) if why else None
+        history = self.find(Item.HISTORY)
         visit = self._profile.find(Item.VISIT_NUMBER, self._group, self._message)
         return ClinicalPhi(
             reason=(reason.text or reason.code or None) if reason else None,

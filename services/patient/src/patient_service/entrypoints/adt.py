@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fj_doors import instant, site_of
 from fj_events import Identifier, PatientPhi, Source, patient_key
-from fj_hl7 import CX, PID, XPN, Message, Segment, missing
+from fj_hl7 import CX, PID, XPN, AckCode, ErrorCode, Hl7Error, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
 
 from patient_service.domain.link import LinkNews
@@ -42,8 +42,12 @@ class Reader:
         return instant(said, self.site) if said else datetime.now(UTC)
 
     def news(self) -> News:
-        """What the message says of its patient. Raises Refusal where no number tells who that is."""
-        return self._patient(self.message["PID"])
+        """What the message says of its patient. Raises Refusal where no number tells who that is, or two PID do."""
+        pid, *others = self.message.segments("PID") or [self.message["PID"]]
+        if others:
+            text = f"{self.message.kind} speaks of one patient"
+            raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "PID", 2))
+        return self._patient(pid)
 
     def merges(self) -> list[MergeNews]:
         """Who becomes whose: each PID with the MRG segments behind it, each MRG with all its numbers."""
@@ -64,10 +68,12 @@ class Reader:
 
     def replaced_numbers(self) -> list[Identifier]:
         """Prior further numbers (MRG-2, alternate patient id). Raises Refusal where there are none."""
-        mrg = self.message["MRG"]
-        replaced = self._numbers(mrg.each(CX, 2))
-        if not replaced:
-            raise missing("MRG", mrg.sequence, 2)
+        replaced: list[Identifier] = []
+        for mrg in self.message.segments("MRG") or [self.message["MRG"]]:
+            numbers = self._numbers(mrg.each(CX, 2))
+            if not numbers:
+                raise missing("MRG", mrg.sequence, 2)
+            replaced += numbers
         return replaced
 
     def _pairs(self) -> Iterator[tuple[News, Segment]]:

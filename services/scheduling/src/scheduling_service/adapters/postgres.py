@@ -156,6 +156,9 @@ class PostgresSchedule:
         placer, filler = news.placer_order_number, news.accession_or_filler
         return await self._exams(_NAMED, placer and placer.value, filler and filler.value)
 
+    async def is_news(self, exam_key: str, said_at: datetime | None) -> bool:
+        return said_at is None or await awaited.is_news(self._tx.connection, exam_key, said_at)
+
     async def await_order(self, news: News) -> None:
         await awaited.keep(self._tx.connection, news)
 

@@ -28,6 +28,8 @@ class News(BaseModel):
     """Systems that book write the accession number where HL7 has the filler order number."""
     starts_at: AwareDatetime | None = None
     """None: the time stays."""
+    said_at: AwareDatetime | None = None
+    """When it was said, as the sender says (MSH-7); a time in the future counts as now."""
     stations: tuple[str, ...] = ()
     """Resources and places, of which one may be a station's AE title."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from fj_bus import Tx
@@ -67,8 +67,15 @@ def read_news(message: Message, told: Told, sites: Sites) -> News:
         placer_order_number=placer,
         accession_or_filler=filler,
         starts_at=starts_at,
+        said_at=_said_at(message, site),
         stations=tuple(_resources(message)),
     )
+
+
+def _said_at(message: Message, site: Site) -> datetime | None:
+    """A clock that is ahead must not silence those who come later: nothing is newer than now."""
+    time = message.header.time(7)
+    return min(instant(time, site), datetime.now(UTC)) if time is not None else None
 
 
 def _start(message: Message, site: Site) -> datetime | None:
