@@ -162,11 +162,12 @@ def _appointments(settings: Settings, bus: Bus, keeper: Keeper, door: Door[Tx]) 
 
 
 def _taking_up(settings: Settings, bus: Bus, with_: _Equipment) -> tuple[Part, ...]:
-    """Slots for those who wait."""
+    """Slots for those who wait; where persons give them, what became free is only forgotten."""
+    waiting_list = PostgresWaitingList(bus.pool)
     if not settings.take_up:
-        return ()
+        return (Periodic("freed slots", _WAITING_SECONDS, waiting_list.forget_freed),)
     notice = timedelta(minutes=settings.notice_minutes)
-    taking_up = TakingUp(PostgresWaitingList(bus.pool), bus.unit, with_.schedule, with_.desk, notice)
+    taking_up = TakingUp(waiting_list, bus.unit, with_.schedule, with_.desk, notice)
     return (
         Periodic("freed slots", _FREED_SECONDS, taking_up.where_freed, seconds_max=600),
         Periodic("waiting list", _WAITING_SECONDS, taking_up.everywhere, seconds_max=600),

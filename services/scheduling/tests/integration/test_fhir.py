@@ -248,6 +248,11 @@ async def test_after_a_merge_the_appointment_is_the_survivors(feed: Feed, modali
     assert (actor["reference"], actor["display"]) == (f"Patient/{stays.patient_id}", "Survivor")
 
 
+async def test_a_search_may_come_as_a_form(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/fhir/Schedule/_search", data={"service-type": "MR"})
+    assert [entry["resource"]["identifier"][0]["value"] for entry in answer.json()["entry"]] == ["MR1"]
+
+
 @pytest.mark.parametrize(
     ("address", "status", "code"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fj_events import CodedConcept, OrderDetails, OrderPlaced
 from fj_runtime import SettingsError
+from pydantic import ValidationError
 from scheduling_service.adapters.catalogue import load_catalogue
 from scheduling_service.domain.catalogue import Catalogue, Station
 from scheduling_service.domain.exam import Exam
@@ -162,3 +163,30 @@ def test_another_catalogue(tmp_path: Path) -> None:
             "procedures": (),
         }
     )
+
+
+def test_an_order_of_several_procedures_has_the_steps_of_all_one_after_the_other() -> None:
+    exam = planned(procedure=CodedConcept(code="CTTRAUMA", system="L"))
+    assert [(step.plan.description, step.plan.starts_at - NOON) for step in exam.steps] == [
+        ("CT head", timedelta()),
+        ("CT chest", timedelta(minutes=15)),
+        ("CT abdomen and pelvis", timedelta(minutes=30)),
+    ]
+    assert len({step.step_id for step in exam.steps}) == 3
+    assert exam.ordered is not None
+    assert exam.ordered.procedure.text == "CT trauma"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"code": "X", "text": "X"},
+        {"code": "X", "text": "X", "procedures": ["NONE"]},
+        {"code": "X", "text": "X", "procedures": ["CTTRAUMA"]},
+        {"code": "X", "text": "X", "steps": [{"modality": "CT", "duration_minutes": 5, "stations": ["MR1"]}]},
+    ],
+)
+def test_a_procedure_of_parts_or_rooms_that_there_are_not_is_refused(wrong: dict[str, Any]) -> None:
+    content = CATALOGUE.model_dump(mode="json")
+    with pytest.raises(ValidationError):
+        Catalogue.model_validate(content | {"procedures": [*content["procedures"], wrong]})

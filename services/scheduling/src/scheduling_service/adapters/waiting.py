@@ -29,5 +29,9 @@ class PostgresWaitingList:
         rows = await self._pool.fetch("SELECT id, site, station_ae_title FROM freed")
         return [Freed(row["id"], row["site"], row["station_ae_title"]) for row in rows]
 
+    async def forget_freed(self) -> None:
+        """Nobody looks at what became free."""
+        await self._pool.execute("DELETE FROM freed")
+
     async def looked_at(self, freed: Sequence[Freed]) -> None:
         await self._pool.execute("DELETE FROM freed WHERE id = ANY($1)", [each.id for each in freed])

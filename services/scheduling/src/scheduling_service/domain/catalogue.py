@@ -77,7 +77,15 @@ class Procedure(_Part):
 
     code: str
     text: LongString
-    steps: Annotated[tuple[StepTemplate, ...], Field(min_length=1)]
+    steps: tuple[StepTemplate, ...] = ()
+    procedures: tuple[str, ...] = ()
+    """In place of steps: the codes of the procedures that it consists of, one after the other."""
+
+    @model_validator(mode="after")
+    def _has_steps_or_procedures(self) -> Self:
+        if bool(self.steps) == bool(self.procedures):
+            raise ValueError(f"procedure {self.code} has either steps or procedures")
+        return self
 
 
 class Default(_Part):
@@ -113,13 +121,23 @@ class Catalogue(_Part):
             raise ValueError(f"rooms of procedures that are no stations: {', '.join(strange)}")
         return self
 
+    @model_validator(mode="after")
+    def _parts_have_steps(self) -> Self:
+        plain = {each.code for each in self.procedures if each.steps}
+        wanted = {code for each in self.procedures for code in each.procedures}
+        if strange := sorted(wanted - plain):
+            raise ValueError(f"parts of procedures that are no procedures with steps: {', '.join(strange)}")
+        return self
+
     def procedure(self, code: str) -> Procedure | None:
-        """The procedure with this code."""
+        """The procedure with this code, with all of its steps."""
         return self._by_code.get(code)
 
     @cached_property
     def _by_code(self) -> dict[str, Procedure]:
-        return {procedure.code: procedure for procedure in self.procedures}
+        plain = {each.code: each for each in self.procedures if each.steps}
+        parts = ((each, [plain[code] for code in each.procedures]) for each in self.procedures if each.procedures)
+        return plain | {each.code: each.model_copy(update={"steps": _of(*those)}) for each, those in parts}
 
     def station(self, ae_title: str, site: str) -> Station | None:
         """The station of a site with this AE title."""
@@ -131,3 +149,12 @@ class Catalogue(_Part):
         if not step.stations:
             return tuple(able)
         return tuple(each for title in step.stations for each in able if each.ae_title == title)
+
+
+def _of(*procedures: Procedure) -> tuple[StepTemplate, ...]:
+    """The steps of several procedures, each of which says whose it is."""
+    return tuple(
+        step.model_copy(update={"description": step.description or each.text})
+        for each in procedures
+        for step in each.steps
+    )

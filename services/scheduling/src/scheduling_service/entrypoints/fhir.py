@@ -71,9 +71,10 @@ def _schedules(router: APIRouter, office: FhirOffice) -> None:
             raise NoSuchResource("Schedule", schedule_id)
         return fj_fhir.resource_response(request, shown(room))
 
+    @router.post("/Schedule/_search")
     @router.get("/Schedule")
     async def search(request: Request) -> Response:
-        asked = _asked(fj_fhir.SCHEDULE, request)
+        asked = await _asked(fj_fhir.SCHEDULE, request)
         found = [shown(room) for room in diaries.all() if is_asked_for(room, asked)]
         return _bundle(_root(request, office, "Schedule"), asked, found[asked.offset :], total=len(found))
 
@@ -90,9 +91,10 @@ def _slots(router: APIRouter, office: FhirOffice) -> None:
             raise NoSuchResource("Slot", slot_id)
         return fj_fhir.resource_response(request, slot_of(time, None, diaries.desk.clock()))
 
+    @router.post("/Slot/_search")
     @router.get("/Slot")
     async def search(request: Request) -> Response:
-        asked = _asked(fj_fhir.SLOT, request)
+        asked = await _asked(fj_fhir.SLOT, request)
         now = diaries.desk.clock()
         rooms = [room for room in diaries.all() if is_pointed_at(room, asked)]
         procedure = _procedure(asked, diaries)
@@ -108,7 +110,7 @@ def _appointments(router: APIRouter, office: FhirOffice) -> None:
     async def find(request: Request, start: str, end: str | None = None, site: str = "MAIN") -> Response:
         """As Argonaut has it: free slots for all steps of a procedure, as appointments that may be made."""
         desk = office.diaries.desk
-        asked = _asked(fj_fhir.SLOT, request, ignored=("start", "end", "site", "location"))
+        asked = await _asked(fj_fhir.SLOT, request, ignored=("start", "end", "site", "location"))
         procedure = _procedure(asked, office.diaries)
         if procedure is None:
             raise BadSearch("service-type", "say for which procedure")
@@ -139,9 +141,10 @@ def _appointments(router: APIRouter, office: FhirOffice) -> None:
             raise NoSuchResource("Appointment", appointment_id)
         return fj_fhir.resource_response(request, appointment_of(found))
 
+    @router.post("/Appointment/_search")
     @router.get("/Appointment")
     async def search(request: Request) -> Response:
-        asked = _asked(fj_fhir.APPOINTMENT, request)
+        asked = await _asked(fj_fhir.APPOINTMENT, request)
         wanted = wanted_appointments(asked)
         found = [] if asked.only_count else await office.appointments.find(wanted)
         total = await office.appointments.count(wanted)
@@ -149,9 +152,12 @@ def _appointments(router: APIRouter, office: FhirOffice) -> None:
         return _bundle(_root(request, office, "Appointment"), asked, matches, total=total)
 
 
-def _asked(spec: SearchSpec, request: Request, ignored: Sequence[str] = ()) -> fj_fhir.Search:
-    given = [(name, value) for name, value in request.query_params.multi_items() if name not in ignored]
-    return fj_fhir.parse_search(spec, given, strict=fj_fhir.is_strict(request.headers.getlist("prefer")))
+async def _asked(spec: SearchSpec, request: Request, ignored: Sequence[str] = ()) -> fj_fhir.Search:
+    given = request.query_params.multi_items()
+    if request.method == "POST":
+        given += await fj_fhir.read_form(request)
+    known = [(name, value) for name, value in given if name not in ignored]
+    return fj_fhir.parse_search(spec, known, strict=fj_fhir.is_strict(request.headers.getlist("prefer")))
 
 
 def _root(request: Request, office: FhirOffice, path: str) -> str:
