@@ -20,7 +20,8 @@ async def test_a_free_slot_is_found_booked_and_read_as_an_appointment(clinic: Cl
     assert {"Patient", "ServiceRequest", "Schedule", "Slot", "Appointment"} <= types
 
     day = (datetime.now(UTC) + timedelta(days=15)).date()
-    (schedule,) = (await clinic.http.get("/fhir/Schedule", params={"identifier": "CT1"})).json()["entry"]
+    station = {"identifier": "urn:filmjacket:issuer:MAIN|CT1"}
+    (schedule,) = (await clinic.http.get("/fhir/Schedule", params=station)).json()["entry"]
     asked = {"schedule": schedule["resource"]["id"], "start": f"ge{day}", "status": "free", "service-type": "CTCHEST"}
     found = (await clinic.http.get("/fhir/Slot", params=asked)).json()["entry"]
     start = found[0]["resource"]["start"]

@@ -36,7 +36,7 @@ async def slots_of_exam(key: str, search: Search, book_: ExamBook, rooms: Rooms,
     exam = await book_.read(key)
     if exam is None or exam.ordered is None:
         raise NoSuchExam
-    return await _search(templates(exam, desk.catalogue), replace(search, site=exam.site), rooms.taken, desk)
+    return await _search(templates(exam, desk.catalogue), _of(exam, search, desk), rooms.taken, desk)
 
 
 async def book_next(key: str, search: Search, because: str, schedule: Schedule, desk: Desk) -> Exam:
@@ -49,6 +49,7 @@ async def book_next(key: str, search: Search, because: str, schedule: Schedule, 
         raise NotPossible("booked: it has an appointment", exam.state)
     if exam.ordered is None or not exam.is_waiting:
         raise NotPossible("booked", exam.state)
+    search = _of(exam, search, desk)
     booked = await booked_next(exam, search, because, schedule, desk)
     if booked is not None:
         return booked
@@ -68,9 +69,7 @@ async def booked_next(exam: Exam, search: Search, because: str, schedule: Schedu
     Its rooms are held while it is looked for: whoever wants one of them at this instant waits, and finds the next one.
     Raises NoSuchStation.
     """
-    found = await _search(
-        templates(exam, desk.catalogue), replace(search, site=exam.site), schedule.hold_stations, desk
-    )
+    found = await _search(templates(exam, desk.catalogue), _of(exam, search, desk), schedule.hold_stations, desk)
     if not found:
         return None
     slot = found[0]
@@ -80,7 +79,7 @@ async def booked_next(exam: Exam, search: Search, because: str, schedule: Schedu
 
 
 async def _search(steps: Sequence[StepTemplate], search: Search, taken: Taken, desk: Desk) -> Sequence[Slot]:
-    after = search.after.astimezone(UTC)
+    after = (search.after or desk.clock()).astimezone(UTC)
     last = after + HORIZON
     within = Span(after, max(after, min(search.before or last, last)))
     able = [desk.catalogue.stations_for(step, search.site) for step in steps]
@@ -94,6 +93,13 @@ async def _search(steps: Sequence[StepTemplate], search: Search, taken: Taken, d
         for title, each in everyone.items()
     }
     return list(islice(slots(steps, stations, free, within), search.limit))
+
+
+def _of(exam: Exam, search: Search, desk: Desk) -> Search:
+    """The search for an exam: at its site, and not before the time that its order asks for, unless somebody says so."""
+    asked_for = exam.ordered.details.asked_for if exam.ordered else None
+    earliest = max(desk.clock(), asked_for or desk.clock())
+    return replace(search, site=exam.site, after=search.after or earliest)
 
 
 def _choice(able: Sequence[Station], title: str | None) -> Sequence[Station]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -141,6 +141,16 @@ async def test_nothing_free_in_the_time_that_was_asked_for_is_told_and_the_exam_
     assert await desk.offered(order, evening, before=(evening - timedelta(hours=1)).isoformat()) == []
     assert await desk.offered(order, evening, station="CT1") == 404
     assert await desk.offered(an_order(), evening) == 404
+
+
+async def test_nobody_is_booked_before_the_time_that_the_order_asks_for(
+    feed: Feed, modality: Modality, desk: Desk
+) -> None:
+    wanted = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=90)
+    order = an_order(asked_for=wanted)
+    await planned(feed, modality, order)
+    ((_, at),) = places(await desk.does("book-next", order))
+    assert datetime.fromisoformat(at) == wanted
 
 
 async def test_others_are_told_what_a_new_plan_means_for_the_appointment(

@@ -44,7 +44,8 @@ class Search:
     site: str = "MAIN"
     station_ae_title: str | None = None
     """None: any that does it."""
-    after: datetime
+    after: datetime | None = None
+    """None: from now on, and for an exam not before the time that its order asks for."""
     before: datetime | None = None
     """None: as far ahead as anybody looks."""
     limit: int = 1

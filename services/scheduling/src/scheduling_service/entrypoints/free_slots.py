@@ -42,7 +42,7 @@ class NextFree(BaseModel):
     """In which time, and where, somebody wants the next free slot; where there is none, the exam waits for it."""
 
     after: AwareDatetime | None = None
-    """Absent: now."""
+    """Absent: now, or the time that the order asks for, if that is later."""
     before: AwareDatetime | None = None
     """When it has to be over; absent: as far ahead as anybody looks."""
     station_ae_title: str | None = None
@@ -61,7 +61,7 @@ def free_slots_router(office: Office) -> APIRouter:
         after: AwareDatetime | None = None,
         limit: Limit = 20,
     ) -> Slots:
-        search = Search(site=site, station_ae_title=station, after=after or office.desk.clock(), limit=limit)
+        search = Search(site=site, station_ae_title=station, after=after, limit=limit)
         async with told():
             found = await free_slots.slots_of_procedure(procedure, search, office.rooms, office.desk)
         return Slots(slots=[SlotView.of(slot) for slot in found])
@@ -74,8 +74,7 @@ def free_slots_router(office: Office) -> APIRouter:
         before: AwareDatetime | None = None,
         limit: Limit = 20,
     ) -> Slots:
-        start = after or office.desk.clock()
-        search = Search(station_ae_title=station, after=start, before=before, limit=limit)
+        search = Search(station_ae_title=station, after=after, before=before, limit=limit)
         async with told():
             found = await free_slots.slots_of_exam(exam_key, search, office.book, office.rooms, office.desk)
         return Slots(slots=[SlotView.of(slot) for slot in found])
@@ -84,9 +83,7 @@ def free_slots_router(office: Office) -> APIRouter:
     async def book_next(exam_key: str, actor: Actor, response: Response, wanted: NextFree | None = None) -> ExamView:
         """202 where there is none: the exam waits."""
         wish = wanted or NextFree()
-        search = Search(
-            station_ae_title=wish.station_ae_title, after=wish.after or office.desk.clock(), before=wish.before
-        )
+        search = Search(station_ae_title=wish.station_ae_title, after=wish.after, before=wish.before)
         async with told(), office.unit(actor) as tx:
             because = f"next free slot, taken by {actor}"
             exam = await free_slots.book_next(exam_key, search, because, office.schedule(tx), office.desk)
