@@ -41,7 +41,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
     async with consuming(settings) as consumer:
         book = PostgresExamBook(consumer.bus.pool)
-        watch = Watch(book)
+        watch, pairs = Watch(book), PostgresPairBook(consumer.bus.pool)
         parts: dict[str, list[Part]] = {
             "listener": [watch, counting(book)],
             "consumer": [consumer],
@@ -53,8 +53,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             exceptions_router(book),
             changes_router(watch),
             operator_router(consumer.bus, consumer, Actor),
-            pages_router(book, PostgresPairBook(consumer.bus.pool), settings.viewer),
-            exception_pages(book, settings.viewer),
+            pages_router(book, pairs, settings.viewer),
+            exception_pages(book, pairs, settings.viewer),
             schedule_router(settings.viewer),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

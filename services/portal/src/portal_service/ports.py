@@ -138,3 +138,6 @@ class PairBook(Protocol):
 
     async def waiting(self, limit: int) -> list[Pair]:
         """The likeliest first."""
+
+    async def count(self) -> int:
+        """How many wait."""

@@ -46,6 +46,7 @@ async def test_pairs_wait_for_an_answer_the_likeliest_first(services: Services, 
         await feed.publish(suspected(OTHER, 19.5, "sex same"), suspected(THIRD, 25.25, "birth date transposed"))
         link = f'data-post="/api/patient/duplicates/{ONE}/{THIRD}/link"'
         await eventually(lambda: shows("Example &lt;b&gt;, Ada", "25.2", "birth date transposed", link, "19.5"))
+        assert "2 pairs of patients may be one person" in (await http.get("/exceptions")).text
         dismissed = PatientDuplicateDismissed(site="MAIN", patient_id=ONE, other_id=OTHER, reason="sisters")
         await feed.publish(dismissed, suspected(OTHER, 30, "phone same"))
         await eventually(lambda: shows("30.0", "phone same", "25.2"))
@@ -54,3 +55,4 @@ async def test_pairs_wait_for_an_answer_the_likeliest_first(services: Services, 
             fact = PatientDuplicateResolved(site="MAIN", patient_id=ONE, other_id=other_id, outcome=outcome)
             await feed.publish(fact)
         await eventually(lambda: shows("There is none"))
+        assert "may be one person" not in (await http.get("/exceptions")).text

@@ -45,6 +45,15 @@ LETTER: Final = {
 }
 
 
+EARLY: Final = {
+    "control": "CA",
+    "placer_order_number": {"value": "PL1", "issuer": "EHR"},
+    "site": "MAIN",
+    "received_at": "2026-03-02T09:00:00Z",
+    "refused": "the exam has started",
+}
+
+
 class Owners:
     """The doors of the other rooms, and what was posted to them."""
 
@@ -61,6 +70,8 @@ class Owners:
             await route.fulfill(json=[CANDIDATE])
         elif path.startswith("storage/dead-letters"):
             await route.fulfill(json={"dead_letters": [LETTER], "total": 1})
+        elif path == "order/early":
+            await route.fulfill(json=[EARLY])
         elif path.endswith("/dead-letters"):
             await route.fulfill(json={"dead_letters": [], "total": 0})
         else:
@@ -106,6 +117,7 @@ async def test_a_person_compares_and_links_by_keyboard(
     await page.goto("/exceptions")
     await expect(page.get_by_text("201 open")).to_be_visible()
     await expect(page.get_by_role("cell", name="a field is missing")).to_be_visible()
+    await expect(page.get_by_role("row", name="CA PL1")).to_contain_text("the exam has started")
     await page.screenshot(path=ARTEFACTS / "exceptions.png")
     await page.get_by_label("Kind").select_option("unconfirmed study")
     await page.get_by_role("button", name="Show").press("Enter")

@@ -44,3 +44,7 @@ class PostgresPairBook:
     async def waiting(self, limit: int) -> list[Pair]:
         rows = await self._pool.fetch(_WAITING, limit)
         return [Pair(PatientDuplicateSuspected.model_validate_json(row["fact"]), row["since"]) for row in rows]
+
+    async def count(self) -> int:
+        number: int = await self._pool.fetchval(f"SELECT count(*) FROM {TABLE}")
+        return number

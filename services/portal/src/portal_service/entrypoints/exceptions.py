@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from portal_service.domain.exceptions import HOMELESS, OF_STUDIES, Kind, Raised
 from portal_service.entrypoints.pages import Pages
-from portal_service.ports import ExamBook, Found, Listed, Wanted
+from portal_service.ports import ExamBook, Found, Listed, PairBook, Wanted
 
 PAGE: Final = 50
 Text = Annotated[str, Query(max_length=200)]
@@ -41,7 +41,7 @@ def exceptions_router(book: ExamBook) -> APIRouter:
     return router
 
 
-def exception_pages(book: ExamBook, viewer: str) -> APIRouter:
+def exception_pages(book: ExamBook, pairs: PairBook, viewer: str) -> APIRouter:
     """The list, and the page of one entry."""
     router = APIRouter(include_in_schema=False)
     pages = Pages(viewer)
@@ -58,6 +58,7 @@ def exception_pages(book: ExamBook, viewer: str) -> APIRouter:
             pages=max(1, -(-total // PAGE)),
             kinds=tuple(Kind),
             sites=await book.sites_of_exceptions(),
+            pairs=await pairs.count(),
             filters={"kind": kind, "site": site},
         )
 

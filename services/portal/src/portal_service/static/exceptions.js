@@ -118,6 +118,14 @@ async function showDeadLetters() {
   place.replaceChildren(...(lines.length ? lines : [row("There is none.")]));
 }
 
+async function showEarlyMessages() {
+  const early = await ask("/api/order/early").catch(() => []);
+  const lines = early.map(({ control, placer_order_number: number, site, received_at: at, refused }) => row(
+    control, number.value, site, new Date(at).toLocaleString(), refused || "it waits for its order",
+  ));
+  $("#early-messages").replaceChildren(...(lines.length ? lines : [row("There is none.")]));
+}
+
 async function showWaitingReports() {
   const reports = await ask("/api/reporting/waiting").catch(() => null);
   $("#waiting-reports").textContent = reports ? `${reports.length} waiting` : "Reporting does not answer.";
@@ -127,6 +135,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if ($("#candidates")) showCandidates($("#candidates"));
   if ($("#acts")) showActs($("#acts"));
   if ($("#dead-letters")) { showDeadLetters(); setInterval(showDeadLetters, 15000); }
+  if ($("#early-messages")) showEarlyMessages();
   if ($("#waiting-reports")) showWaitingReports();
 });
 
