@@ -18,7 +18,7 @@ from fj_events import (
     StudyReceived,
 )
 
-from patient_service.domain import facts, following
+from patient_service.domain import facts, following, reuse
 from patient_service.domain import link as linking
 from patient_service.domain import merge as merging
 from patient_service.domain import patient as domain
@@ -36,10 +36,21 @@ async def announce(news: News, patients: Patients, merges: Merges, links: Links)
     Who carries a number that another patient carries too is the same person, unless somebody said otherwise.
     """
     await links.lock_numbers(domain.identifiers(domain.registered(news, provisional=False)))
-    if news.registered_at is None or await merges.of(news.patient_id) is None:
+    merged, into = await merges.of(news.patient_id), await merges.into(news.patient_id)
+    if merged is not None or into:
+        await merges.lock()  # before any patient is, as all do; a merge that comes meanwhile waits for the patient
+        merged = await merges.of(news.patient_id)
+    if merged is not None and merged.until is not None and news.at < merged.until:
+        return  # it speaks of who had the number before
+    kept = reuse.announcement(news, await patients.by_id(news.patient_id))
+    if news.registered_at is None or merged is None:
         patient = await _learn(news, domain.announced, patients, provisional=False)
     else:
         patient = await _register_again(news, patients, merges)
+    if kept is not None:
+        await merges.keep_announcement(news.patient_id, kept)
+    if kept is not None and into:
+        await _look_for_reuse(patient, patients, merges)
     for each in linking.sharing(patient, await links.sharers(patient)):
         await state_link(each, patient.site, patients, links)
 
@@ -66,9 +77,13 @@ async def merge(news: MergeNews, patients: Patients, merges: Merges) -> None:
     known = await merges.of(number)
     said = merging.newest(known, Merge(patient_id=number, into=survivor_id, at=news.at))
     if said != known:
+        if said.until is None:
+            announced = await merges.announcements(number)
+            said = replace(said, until=reuse.given_away(said.at, survivor.details, announced))
         await merges.save(said)
         act = Act(news.survivor.site, news.survivor.source, "the numbers before it were merged otherwise")
         await _settle(number, act, patients, merges)
+        await _begin_anew(said, patients)
 
 
 async def unmerge(patient_id: UUID, reason: str, patients: Patients, merges: Merges) -> None:
@@ -151,7 +166,6 @@ async def on_followed(
 
 async def _register_again(news: News, patients: Patients, merges: Merges) -> Patient:
     """A number that was merged is registered: it stays merged unless it was given to somebody else since then."""
-    await merges.lock()
     known = await merges.of(news.patient_id)
     prior = await _known(news.patient_id, patients)
     if known is None or not await _is_given_away(known, prior, news, patients):
@@ -162,6 +176,25 @@ async def _register_again(news: News, patients: Patients, merges: Merges) -> Pat
     await _settle(news.patient_id, act, patients, merges)
     fresh = domain.registered(news, provisional=False)
     return await _update(await _known(news.patient_id, patients), fresh, patients)
+
+
+async def _look_for_reuse(survivor: Patient, patients: Patients, merges: Merges) -> None:
+    """Now that more is known of a survivor: whether its numbers were given to somebody else since they were merged."""
+    for each in await merges.into(survivor.patient_id):
+        until = reuse.given_away(each.at, survivor.details, await merges.announcements(each.patient_id))
+        if until is not None:
+            said = replace(each, until=until)
+            await merges.save(said)
+            act = Act(survivor.site, survivor.source, "the number was given to somebody else")
+            await _settle(each.patient_id, act, patients, merges)
+            await _begin_anew(said, patients)
+
+
+async def _begin_anew(said: Merge, patients: Patients) -> None:
+    """The record of a number that was given to somebody else says nothing of who had it before."""
+    if said.until is not None:
+        patient = await _known(said.patient_id, patients)
+        await _update(patient, reuse.since(patient, said.until), patients)
 
 
 async def _is_given_away(known: Merge, prior: Patient, news: News, patients: Patients) -> bool:

@@ -12,6 +12,7 @@ from patient_service.domain.following import Following
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Merge, Whose
 from patient_service.domain.patient import Patient
+from patient_service.domain.reuse import Announcement
 from patient_service.domain.suspicion import Suspicion
 
 
@@ -45,6 +46,15 @@ class Merges(Protocol):
 
     async def save(self, merge: Merge) -> None:
         """Keep what holds of a number now."""
+
+    async def into(self, survivor_id: UUID) -> list[Merge]:
+        """What was said of numbers that went to this one and that nobody else was given since."""
+
+    async def keep_announcement(self, patient_id: UUID, announcement: Announcement) -> None:
+        """Keep what the registration system said of a number."""
+
+    async def announcements(self, patient_id: UUID) -> list[Announcement]:
+        """All that it said of it."""
 
     async def following(self, patient_id: UUID) -> Following | None:
         """How far the rooms are with the last fact about this number. Locked until the end."""

@@ -152,6 +152,22 @@ async def test_an_emergency_number_that_is_registered_for_somebody_else_starts_a
         assert (found["patient_id"], found["patient"]["sex"]) == (key(emergency), "M")
 
 
+async def test_a_merge_that_comes_after_the_next_registration_of_its_number_is_of_the_records_before(
+    adt: MllpClient, log: Log, patient: ServiceProcess
+) -> None:
+    emergency, ada = a_number(), a_number()
+    await adt.send(adt_message("A04", pid(emergency, "Unknown^Female|||F||||555")))
+    await adt.send(adt_message("A04", pid(emergency, "Unknown^Male|||M"), minute=9))
+    await adt.send(a_merge(emergency, ada, minute=5))
+    [given_away] = await merges_of(log, emergency, 1)
+    assert (given_away.body["survivor_id"], given_away.body["until"]) == (key(ada), "2026-03-02T09:09:00Z")
+    await adt.send(adt_message("A08", pid(emergency, "Unknown^Female|||F||||555"), minute=7))
+    async with httpx.AsyncClient(base_url=patient.http) as http:
+        [found] = (await http.get("/api/patient/patients", params={"number": emergency})).json()
+        assert (found["patient_id"], found["patient"]["sex"]) == (key(emergency), "M")
+        assert "phone" not in found["patient"]
+
+
 async def test_a_number_without_authority_is_the_sites(adt: MllpClient, log: Log) -> None:
     prior, survivor = a_number(), a_number()
     await adt.send(adt_message("A40", f"PID|1||{survivor}||Example^Ada", f"MRG|{prior}"))

@@ -8,6 +8,7 @@ from patient_service.domain.following import Following
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Merge
 from patient_service.domain.patient import Patient, identifiers
+from patient_service.domain.reuse import Announcement
 
 
 class MemoryPatients:
@@ -35,6 +36,7 @@ class MemoryMerges:
     def __init__(self) -> None:
         self.kept: dict[UUID, Merge] = {}
         self.followings: dict[UUID, Following] = {}
+        self.announced: dict[UUID, dict[tuple[object, bool], Announcement]] = {}
 
     async def lock(self) -> None:
         """One test is one transaction."""
@@ -50,6 +52,16 @@ class MemoryMerges:
 
     async def save(self, merge: Merge) -> None:
         self.kept[merge.patient_id] = merge
+
+    async def into(self, survivor_id: UUID) -> list[Merge]:
+        open_ = [merge for merge in self.kept.values() if not merge.undone and merge.until is None]
+        return [merge for merge in open_ if merge.into == survivor_id]
+
+    async def keep_announcement(self, patient_id: UUID, announcement: Announcement) -> None:
+        self.announced.setdefault(patient_id, {})[announcement.at, announcement.registers] = announcement
+
+    async def announcements(self, patient_id: UUID) -> list[Announcement]:
+        return [*self.announced.get(patient_id, {}).values()]
 
     async def following(self, patient_id: UUID) -> Following | None:
         return self.followings.get(patient_id)

@@ -1,11 +1,13 @@
 """Whose a number is, whatever the order in which merges come, and how often."""
 
+import itertools
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from fj_events import Identifier, PatientMerged, PatientPhi, PatientUnmerged, PatientUpdated, Source
+from fj_events import Identifier, PatientMerged, PatientPhi, PatientUnmerged, PatientUpdated, Sex, Source
 from hypothesis import given
 from hypothesis import strategies as st
 from patient_service import handlers
@@ -62,6 +64,12 @@ class House:
     @property
     def told(self) -> dict[UUID, UUID]:
         return read(self.patients.facts)
+
+    @property
+    def until(self) -> dict[UUID, datetime | None]:
+        """Until when records under each number are the survivor's, by the last fact of it."""
+        moved = [fact for fact in self.patients.facts if isinstance(fact, PatientMerged | PatientUnmerged)]
+        return {fact.patient_id: fact.until for fact in moved}
 
     def numbers(self, number: int) -> list[str]:
         return [each.value for each in self.patients.kept[key(number)].public.other_ids]
@@ -222,6 +230,38 @@ async def test_who_registers_the_same_person_under_a_merged_number_gives_it_to_n
     await house.merge(a_merge(1, 2, 5))
     await house.announce(news(1, registered=registered, **said))
     assert house.told == {key(1): key(2)}
+
+
+EMERGENCY: list[News | MergeNews] = [
+    news(1, registered=0, family_name="Unknown", sex=Sex.FEMALE, phone="1"),
+    news(2, registered=1, family_name="Example", birth_date=date(1970, 4, 1), sex=Sex.FEMALE),
+    a_merge(1, 2, 5),
+    news(1, registered=9, family_name="Unknown", sex=Sex.MALE),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(len(EMERGENCY)))), ids=str)
+async def test_a_number_that_is_given_out_again_is_its_next_holders_whatever_comes_first(order: Sequence[int]) -> None:
+    house = House()
+    for index in (*order, *order):
+        said = EMERGENCY[index]
+        await (house.merge(said) if isinstance(said, MergeNews) else house.announce(said))
+    assert whose(house.merges.kept.values()) == {key(1): Whose(key(2), at(9))}
+    now = house.patients.kept[key(1)].details
+    assert (now.family_name, now.sex, now.phone, now.birth_date) == ("Unknown", Sex.MALE, None, None)
+    assert house.patients.kept[key(2)].details.sex == Sex.FEMALE
+    assert house.numbers(2) == []
+    assert house.until == {key(1): at(9)}
+
+
+async def test_a_late_merge_leaves_a_number_to_who_was_registered_under_it_all_the_time() -> None:
+    house = House()
+    former = {"family_name": "Former", "birth_date": date(1970, 4, 2)}
+    await house.announce(news(1, registered=0, **former))
+    await house.announce(news(2, registered=0, family_name="Example", birth_date=date(1970, 4, 1)))
+    await house.announce(news(1, registered=9, **former))
+    await house.merge(a_merge(1, 2, 5))
+    assert whose(house.merges.kept.values()) == {key(1): Whose(key(2))}
 
 
 async def test_others_learn_the_numbers_of_a_survivor_from_its_state() -> None:

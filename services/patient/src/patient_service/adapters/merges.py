@@ -6,9 +6,11 @@ from uuid import UUID
 
 from asyncpg import Record
 from fj_bus import Tx
+from fj_events import PatientPhi
 
 from patient_service.domain.following import Following
 from patient_service.domain.merge import Merge, Whose
+from patient_service.domain.reuse import Announcement
 
 _COLUMNS: Final = "patient_id, into_id, merged_at, undone, until, stated_id, stated_until"
 _OF: Final = f"SELECT {_COLUMNS} FROM merges WHERE patient_id = $1"
@@ -27,6 +29,12 @@ ON CONFLICT (patient_id) DO UPDATE
    SET into_id = excluded.into_id, merged_at = excluded.merged_at, undone = excluded.undone, until = excluded.until,
        stated_id = excluded.stated_id, stated_until = excluded.stated_until
 """
+_INTO: Final = f"SELECT {_COLUMNS} FROM merges WHERE into_id = $1 AND NOT undone AND until IS NULL ORDER BY patient_id"
+_KEEP: Final = """
+INSERT INTO announcements (patient_id, said_at, registers, details) VALUES ($1, $2, $3, $4)
+ON CONFLICT (patient_id, said_at, registers) DO UPDATE SET details = excluded.details
+"""
+_ANNOUNCEMENTS: Final = "SELECT said_at, registers, details FROM announcements WHERE patient_id = $1"
 _FOLLOWING: Final = """
 SELECT patient_id, fact_id, site, survivor_id, rooms, completed FROM following WHERE patient_id = $1 FOR UPDATE
 """
@@ -59,6 +67,23 @@ class PostgresMerges:
         await self._tx.connection.execute(
             _SAVE, merge.patient_id, merge.into, merge.at, merge.undone, merge.until, survivor, until
         )
+
+    async def into(self, survivor_id: UUID) -> list[Merge]:
+        return [_merge(row) for row in await self._tx.connection.fetch(_INTO, survivor_id)]
+
+    async def keep_announcement(self, patient_id: UUID, announcement: Announcement) -> None:
+        details = announcement.details.model_dump_json(exclude_none=True)
+        await self._tx.connection.execute(_KEEP, patient_id, announcement.at, announcement.registers, details)
+
+    async def announcements(self, patient_id: UUID) -> list[Announcement]:
+        return [
+            Announcement(
+                at=row["said_at"],
+                registers=row["registers"],
+                details=PatientPhi.model_validate_json(row["details"], extra="ignore"),
+            )
+            for row in await self._tx.connection.fetch(_ANNOUNCEMENTS, patient_id)
+        ]
 
     async def following(self, patient_id: UUID) -> Following | None:
         row = await self._tx.connection.fetchrow(_FOLLOWING, patient_id)

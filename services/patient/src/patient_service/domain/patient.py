@@ -13,7 +13,7 @@ from uuid import UUID
 from fj_events import Identifier, PatientPhi, Source
 
 from patient_service.domain import demographics
-from patient_service.domain.demographics import Demographics, Witness, Word, Words
+from patient_service.domain.demographics import ITEMS, Demographics, Witness, Word, Words
 
 _AT_A_MODALITY: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
 
@@ -78,9 +78,10 @@ def mentioned(known: Patient, news: News) -> Patient:
 
 def renamed(known: Patient, prior: Patient) -> Patient:
     """The patient under a new number (A47): what was known under the old one goes with it."""
-    now = demographics.heard(_believed(known), _believed(prior), provisional=known.provisional)
+    now = demographics.heard(_believed(prior), _believed(known), provisional=prior.provisional)
+    items = {name: getattr(now.details, name) for names in ITEMS.values() for name in names}
     provisional = known.provisional and prior.provisional
-    return replace(known, provisional=provisional, details=now.details, words=now.words)
+    return replace(known, provisional=provisional, details=known.details.model_copy(update=items), words=now.words)
 
 
 def identifiers(patient: Patient) -> tuple[Identifier, ...]:

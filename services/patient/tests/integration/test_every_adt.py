@@ -1,0 +1,77 @@
+"""Every ADT of RAD-1, RAD-12 and PAM has one defined outcome, and sent again the same one."""
+
+import itertools
+from uuid import UUID
+
+import httpx
+import pytest
+from fj_events import patient_key
+from fj_hl7 import MllpClient, Refused
+from fj_testing import PATIENT_NAMESPACE, ServiceProcess
+
+pytestmark = pytest.mark.servers
+NUMBERS = itertools.count(1)
+
+# What becomes of the patient of PID (and the one of MRG, or of the second PID), both known before.
+REGISTERS, MERGES, LINKS, UNLINKS, REPLACES, REFUSES = "registers", "merges", "links", "unlinks", "replaces", "refuses"
+OUTCOMES = {
+    **dict.fromkeys((f"A{number:02d}" for number in range(1, 14)), REGISTERS),
+    "A24": LINKS,
+    "A28": REGISTERS,
+    "A31": REGISTERS,
+    "A34": MERGES,
+    "A36": MERGES,
+    "A37": UNLINKS,
+    "A38": REGISTERS,
+    "A40": MERGES,
+    "A43": MERGES,
+    "A44": REFUSES,
+    "A45": REFUSES,
+    "A47": MERGES,
+    "A49": REGISTERS,
+    "A50": REGISTERS,
+    "A51": REPLACES,
+}
+
+
+def a_message(trigger: str, *segments: str, minute: int) -> bytes:
+    at = f"2026030209{minute:02d}00"
+    header = f"MSH|^~\\&|ADT|GENERAL|FJ|FJ|{at}||ADT^{trigger}|E{next(NUMBERS)}|P|2.5.1"
+    return "\r".join((header, f"EVN|{trigger}|{at}", *segments)).encode()
+
+
+def pid(number: str, family: str, alternate: str = "") -> str:
+    return f"PID|1||{number}^^^GENERAL|{alternate}|{family}^Ada||19700401|F"
+
+
+@pytest.mark.parametrize(("trigger", "outcome"), OUTCOMES.items())
+async def test_every_kind_of_message_does_what_the_table_says(
+    adt: MllpClient, patient: ServiceProcess, trigger: str, outcome: str
+) -> None:
+    one, other = f"E{next(NUMBERS):05d}", f"E{next(NUMBERS):05d}"
+    await adt.send(a_message("A04", pid(one, f"Before{one}", "OLD^^^ALT"), minute=1))
+    await adt.send(a_message("A04", pid(other, f"Other{other}"), minute=1))
+    second = {LINKS: pid(other, ""), UNLINKS: pid(other, ""), REPLACES: "MRG||OLD^^^ALT"}
+    mrg = second.get(outcome, f"MRG|{other}^^^GENERAL||A1||V1" if outcome in {MERGES, REFUSES} else "PV1|1|I")
+    now = a_message(trigger, pid(one, f"After{one}", "NEW^^^ALT"), mrg, minute=2)
+    for _ in range(2):
+        if outcome is REFUSES:
+            with pytest.raises(Refused) as refused:
+                await adt.send(now)
+            assert refused.value.ack.code == "AE"
+        else:
+            assert (await adt.send(now)).code == "AA"
+    async with httpx.AsyncClient(base_url=patient.http) as http:
+        mine = (await http.get(f"/api/patient/patients/{_key(one)}")).json()
+        theirs = (await http.get(f"/api/patient/patients/{_key(other)}")).json()
+        person = (await http.get(f"/api/patient/patients/{_key(one)}/links")).json()
+    tells = outcome in {REGISTERS, REPLACES}
+    assert mine["patient"]["family_name"] == (f"After{one}" if tells else f"Before{one}")
+    assert (theirs.get("survivor_id") == _key(one)) is (outcome is MERGES)
+    assert (_key(other) in person["numbers"]) is (outcome is LINKS)
+    alternates = {number["value"] for number in mine["patient"]["other_ids"] if number["issuer"] == "ALT"}
+    assert alternates == ({"NEW"} if outcome is REPLACES else {"OLD"} if outcome is REFUSES else {"OLD", "NEW"})
+
+
+def _key(number: str) -> str:
+    return str(patient_key(UUID(PATIENT_NAMESPACE), "GENERAL", number))
