@@ -179,8 +179,13 @@ async def test_a_message_that_had_been_taken_counts_as_taken(modality: Modality,
 async def test_what_is_refused_again_and_again_is_given_up_and_sent_again_by_a_person(
     modality: Modality, pacs: Receiver, ris: Receiver, http: httpx.AsyncClient, scheduling: ServiceProcess
 ) -> None:
-    refusing = [True]
-    pacs.manner = lambda act, _: 0x0110 if act == "N-CREATE" and refusing else 0x0000
+    refusing, asked = [True], list[tuple[str, str]]()
+
+    def manner(act: str, uid: str) -> int:
+        asked.append((act, uid))
+        return 0x0110 if act == "N-CREATE" and refusing else 0x0000
+
+    pacs.manner = manner
     uid, _ = await modality.begins(in_progress())
     await modality.says(uid, ended("COMPLETED", a_series([generate_uid()])))
 
@@ -197,6 +202,7 @@ async def test_what_is_refused_again_and_again_is_given_up_and_sent_again_by_a_p
     assert (one["destination"], one["operation"], one["attempts"]) == ("PACS", "N-CREATE", 5)
     assert one["last_error"] == "the peer answers 0110H"
     await eventually(lambda: pacs.of(uid) == ["N-SET COMPLETED"], within=10, what="the next one goes on")
+    assert [act for act, one in asked if one == uid] == ["N-CREATE"] * 5 + ["N-SET"], "and not before"
     address = f"/api/scheduling/forwards/{one['forward_id']}"
     assert (await http.post(f"{address}/repeat")).status_code == 401
     refusing.clear()
