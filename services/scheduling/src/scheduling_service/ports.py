@@ -125,7 +125,7 @@ class Rooms(Protocol):
 class WaitingList(Protocol):
     """The exams that wait for a slot, read outside of any transaction."""
 
-    async def find(self, site: str | None, limit: int) -> list[Exam]:
+    async def find(self, site: str | None, limit: int, offset: int = 0) -> list[Exam]:
         """The most urgent first, then who has waited longest."""
 
     async def freed(self) -> list[Freed]:

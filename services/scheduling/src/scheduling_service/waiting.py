@@ -19,7 +19,7 @@ from scheduling_service.ports import Schedule, WaitingList
 
 BECAUSE: Final = "taken up from the waiting list"
 AT_ONCE: Final = 1000
-"""Exams that one look goes through."""
+"""Exams that are read at once."""
 
 _Wish: TypeAlias = tuple[object, ...]
 
@@ -48,19 +48,25 @@ class TakingUp:
     async def _look(self, stations: set[tuple[str, str]] | None) -> None:
         """One after the other in their turn; who wants what was in vain already is not tried again."""
         vain = set[_Wish]()
-        for exam in await self.waiting_list.find(None, AT_ONCE):
-            wish = self._wish(exam)
-            hopeful = wish not in vain and (stations is None or not stations.isdisjoint(self._rooms(exam)))
-            if hopeful and not await self._take_up(exam.key):
-                vain.add(wish)
+        stay = 0
+        while page := await self.waiting_list.find(None, AT_ONCE, stay):
+            for exam in page:
+                wish = self._wish(exam)
+                hopeful = wish not in vain and (stations is None or not stations.isdisjoint(self._rooms(exam)))
+                if hopeful and await self._take_up(exam.key):
+                    continue
+                stay += 1
+                if hopeful:
+                    vain.add(wish)
 
     async def _take_up(self, key: str) -> bool:
+        """Whether it waits no longer."""
         async with self.unit() as tx:
             schedule = self.schedule(tx)
             exam = await exam_in_hand(key, schedule)
             waiting = exam.waits
             if waiting is None or not waiting.take_up:
-                return True
+                return waiting is None
             earliest = self.desk.clock() + self.notice
             search = Search(
                 station_ae_title=waiting.station_ae_title,
@@ -79,5 +85,5 @@ class TakingUp:
 
     def _wish(self, exam: Exam) -> _Wish:
         waiting = exam.waits or Waiting(since=self.desk.clock(), reason="")
-        when = (waiting.after, waiting.before, waiting.station_ae_title)
-        return (exam.site, templates(exam, self.desk.catalogue), *when)
+        what = (waiting.after, waiting.before, waiting.station_ae_title, waiting.take_up)
+        return (exam.site, templates(exam, self.desk.catalogue), *what)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _FIND: Final = f"""{SHOWN}
  WHERE e.waits_since IS NOT NULL AND ($1::text IS NULL OR e.site = $1)
- ORDER BY e.waits_urgency, e.waits_since, e.exam_key LIMIT $2
+ ORDER BY e.waits_urgency, e.waits_since, e.exam_key LIMIT $2 OFFSET $3
 """
 
 
@@ -22,8 +22,8 @@ class PostgresWaitingList:
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
 
-    async def find(self, site: str | None, limit: int) -> list[Exam]:
-        return [shown(row) for row in await self._pool.fetch(_FIND, site, limit)]
+    async def find(self, site: str | None, limit: int, offset: int = 0) -> list[Exam]:
+        return [shown(row) for row in await self._pool.fetch(_FIND, site, limit, offset)]
 
     async def freed(self) -> list[Freed]:
         rows = await self._pool.fetch("SELECT id, site, station_ae_title FROM freed")
