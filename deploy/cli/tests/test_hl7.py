@@ -1,12 +1,19 @@
 """What the doors say of messages in files, by the example profile of the local stack."""
 
+import asyncio
+import os
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+import httpx
 import pytest
+from fj_hl7 import MllpClient, Refused
 from fj_local.commands import installed
+from fj_local.stack import Stack
+from fj_testing import eventually
 
 CONFIG = Path(str(files("fj_local") / "config"))
 ORDER = (
@@ -78,3 +85,26 @@ def test_a_profile_that_cannot_be_used_is_told_with_file_and_line(explain: Expla
     done = explain(ORDER, profile=profile)
     assert done.returncode == 1
     assert f"{profile}:4: profiles.A.places.priority.0: 'ZAU' is no place" in done.stdout
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(400)
+async def test_refused_messages_are_listed_and_tried_again(whole_stack: Stack) -> None:
+    order = "\r".join(line.replace("|KIS-MH|", "|NOBODY|") for line in ORDER).encode("latin-1")
+    async with MllpClient("127.0.0.1", whole_stack.ports["ORDER_MLLP_PORT"]) as placer:
+        with pytest.raises(Refused):
+            await placer.send(order)
+    command = [installed("filmjacket", "filmjacket"), "hl7", "replay", "order", "--application", "NOBODY"]
+    environment = {**os.environ, "FJ_HOME": str(whole_stack.home.path), "COLUMNS": "200"}
+    run = partial(subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    done = await asyncio.to_thread(run)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "AE -> AE  order control NEU is not one of NW" in done.stdout
+    assert "1 tried again, 0 taken" in done.stdout
+    page = f"http://127.0.0.1:{whole_stack.ports['gateway']}/exceptions"
+
+    async def is_listed() -> bool:
+        async with httpx.AsyncClient(timeout=20) as http:
+            return "ORM^O01 C1 of NOBODY/MH at order: AE 103 at ORC-1" in (await http.get(page)).text
+
+    await eventually(is_listed, within=30)

@@ -133,6 +133,11 @@ def test_a_patient_without_a_number_is_refused() -> None:
         Translator(Sites.load(None), NAMESPACE).wishes(message)
 
 
+def test_orders_of_two_patients_in_one_message_are_refused() -> None:
+    with pytest.raises(Refusal, match="more than one patient"):
+        wishes(ORC, OBR, "PID|2||P2^^^HOSP^MR||Example^Eda", "ORC|NW|PL2^EHR", OBR)
+
+
 def test_a_cancel_needs_no_procedure() -> None:
     [wish] = wishes("ORC|CA|PL1^EHR" + "|" * 14 + "NOTNEEDED^No longer needed")
     assert (wish.control, wish.reason) == ("CA", "No longer needed")

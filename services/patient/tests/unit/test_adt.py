@@ -1,0 +1,26 @@
+"""What is read of an ADT, and what is refused because AA would be for less than was said."""
+
+from uuid import UUID
+
+import pytest
+from fj_hl7 import Message, Refusal
+from fj_runtime import Sites
+from patient_service.entrypoints.adt import Reader
+
+ADA = "PID|1||P1^^^HOSP^MR||Example^Ada"
+
+
+def reader(kind: str, *segments: str) -> Reader:
+    head = f"MSH|^~\\&|ADT|NORTH|FJ|MAIN|20260302091500||{kind}|C1|P|2.5.1"
+    return Reader.of(Message.parse("\r".join((head, *segments)).encode()), Sites.load(None), UUID(int=7))
+
+
+def test_every_replaced_number_of_every_mrg_is_read() -> None:
+    adt = reader("ADT^A51", ADA, "MRG|P1^^^HOSP|X8^^^NAT~X9^^^NAT", "MRG|P1^^^HOSP|X7^^^NAT")
+    assert [number.value for number in adt.replaced_numbers()] == ["X8", "X9", "X7"]
+
+
+def test_a_second_patient_where_the_event_speaks_of_one_is_refused() -> None:
+    with pytest.raises(Refusal, match=r"ADT\^A08 speaks of one patient") as refused:
+        reader("ADT^A08", ADA, "PID|2||P2^^^HOSP^MR||Example^Eda").news()
+    assert (refused.value.errors[0].segment, refused.value.errors[0].sequence) == ("PID", 2)
