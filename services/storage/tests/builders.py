@@ -31,6 +31,9 @@ from fj_events import (
     patient_key,
 )
 from fj_objects import S3Settings, S3Store
+from fj_packs.pack import Origin
+from fj_packs.reading import ABOUT, about
+from fj_packs.tar import plain_member
 from fj_testing import PATIENT_NAMESPACE, S3
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -225,16 +228,18 @@ class Packer:
 
     async def ship(self, exam: Exam, images: Sequence[Image], **changed: Any) -> InstancesStored:
         """One pack of the images of one series, and the fact about it."""
-        data, offsets = a_tar(images)
-        key = f"packs/{uuid4()}.tar"
+        segment = uuid4()
+        origin = Origin(Source.DIMSE, "MAIN", "CT1")
+        data, offsets = a_tar(images, plain_member(ABOUT, about(segment, exam.study_uid, origin)))
+        key = f"packs/{segment}.tar"
         info = await self.store.put(key, data)
         assert info.sha256 is not None
         ref = ObjectRef(bucket=self.bucket, key=key, size=info.size, sha256=info.sha256)
         return exam.stored(images, ref, offsets, **changed)
 
 
-def a_tar(images: Sequence[Image]) -> tuple[bytes, list[int]]:
-    """A pack, and where each file begins in it."""
+def a_tar(images: Sequence[Image], first: bytes = b"") -> tuple[bytes, list[int]]:
+    """A pack, and where each file begins in it. `first`: what stands before them."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for image in images:
@@ -244,7 +249,7 @@ def a_tar(images: Sequence[Image]) -> tuple[bytes, list[int]]:
             tar.addfile(info, io.BytesIO(image.file))
     stream.seek(0)
     with tarfile.open(fileobj=stream) as tar:
-        return stream.getvalue(), [member.offset_data for member in tar.getmembers()]
+        return first + stream.getvalue(), [len(first) + member.offset_data for member in tar.getmembers()]
 
 
 def an_encapsulated(frames: Sequence[bytes], *, table: bool) -> bytes:

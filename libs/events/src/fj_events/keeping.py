@@ -37,7 +37,8 @@ class StudyHoldLifted(Fact, type="study.hold_lifted.v1", topic="study-events", k
 class StudyRetired(Fact, type="study.retired.v1", topic="study-events", key="study_instance_uid"):
     """A study has reached the end of its retention, or a person, `actor`, said so.
 
-    It is not shown any more, and removed after `removal_at`, unless it is recalled until then.
+    It is not shown any more, and removed after `removal_at`, unless it is recalled until then. Where instances are
+    left, only those go that were rejected before.
     """
 
     study_instance_uid: Uid
@@ -49,7 +50,9 @@ class StudyRetired(Fact, type="study.retired.v1", topic="study-events", key="stu
     """What the rule asks, or the person's words."""
     removal_at: AwareDatetime
     number_of_instances: int
-    """That were shown until now."""
+    """That were shown until now, and are not any more."""
+    number_left: int = 0
+    """That are shown still."""
 
 
 class RecallCause(OpenEnum):
@@ -78,7 +81,7 @@ class StudyRecalled(Fact, type="study.recalled.v1", topic="study-events", key="s
 class StudyRemoved(Fact, type="study.removed.v1", topic="study-events", key="study_instance_uid"):
     """A retired study is gone: nothing but this tombstone is kept of it. Its objects are deleted after this.
 
-    Images of it that come later are a new study.
+    Images of it that come later are a new study. Where instances are left, only rejected ones are gone.
     """
 
     study_instance_uid: Uid
@@ -90,10 +93,13 @@ class StudyRemoved(Fact, type="study.removed.v1", topic="study-events", key="stu
     """The person who retired it; absent where a rule did."""
     number_of_series: int
     number_of_instances: int
-    """All that were kept, shown or not."""
+    """That are gone, shown before or not."""
+    number_left: int = 0
+    """That are kept, shown or not."""
     number_of_packs: int
+    """In which something of that lay."""
     bytes: int
-    """Of its packs."""
+    """Of these packs; where instances are left, of the files that are gone."""
     content_sha256: str
     """Hexadecimal SHA-256 of a line `<SOP Instance UID> <SHA-256 of its data set>` for each instance, sorted, each
     ended by a line feed. Who has a copy can prove that it is what was removed."""
@@ -117,4 +123,5 @@ class StudyPackMoved(Fact, type="study.pack_moved.v1", topic="study-events", key
     rule: str | None = None
     """Of FJ_LIFECYCLE, by which it moved to another tier; absent where it was written anew without what was removed."""
     kept: tuple[KeptRange, ...] = ()
-    """What the new object has of the previous one, in this order behind its first member; empty: all of it."""
+    """What the new object has of the previous one, in this order; empty: all of it. Of the first range it has the place
+    alone, as the first member of a pack names the pack."""

@@ -48,7 +48,7 @@ class Expiring:
 
     async def remove(self) -> None:
         """Remove what was retired long enough ago."""
-        while uids := await self.book.due(datetime.now(UTC), AT_ONCE):
+        while uids := await self.book.due(datetime.now(UTC), AT_ONCE, partial=False):
             for uid in uids:
                 async with self.unit() as tx:
                     now = datetime.now(UTC)

@@ -52,6 +52,7 @@ from storage_service.adapters.routes import load_routes
 from storage_service.adapters.sends import PostgresSends
 from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
+from storage_service.adapters.thinnings import PostgresThinnings, writer
 from storage_service.adapters.tierings import PostgresTierings, copies
 from storage_service.adapters.transcoding import Transcoder
 from storage_service.committing import Committing
@@ -88,6 +89,7 @@ from storage_service.rebuilding import rebuild
 from storage_service.rejecting import Rejecting
 from storage_service.sending import Sending
 from storage_service.settings import Settings
+from storage_service.thinning import Thinning
 from storage_service.verifying import Verifying
 
 SERVICE: Final = "storage"
@@ -229,11 +231,21 @@ def _keeping(settings: Settings, kept: _Kept) -> list[Part]:
     pool = kept.consumer.bus.pool
     deleting = Deleting(PostgresDoomed(pool), delete_from(store, cache_of(settings)))
     delay = timedelta(seconds=settings.deletion_delay)
+    expiring = _expiring(settings, kept.consumer)
+    thinning = Thinning(
+        rules=expiring.rules,
+        book=expiring.book,
+        unit=expiring.unit,
+        keepings=expiring.keepings,
+        thinnings=lambda tx: PostgresThinnings(tx.connection),
+        write=writer(store),
+        delay=delay,
+    )
     tierings = PostgresTierings(pool, kept.consumer.bus.unit)
     copy = copies(store, store)
     moving = Moving(load_tiers(settings.lifecycle), tierings, copy, delay, settings.move_bytes_per_second)
     return [
-        *retention(_expiring(settings, kept.consumer), deleting, settings.lifecycle_seconds),
+        *retention(expiring, thinning, deleting, settings.lifecycle_seconds),
         tiering(moving, settings.lifecycle_seconds),
     ]
 

@@ -9,6 +9,7 @@ from fj_events import RecallCause, StudyHeld, StudyHoldLifted, StudyRetired
 
 from storage_service.domain.retention import Due, Lifecycle
 from storage_service.domain.retirement import Hold, KeepingRefused, NotHere, Retirement, Tombstone, recalled, tombstone
+from storage_service.domain.thinning import Sentence
 from storage_service.ports.keeping import Keepings
 
 PERSONS_GRACE: Final = timedelta(days=30)
@@ -75,10 +76,13 @@ async def lift(uid: str, hold_id: UUID, word: Word, keepings: Keepings) -> Hold:
 async def retire(uid: str, site: str, word: Word, keepings: Keepings) -> Retirement:
     """A person says that a study is to go; said twice changes nothing. Raises KeepingRefused."""
     await keepings.lock([uid])
-    if before := await keepings.retirement(uid):
+    before = await keepings.retirement(uid)
+    if before is not None and not before.partial:
         return before
     if await keepings.holds(uid):
         raise KeepingRefused("The study is on hold")
+    if before is not None:
+        await _recalled(before, RecallCause.PERSON, "all of it goes", keepings, word.at)
     made = Retirement(uuid4(), uid, site, None, word.reason, word.actor, word.at, word.at + PERSONS_GRACE)
     await _retired(made, keepings)
     return made
@@ -93,14 +97,20 @@ async def recall(uid: str, word: Word, keepings: Keepings) -> None:
     await _recalled(retirement, RecallCause.PERSON, word.reason, keepings, word.at)
 
 
-async def verdict(uid: str, rules: Lifecycle, keepings: Keepings, now: datetime) -> Due | None:
-    """By which rule a study is due; None where none says so or it is on hold."""
+async def verdict(
+    uid: str, rules: Lifecycle, keepings: Keepings, now: datetime, by: datetime | None = None
+) -> Due | None:
+    """By which rule a study is due; None where none says so or it is on hold. `by`: as rejected until then."""
     study = await keepings.retained(uid)
     if study is None:
         return None
     due = rules.expired(study, now.date())
     if due is None and rules.rejected and (rejected := await keepings.rejected(uid)):
         due = rules.rejected_long_ago(study, *rejected, now.date())
+    for rule in rules.rejected if due is None else ():
+        if rule.when.holds(study) and await keepings.removable(uid, Sentence(rule, by or now, now.date())):
+            due = Due(uid, study.site, rule.name, rule.reason, now.date(), rule.grace, partial=True)
+            break
     return None if due is None or await keepings.holds(uid) else due
 
 
@@ -111,7 +121,7 @@ async def retire_due(uid: str, rules: Lifecycle, keepings: Keepings, now: dateti
         return None
     due = await verdict(uid, rules, keepings, now)
     if due is not None:
-        made = Retirement(uuid4(), uid, due.site, due.rule, due.reason, None, now, now + due.grace)
+        made = Retirement(uuid4(), uid, due.site, due.rule, due.reason, None, now, now + due.grace, due.partial)
         await _retired(made, keepings)
     return due
 
@@ -125,8 +135,10 @@ async def review(uid: str, rules: Lifecycle, keepings: Keepings, now: datetime) 
     cause = None
     if await keepings.holds(uid):
         cause, reason = RecallCause.HOLD, "it is on hold"
-    elif retirement.rule is not None and await verdict(uid, rules, keepings, now) is None:
-        cause, reason = RecallCause.RULE, f"no rule says so any more, {retirement.rule} did"
+    elif retirement.rule is not None:
+        due = await verdict(uid, rules, keepings, now, retirement.retired_at)
+        if due is None or due.partial != retirement.partial:  # of what is kept in part nothing more goes than that
+            cause, reason = RecallCause.RULE, f"no rule says so any more, {retirement.rule} did"
     if cause is None:
         return retirement
     await _recalled(retirement, cause, reason, keepings, now)
@@ -138,7 +150,7 @@ async def remove_due(
 ) -> Tombstone | None:
     """Remove a study whose grace is over; its objects go after `delay`, when nobody reads in them any more."""
     retirement = await review(uid, rules, keepings, now)
-    if retirement is None or retirement.removal_at > now:
+    if retirement is None or retirement.partial or retirement.removal_at > now:
         return None
     gone = tombstone(retirement, await keepings.content(uid), now)
     await keepings.remove(gone, now + delay)
@@ -155,7 +167,8 @@ async def _retired(made: Retirement, keepings: Keepings) -> None:
         rule=made.rule,
         reason=made.reason,
         removal_at=made.removal_at,
-        number_of_instances=shown.before,
+        number_of_instances=shown.before - shown.after,
+        number_left=shown.after,
     )
     keepings.emit(told)
 

@@ -173,8 +173,8 @@ def _lifted(exam: Exam, fact: StudyHoldLifted) -> Exam:
 
 def _retired(exam: Exam, fact: StudyRetired) -> Exam:
     """It is not shown any more; how far the exam has come stays."""
-    day = f"retired, removed after {fact.removal_at:%Y-%m-%d}"
-    return _study(exam, fact.study_instance_uid, keeping=day, number_of_instances=0)
+    day = None if fact.number_left else f"retired, removed after {fact.removal_at:%Y-%m-%d}"
+    return _study(exam, fact.study_instance_uid, keeping=day, number_of_instances=fact.number_left)
 
 
 def _recalled(exam: Exam, fact: StudyRecalled) -> Exam:
@@ -183,6 +183,8 @@ def _recalled(exam: Exam, fact: StudyRecalled) -> Exam:
 
 
 def _removed(exam: Exam, fact: StudyRemoved) -> Exam:
+    if fact.number_left:
+        return _study(exam, fact.study_instance_uid, keeping=None)
     return _study(
         exam, fact.study_instance_uid, keeping="removed", available=False, number_of_series=0, number_of_instances=0
     )

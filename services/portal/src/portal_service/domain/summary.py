@@ -71,6 +71,11 @@ def _steps(fact: ExamScheduled | ExamRescheduled) -> str:
     )
 
 
+def _retired(fact: StudyRetired) -> str:
+    what = "rejected instances are" if fact.number_left else "hidden, and"
+    return f"{what} removed after {fact.removal_at:%Y-%m-%d}: {fact.reason}"
+
+
 def _about(fact: DeliveryDelivered | DeliveryDelayed | DeliveryAbandoned) -> str:
     return f"{fact.message_type} {fact.status} to {fact.destination}"
 
@@ -119,7 +124,7 @@ _WORDS: Final[Mapping[type[Fact], Callable[[Any], str]]] = MappingProxyType(
         StudyReinstated: lambda f: f"shown again: {f.reason}",
         StudyHeld: lambda f: f"on hold: {f.reason}",
         StudyHoldLifted: lambda f: f"hold lifted: {f.reason}",
-        StudyRetired: lambda f: f"hidden, removed after {f.removal_at:%Y-%m-%d}: {f.reason}",
+        StudyRetired: _retired,
         StudyRecalled: lambda f: f"shown again: {f.reason}",
         StudyRemoved: lambda f: f"{f.number_of_instances} instances removed: {f.reason}",
         StudyPackMoved: lambda f: f"a pack of {f.pack.size} bytes moved{f', {f.rule}' if f.rule else ''}",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from fj_objects import ObjectStore, StoreUnavailable
@@ -11,6 +11,7 @@ from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.sql import Database, Pool, columns
 from storage_service.domain.errors import Away
 
+RESERVED: Final = timedelta(days=1)
 _PUT: Final = """
 INSERT INTO doomed_object (bucket, key, due_at) SELECT n.*, $3 FROM unnest($1::text[], $2::text[]) AS n
 ON CONFLICT DO NOTHING
@@ -66,9 +67,9 @@ async def put(db: Database, objects: Sequence[tuple[str, str]], due_at: datetime
     await db.execute(_PUT, *columns(objects, 2), due_at)
 
 
-async def reserve(db: Database, bucket: str, key: str, due_at: datetime) -> bool:
-    """An object is about to be put there, and is deleted then unless it is spared; False while it is being deleted."""
-    return await db.execute(_RESERVE, bucket, key, due_at) == "INSERT 0 1"
+async def reserve(db: Database, bucket: str, key: str, now: datetime) -> bool:
+    """An object is about to be put there, and is deleted in a day unless it is spared; False while one is deleted."""
+    return await db.execute(_RESERVE, bucket, key, now + RESERVED) == "INSERT 0 1"
 
 
 async def spare(db: Database, bucket: str, key: str) -> None:

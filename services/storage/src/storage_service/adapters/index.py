@@ -92,8 +92,8 @@ class PostgresIndex:
         row = await self._pool.fetchrow(_UNDESCRIBED)
         return Series(**row) if row else None
 
-    async def described(self, series: Series, key: str, instances: int) -> None:
-        await self._pool.execute(_DESCRIBED, series.series_key, key, instances)
+    async def described(self, series: Series, key: str, instances: int) -> bool:
+        return await self._pool.execute(_DESCRIBED, series.series_key, key, instances) == "UPDATE 1"
 
 
 def _in_order(place: tuple[Manifest, Entry]) -> tuple[object, ...]:

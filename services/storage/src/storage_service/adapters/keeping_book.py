@@ -16,15 +16,17 @@ _PAGE: Final = f"""
 """
 _REJECTED: Final = f"""
 SELECT DISTINCT x.study_instance_uid FROM rejected x JOIN study_route r USING (study_instance_uid)
- WHERE r.retired_at IS NULL AND r.available_at IS NOT NULL AND x.study_instance_uid > $1 ORDER BY 1 LIMIT {PAGE}
+ WHERE r.retired_at IS NULL AND r.available_at IS NOT NULL AND x.settled_at IS NULL
+   AND x.study_instance_uid > $1 ORDER BY 1 LIMIT {PAGE}
 """
 _DUE: Final = """
-SELECT study_instance_uid FROM retirement WHERE removal_at <= $1 AND recalled_at IS NULL AND removed_at IS NULL
+SELECT study_instance_uid FROM retirement
+ WHERE removal_at <= $1 AND recalled_at IS NULL AND removed_at IS NULL AND partial = $3
  ORDER BY removal_at LIMIT $2
 """
 _TOMBSTONES: Final = """
 SELECT retirement_id, r.study_instance_uid, r.site, r.rule, r.reason, r.retired_at, r.actor AS retired_by, r.removed_at,
-       t.number_of_series, t.number_of_instances, t.number_of_packs, t.bytes, t.content_sha256
+       t.number_of_series, t.number_of_instances, t.number_of_packs, t.bytes, t.content_sha256, t.number_left
   FROM tombstone t JOIN retirement r USING (retirement_id)
  WHERE $1::text IS NULL OR r.study_instance_uid = $1 ORDER BY r.removed_at DESC LIMIT $2
 """
@@ -50,8 +52,8 @@ class PostgresKeepingBook:
                 yield row["study_instance_uid"]
             uid = rows[-1]["study_instance_uid"]
 
-    async def due(self, now: datetime, most: int) -> list[str]:
-        return [row["study_instance_uid"] for row in await self._pool.fetch(_DUE, now, most)]
+    async def due(self, now: datetime, most: int, *, partial: bool) -> list[str]:
+        return [row["study_instance_uid"] for row in await self._pool.fetch(_DUE, now, most, partial)]
 
     async def retired(self, most: int) -> list[Retirement]:
         rows = await self._pool.fetch(f"{RETIREMENTS} ORDER BY removal_at LIMIT $1", most)

@@ -11,9 +11,11 @@ from storage_service.adapters import doomed, erasing, hiding
 from storage_service.adapters.moves import put_removed
 from storage_service.adapters.rejections import hide, show
 from storage_service.adapters.sql import UNDATED, Database, lock_studies
+from storage_service.adapters.thinnings import PostgresThinnings
 from storage_service.domain.rejection import Code, Named, Rejection, Shown
 from storage_service.domain.retention import Retained
 from storage_service.domain.retirement import Hold, Packed, Retirement, Tombstone
+from storage_service.domain.thinning import Sentence
 
 RETAINED: Final = """
 SELECT r.study_instance_uid, r.site, coalesce(s.study_description, '') AS description, s.study_date,
@@ -60,18 +62,18 @@ ON CONFLICT (hold_id) DO UPDATE
    SET lifted_at = excluded.lifted_at, lifted_by = excluded.lifted_by, lifted_because = excluded.lifted_because
 """
 RETIREMENTS: Final = """
-SELECT retirement_id, study_instance_uid, site, rule, reason, actor, retired_at, removal_at FROM retirement
+SELECT retirement_id, study_instance_uid, site, rule, reason, actor, retired_at, removal_at, partial FROM retirement
  WHERE recalled_at IS NULL AND removed_at IS NULL
 """
 _RETIRE: Final = """
-INSERT INTO retirement (retirement_id, study_instance_uid, site, rule, reason, actor, retired_at, removal_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO retirement (retirement_id, study_instance_uid, site, rule, reason, actor, retired_at, removal_at, partial)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _MARK: Final = "UPDATE study_route SET retired_at = $2 WHERE study_instance_uid = $1"
 _UNHIDE: Final = "DELETE FROM rejected WHERE study_instance_uid = $1 AND rejection_id = $2"
 _RECALL: Final = "UPDATE retirement SET recalled_at = $2, recall_cause = $3 WHERE retirement_id = $1"
 _REMOVE: Final = "UPDATE retirement SET removed_at = $2 WHERE retirement_id = $1"
-_TOMBSTONE: Final = "INSERT INTO tombstone VALUES ($1, $2, $3, $4, $5, $6)"
+_TOMBSTONE: Final = "INSERT INTO tombstone VALUES ($1, $2, $3, $4, $5, $6, $7)"
 
 
 class PostgresKeepings:
@@ -94,6 +96,9 @@ class PostgresKeepings:
         if row is None or not row["codes"] or await self._would_show(study_instance_uid):
             return None
         return frozenset(row["codes"]), row["since"]
+
+    async def removable(self, study_instance_uid: str, sentence: Sentence) -> bool:
+        return bool(await PostgresThinnings(self._db).plan(study_instance_uid, sentence))
 
     async def holds(self, study_instance_uid: str) -> list[Hold]:
         return [Hold(**row) for row in await self._db.fetch(_HOLDS, study_instance_uid)]
@@ -122,10 +127,12 @@ class PostgresKeepings:
 
     async def retire(self, retirement: Retirement) -> Shown:
         uid = retirement.study_instance_uid
-        said = (retirement.site, retirement.rule, retirement.reason, retirement.actor)
-        times = (retirement.retired_at, retirement.removal_at)
-        await self._db.execute(_RETIRE, retirement.retirement_id, uid, *said, *times)
+        told = (retirement.site, retirement.rule, retirement.reason, retirement.actor)
+        times = (retirement.retired_at, retirement.removal_at, retirement.partial)
+        await self._db.execute(_RETIRE, retirement.retirement_id, uid, *told, *times)
         await self._db.execute(_MARK, uid, retirement.retired_at)
+        if retirement.partial:
+            return (await show(self._db, uid, str(retirement.retirement_id)))[0]  # nothing that it hides
         (shown,) = await hide(self._db, _hiding(retirement))
         return shown
 
@@ -136,12 +143,17 @@ class PostgresKeepings:
         return await erasing.content(self._db, study_instance_uid)
 
     async def remove(self, tombstone: Tombstone, deletion_at: datetime) -> None:
-        counts = (tombstone.number_of_series, tombstone.number_of_instances, tombstone.number_of_packs, tombstone.bytes)
         packs, metadata = await erasing.erase(self._db, tombstone.study_instance_uid)
         await put_removed(self._db, packs)
         await doomed.put(self._db, [*packs, *((self._bucket, key) for key in metadata)], deletion_at)
+        await self.bury(tombstone)
+
+    async def bury(self, tombstone: Tombstone) -> None:
+        counts = (tombstone.number_of_series, tombstone.number_of_instances, tombstone.number_of_packs, tombstone.bytes)
+        told = (*counts, tombstone.content_sha256, tombstone.number_left)
         await self._db.execute(_REMOVE, tombstone.retirement_id, tombstone.removed_at)
-        await self._db.execute(_TOMBSTONE, tombstone.retirement_id, *counts, tombstone.content_sha256)
+        await self._db.execute(_MARK, tombstone.study_instance_uid, None)
+        await self._db.execute(_TOMBSTONE, tombstone.retirement_id, *told)
 
     def emit(self, fact: Fact) -> None:
         self._emit(fact)
@@ -149,11 +161,11 @@ class PostgresKeepings:
     async def _would_show(self, uid: str) -> bool:
         """Whether anything would be shown if the study were not retired."""
         hidden = await self.retirement(uid)
-        if hidden is not None:
+        if hidden is not None and not hidden.partial:
             await self._db.execute(_UNHIDE, uid, str(hidden.retirement_id))
             await hiding.count_shown(self._db, [uid])
         count: int = await self._db.fetchval(_COUNT, uid)
-        if hidden is not None:
+        if hidden is not None and not hidden.partial:
             await hide(self._db, _hiding(hidden))
         return count > 0
 

@@ -196,6 +196,12 @@ async def add(db: Database, given: Sequence[tuple[int, int, Sequence[Entry]]]) -
     return added
 
 
+async def replace(db: Database, pack_key: int, instead: Mapping[tuple[int, int], list[Entry]]) -> None:
+    """Forget what lies in a pack, for these instances by series and pack, which nobody has heard of there."""
+    await db.execute("DELETE FROM manifest WHERE pack_key = $1", pack_key)
+    await _put(db, instead, ())
+
+
 async def _put(db: Database, fresh: Mapping[tuple[int, int], list[Entry]], rows: Iterable[Row]) -> None:
     replaced = {key: row for row in rows if (key := (row["series_key"], row["pack_key"])) in fresh}
     if replaced:

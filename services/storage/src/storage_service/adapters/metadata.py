@@ -83,7 +83,8 @@ class MadeMetadata:
             return True  # its lease keeps it back for a while; others go on
         key = f"metadata/{uuid4()}.json.gz"
         await self._store.put(key, await asyncio.to_thread(gzip.compress, made, 6))
-        await self._index.described(series, key, len(instances))
+        if not await self._index.described(series, key, len(instances)):
+            await self._store.delete(key)  # the study was removed meanwhile
         if series.metadata_key is not None:
             await self._store.delete(series.metadata_key)
         return True

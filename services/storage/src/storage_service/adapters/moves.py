@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from fj_events import InstancesStored, ObjectRef
+from fj_packs.rewriting import moved
 
 from storage_service.adapters.sql import Database, Row, columns
 
 _PUT: Final = """
-INSERT INTO moved_pack (bucket, key, to_bucket, to_key, to_size, to_sha256)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+INSERT INTO moved_pack (bucket, key, to_bucket, to_key, to_size, to_sha256, kept) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (bucket, key) DO UPDATE
    SET to_bucket = excluded.to_bucket, to_key = excluded.to_key, to_size = excluded.to_size,
-       to_sha256 = excluded.to_sha256
+       to_sha256 = excluded.to_sha256, kept = excluded.kept
 """
 _FORGET: Final = "DELETE FROM moved_pack WHERE bucket = $1 AND key = $2"
 _KNOWN: Final = """
@@ -22,13 +22,15 @@ SELECT * FROM moved_pack JOIN unnest($1::text[], $2::text[]) AS asked (bucket, k
 
 async def put_removed(db: Database, packs: Sequence[tuple[str, str]]) -> None:
     """These packs were removed."""
-    await db.execute(_PUT, *columns([(*pack, None, None, None, None) for pack in packs], 6))
+    for bucket, key in packs:
+        await db.execute(_PUT, bucket, key, None, None, None, None, None)
 
 
-async def put_moved(db: Database, before: ObjectRef, to: ObjectRef) -> None:
-    """A pack lies elsewhere now."""
+async def put_moved(db: Database, before: ObjectRef, to: ObjectRef, kept: Sequence[tuple[int, int]] = ()) -> None:
+    """A pack lies elsewhere now, or these ranges of it do."""
     await db.execute(_FORGET, to.bucket, to.key)  # where it lies nothing has moved from, so that no chain is a ring
-    await db.execute(_PUT, *columns([(before.bucket, before.key, to.bucket, to.key, to.size, to.sha256)], 6))
+    where = (before.bucket, before.key, to.bucket, to.key, to.size, to.sha256)
+    await db.execute(_PUT, *where, [number for one in kept for number in one] or None)
 
 
 async def still_kept(db: Database, facts: Sequence[InstancesStored]) -> list[InstancesStored]:
@@ -37,8 +39,8 @@ async def still_kept(db: Database, facts: Sequence[InstancesStored]) -> list[Ins
     Whoever makes the index anew reads what was told when the packs came.
     """
     kept = list(facts)
-    while moved := await _moved(db, kept):
-        kept = [placed for fact in kept if (placed := _placed(fact, moved.get(_place(fact)))) is not None]
+    while known := await _moved(db, kept):
+        kept = [placed for fact in kept if (placed := _placed(fact, known.get(_place(fact)))) is not None]
     return kept
 
 
@@ -57,4 +59,9 @@ def _placed(fact: InstancesStored, row: "Row | None") -> InstancesStored | None:
     if row["to_key"] is None:
         return None
     pack = ObjectRef(bucket=row["to_bucket"], key=row["to_key"], size=row["to_size"], sha256=row["to_sha256"])
-    return fact.model_copy(update={"pack": pack})
+    if row["kept"] is None:
+        return fact.model_copy(update={"pack": pack})
+    kept = list(zip(row["kept"][::2], row["kept"][1::2], strict=True))
+    places = [(one, moved(one.offset, kept)) for one in fact.instances]
+    instances = tuple(one.model_copy(update={"offset": place}) for one, place in places if place is not None)
+    return fact.model_copy(update={"pack": pack, "instances": instances}) if instances else None

@@ -1,11 +1,9 @@
 """Packs on their way to another bucket, in PostgreSQL; and their bytes from one object store to the other."""
 
-import asyncio
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +12,13 @@ from fj_events import Fact, ObjectRef
 from fj_objects import NoSuchObject, ObjectConflict, ObjectStore, StoreUnavailable
 
 from storage_service.adapters import doomed, moves
+from storage_service.adapters.copying import fetch_pack
 from storage_service.adapters.keepings import RETAINED, lock_known, retained
 from storage_service.adapters.sql import Pool
 from storage_service.domain.errors import Away, Gone, Unreadable
 from storage_service.domain.tiering import Movable, Tier
 
 PAGE: Final = 200
-KEPT: Final = timedelta(days=1)
-"""How long a copy lies there that nobody finishes."""
 _PAGE: Final = f"""
 SELECT p.pack_key, p.bucket, p.key, p.size, p.sha256, r.*
   FROM pack p JOIN ({RETAINED}) AS r USING (study_instance_uid)
@@ -60,7 +57,7 @@ class PostgresTierings:
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.execute(_BEGIN, pack.pack_key, pack.stored.bucket, now) != "UPDATE 1":
                 return False
-            return await doomed.reserve(connection, to, pack.stored.key, now + KEPT)
+            return await doomed.reserve(connection, to, pack.stored.key, now)
 
     async def moved(self, pack: Movable, to: ObjectRef, fact: Fact, deletion_at: datetime) -> bool:
         before = pack.stored
@@ -88,7 +85,7 @@ def copies(
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "pack"
             try:
-                await _fetch(source(stored.bucket), stored, file)
+                await fetch_pack(source(stored.bucket), stored, file)
                 info = await target(tier.bucket, tier.storage_class).put_file(stored.key, file)
             except NoSuchObject:
                 raise Gone(f"pack {stored.key} is not there") from None
@@ -99,13 +96,3 @@ def copies(
         return ObjectRef(bucket=info.bucket, key=info.key, size=info.size, sha256=stored.sha256)
 
     return copy
-
-
-async def _fetch(store: ObjectStore, stored: ObjectRef, path: Path) -> None:
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        async for piece in store.stream(stored.key):
-            await asyncio.to_thread(digest.update, piece)
-            await asyncio.to_thread(file.write, piece)
-    if digest.hexdigest() != stored.sha256:
-        raise Unreadable("its bytes are not those that were stored")

@@ -134,7 +134,7 @@ class RetentionRule:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRule:
-    """Studies of which everything is rejected with one of these codes are removed after so long."""
+    """What was rejected with one of these codes, and with no other, is removed after so long."""
 
     name: str
     codes: frozenset[str]
@@ -143,10 +143,14 @@ class RejectedRule:
     grace: timedelta
     when: When = field(default_factory=When)
 
+    def takes(self, code: str, rejected_at: datetime, today: date) -> bool:
+        """Whether what was rejected so is removed by now."""
+        return code in self.codes and self.after.after(rejected_at.date()) <= today
+
     @property
     def reason(self) -> str:
         """What the rule asks, in words."""
-        return f"{self.after} since all of it was rejected with {', '.join(sorted(self.codes))}"
+        return f"{self.after} since it was rejected with {', '.join(sorted(self.codes))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,8 @@ class Due:
     since: date
     """The first day on which it is not kept."""
     grace: timedelta
+    partial: bool = False
+    """Only rejected instances of it go."""
 
 
 @dataclass(frozen=True, slots=True)

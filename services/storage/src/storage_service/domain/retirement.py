@@ -48,6 +48,8 @@ class Retirement:
     actor: str | None
     retired_at: datetime
     removal_at: datetime
+    partial: bool = False
+    """Only rejected instances of it go; the rest is shown meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Tombstone:
     number_of_packs: int
     bytes: int
     content_sha256: str
+    number_left: int = 0
+    """Instances that are kept."""
 
     @property
     def fact(self) -> StudyRemoved:
@@ -104,6 +108,7 @@ class Tombstone:
             number_of_packs=self.number_of_packs,
             bytes=self.bytes,
             content_sha256=self.content_sha256,
+            number_left=self.number_left,
         )
 
 
@@ -119,8 +124,8 @@ def recalled(retirement: Retirement, cause: RecallCause, reason: str, shown: Sho
     )
 
 
-def tombstone(retirement: Retirement, packed: Packed, removed_at: datetime) -> Tombstone:
-    """What stays of a study that is removed now."""
+def tombstone(retirement: Retirement, packed: Packed, removed_at: datetime, number_left: int = 0) -> Tombstone:
+    """What stays of what is removed now."""
     return Tombstone(
         retirement_id=retirement.retirement_id,
         study_instance_uid=retirement.study_instance_uid,
@@ -135,6 +140,7 @@ def tombstone(retirement: Retirement, packed: Packed, removed_at: datetime) -> T
         number_of_packs=packed.number_of_packs,
         bytes=packed.bytes,
         content_sha256=content_hash(packed.instances),
+        number_left=number_left,
     )
 
 

@@ -13,6 +13,7 @@ from storage_service.expiring import Deleting, Expiring
 from storage_service.handlers import Work
 from storage_service.moving import Moving
 from storage_service.ports.studies import Hearing, StudyBook
+from storage_service.thinning import Thinning
 
 AT_ONCE: Final = 50
 """Studies that are looked at in one transaction."""
@@ -112,11 +113,12 @@ def tiering(moving: Moving, seconds: float) -> Periodic:
     return Periodic("tiering", seconds, moving.look, seconds_max=DAY_SECONDS)
 
 
-def retention(expiring: Expiring, deleting: Deleting, seconds: float) -> list[Periodic]:
+def retention(expiring: Expiring, thinning: Thinning, deleting: Deleting, seconds: float) -> list[Periodic]:
     """Parts that retire what is due, remove what was retired long enough ago, and delete its objects."""
 
     async def act() -> None:
         await expiring.remove()
+        await thinning.look()
         while await deleting.next():
             pass
 

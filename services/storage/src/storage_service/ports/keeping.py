@@ -10,6 +10,7 @@ from fj_events import Fact, RecallCause
 from storage_service.domain.rejection import Shown
 from storage_service.domain.retention import Retained
 from storage_service.domain.retirement import Hold, Packed, Retirement, Tombstone
+from storage_service.domain.thinning import Sentence
 
 
 class Keepings(Protocol):
@@ -23,6 +24,9 @@ class Keepings(Protocol):
 
     async def rejected(self, study_instance_uid: str) -> tuple[frozenset[str], datetime] | None:
         """With which codes it was rejected, and since when, where nothing of it is shown for these reasons alone."""
+
+    async def removable(self, study_instance_uid: str, sentence: Sentence) -> bool:
+        """Whether the study has rejected instances that go."""
 
     async def holds(self, study_instance_uid: str) -> list[Hold]:
         """The holds that stand, on the study or its patient."""
@@ -54,6 +58,9 @@ class Keepings(Protocol):
     async def remove(self, tombstone: Tombstone, deletion_at: datetime) -> None:
         """Forget the study; only the tombstone stays, and its objects are to be deleted then."""
 
+    async def bury(self, tombstone: Tombstone) -> None:
+        """Keep what is known of what was removed; its retirement has come to its end."""
+
     def emit(self, fact: Fact) -> None:
         """Say that something happened; it commits with the rest."""
 
@@ -67,8 +74,8 @@ class KeepingBook(Protocol):
     def rejected(self) -> AsyncIterator[str]:
         """The studies of which something is rejected and that are not retired."""
 
-    async def due(self, now: datetime, most: int) -> list[str]:
-        """Studies that are to be removed, the longest due first."""
+    async def due(self, now: datetime, most: int, *, partial: bool) -> list[str]:
+        """Studies that are to be removed, as a whole or in part, the longest due first."""
 
     async def retired(self, most: int) -> list[Retirement]:
         """Those that are open, the next one to be removed first."""
