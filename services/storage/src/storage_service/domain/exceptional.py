@@ -96,7 +96,7 @@ def of_unmatched(fact: StudyUnmatched) -> Exceptional:
     """The entry for a study without an order. Why it has none quotes its numbers, and stands in the fact."""
     if fact.contradicted_by:
         what = " and ".join(criterion.replace("_", " ") for criterion in fact.contradicted_by)
-        return Exceptional(ExceptionKind.UNCONFIRMED_STUDY, "", f"its {what} contradict the order of its number")
+        return Exceptional(ExceptionKind.UNCONFIRMED_STUDY, "", f"it shows another {what} than the order of its number")
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "no order fits this complete study")
 
 

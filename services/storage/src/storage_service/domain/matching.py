@@ -81,7 +81,7 @@ def _confirmed(orders: Sequence[OrderKeys], study: StudyKeys, rule: MatchRule, r
     nearest = _first(orders, study)
     doubt = doubts[nearest.order_id]
     words = " and ".join(criterion.replace("_", " ") for criterion in doubt)
-    return NoMatch(f"{reason}, but the {words} of the images contradict it", doubt, nearest.order_id)
+    return NoMatch(f"{reason}, but the images show another {words}", doubt, nearest.order_id)
 
 
 def _first(orders: Sequence[OrderKeys], study: StudyKeys) -> OrderKeys:
