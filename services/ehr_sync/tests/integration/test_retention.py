@@ -19,8 +19,9 @@ KEEP = timedelta(days=90)
 OLD, YOUNG = timedelta(days=91), timedelta(days=89)
 _ADD = """
 INSERT INTO deliveries (delivery_id, destination, kind, queue, exam_key, report_id, report_version, fact_type, fact,
-    happened_at, control_id, state, written_at, next_attempt_at, closed_at, attempts, refusals, last_error)
-VALUES ($1, 'ehr', 'results', 'q', 'e', $2, $3, 't', '{}', $4, 'C', $5, $4, $4, $6, 1, 0, '')
+    happened_at, control_id, state, written_at, next_attempt_at, closed_at, attempts, refusals, last_error,
+    control, status, version)
+VALUES ($1, 'ehr', 'results', 'q', 'e', $2, $3, 't', '{}', $4, 'C', $5, $4, $4, $6, 1, 0, '', 'RE', 'F', '2.5.1')
 """
 
 
