@@ -15,10 +15,14 @@ class Capability:
 
     spec: SearchSpec
     interactions: tuple[str, ...] = ("read", "search-type")
+    operations: tuple[tuple[str, str], ...] = ()
+    """Name and canonical address of what can be called besides, `ihe-pix`."""
 
     def to_json(self) -> Json:
         parameters = (*COMMON, *self.spec.parameters)
+        operations = [{"name": name, "definition": definition} for name, definition in self.operations]
         return {
+            **({"operation": operations} if operations else {}),
             "type": self.spec.resource_type,
             "interaction": [{"code": code} for code in self.interactions],
             "versioning": "versioned",

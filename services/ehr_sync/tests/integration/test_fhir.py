@@ -356,11 +356,15 @@ async def test_the_capability_statement_says_what_is_here(http: httpx.AsyncClien
     statement = await good(http, "/metadata")
     assert statement["fhirVersion"] == "4.0.1"
     resources = {one["type"]: one for one in statement["rest"][0]["resource"]}
-    assert resources.keys() == {"Patient", "ServiceRequest", "ImagingStudy", "DiagnosticReport"}
+    here = {"Patient", "ServiceRequest", "ImagingStudy", "DiagnosticReport"}
+    assert resources.keys() == here | {"Schedule", "Slot", "Appointment"}, (
+        "and what other rooms serve behind one address"
+    )
     assert {"code": "create"} in resources["ServiceRequest"]["interaction"]
     assert {"code": "create"} not in resources["Patient"]["interaction"]
-    for name, resource in resources.items():
-        for parameter in resource["searchParam"]:
+    assert [operation["name"] for operation in resources["Patient"]["operation"]] == ["ihe-pix"]
+    for name in here:
+        for parameter in resources[name]["searchParam"]:
             value = {"date": "2026", "reference": "1"}.get(parameter["type"], "x")
             assert (await http.get(f"/{name}?{parameter['name']}={value}")).status_code == 200
 

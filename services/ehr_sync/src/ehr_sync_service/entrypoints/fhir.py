@@ -89,6 +89,8 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
 _OF_SCHEDULING: Final = (fj_fhir.SCHEDULE, fj_fhir.SLOT, fj_fhir.APPOINTMENT)
 """The gateway routes these to `scheduling`."""
 _WRITES: Final = {"ServiceRequest": ("create", "update")}
+_OPERATIONS: Final = {"Patient": (("ihe-pix", "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"),)}
+"""What `patient` answers: a client sees one API."""
 _LOOK_SECONDS: Final = 0.1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 
@@ -122,7 +124,10 @@ def fhir(records: Records, *, public_url: str | None, patience_seconds: float, s
             version="1",
             since=started,
             capabilities=[
-                *(Capability(spec, ("read", "search-type", *_WRITES.get(name, ()))) for name, spec in SPECS.items()),
+                *(
+                    Capability(spec, ("read", "search-type", *_WRITES.get(name, ())), _OPERATIONS.get(name, ()))
+                    for name, spec in SPECS.items()
+                ),
                 *map(Capability, _OF_SCHEDULING),
             ],
         )
