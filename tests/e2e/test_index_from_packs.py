@@ -28,7 +28,7 @@ INDEX: Final = {
     "pack": "SELECT bucket, key, size, sha256, damage FROM pack ORDER BY bucket, key",
     "manifest": """
         SELECT e.study_instance_uid, e.series_instance_uid, p.key, m.instances, m.entries
-          FROM manifest m JOIN series e USING (series_key) JOIN pack p USING (pack_key) ORDER BY 1, 2, 3""",
+          FROM manifest m JOIN series e USING (series_key) JOIN pack p USING (pack_key) ORDER BY 1, 2, 3, 5""",
     "study_route": """SELECT study_instance_uid, study_date, site, accession_number, accession_issuer, patient_id,
                              calling_ae_title, received_at, last_instance_at
                         FROM study_route ORDER BY study_instance_uid""",

@@ -57,12 +57,12 @@ class Directory:
     async def manifests_with(self, sop_instance_uids: Collection[str]) -> list[Manifest]:
         """The manifests that have one of them as current."""
         wanted = set(sop_instance_uids)
-        found: dict[tuple[int, int], Manifest] = {}
+        found: dict[int, Manifest] = {}
         # Listing takes a manifest out of the first and into the second: in this order none is missed.
         async for manifests in self._unlisted():
-            found.update({(one.series_key, one.pack_key): one for one in manifests if one.has_any(wanted)})
+            found.update({one.manifest_key: one for one in manifests if one.has_any(wanted)})
         listed = await self._manifests.find(OF_SERIES, await self._series_with(sorted(wanted)))
-        found.update({(one.series_key, one.pack_key): one for one in listed if one.has_any(wanted)})
+        found.update({one.manifest_key: one for one in listed if one.has_any(wanted)})
         return list(found.values())
 
     async def _unlisted(self) -> AsyncIterator[list[Manifest]]:
@@ -115,7 +115,7 @@ async def _list(db: Database, least: int) -> bool:
         return False
     rows = await db.fetch(_TAKE, keys)
     if not rows:
-        return False  # somebody is adding to them
+        return False  # somebody is removing them
     pairs, entries = await asyncio.to_thread(_read, rows)
     series = [row["series_key"] for row in rows]
     await _write(db, 1, Volume.of(len(pairs), min(series), max(series)), _once(pairs))

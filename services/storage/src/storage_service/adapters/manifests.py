@@ -1,6 +1,6 @@
-"""Manifests in PostgreSQL: a row per series and pack. A row is never changed, only replaced by one with more in it.
+"""Manifests in PostgreSQL: a row for what came together of one series in one pack. No row is changed.
 
-So its key stands for its content for ever, and who has read it once need not read it again.
+So its key stands for its content, and who has read it once need not read it again.
 """
 
 from collections import OrderedDict, defaultdict
@@ -33,10 +33,9 @@ SELECT m.*, e.study_instance_uid, e.series_instance_uid FROM series e JOIN manif
 # Senders that open an association for each image fill a series with hundreds of small manifests: only those are read
 # that may have one of the images at hand.
 _KNOWN: Final = """
-SELECT manifest_key, series_key, pack_key, entries FROM manifest
- WHERE series_key = ANY($1::bigint[]) AND (marks IS NULL OR marks && $2::int[] OR pack_key = ANY($3::bigint[]))
+SELECT series_key, entries FROM manifest
+ WHERE series_key = ANY($1::bigint[]) AND (marks IS NULL OR marks && $2::int[])
 """
-_DROP: Final = "DELETE FROM manifest WHERE manifest_key = ANY($1::bigint[])"
 _PUT: Final = """
 INSERT INTO manifest (series_key, pack_key, instances, entries, marks)
 SELECT series_key, pack_key, instances, entries, string_to_array(marks, ',')::int[]
@@ -61,6 +60,7 @@ class Content:
 class Manifest:
     """A manifest, and of what it is."""
 
+    manifest_key: int
     series_key: int
     pack_key: int
     study_instance_uid: str
@@ -121,7 +121,7 @@ class Manifests:
             contents = await self._contents([row["manifest_key"] for row in rows], db)
             if all(row["manifest_key"] in contents for row in rows):
                 return [_manifest(row, contents[row["manifest_key"]]) for row in rows]
-            # one of them has been replaced since
+            # one of them has been removed since
 
     async def _contents(self, keys: Iterable[int], db: "Connected | None") -> Mapping[int, Content]:
         found, missing = {}, []
@@ -179,7 +179,7 @@ async def add(db: Database, given: Sequence[tuple[int, int, Sequence[Entry]]]) -
     for series, _, entries in given:
         asked[series].update(entry.sop_instance_uid for entry in entries)
     marks = [_mark(uid) for uids in asked.values() for uid in uids]
-    for row in await db.fetch(_KNOWN, sorted(asked), marks, sorted({pack for _, pack, _ in given})):
+    for row in await db.fetch(_KNOWN, sorted(asked), marks):
         rows[row["series_key"]].append(row)
     known = {series: _known(rows[series], uids) for series, uids in asked.items()}
     added: dict[int, Added] = defaultdict(Added)
@@ -192,25 +192,21 @@ async def add(db: Database, given: Sequence[tuple[int, int, Sequence[Entry]]]) -
             before.append(entry._replace(revision=revision) if revision else entry)
             fresh[series, pack].append(before[-1])
             added[series].add(before[-1], before)
-    await _put(db, fresh, [row for found in rows.values() for row in found])
+    await _put(db, fresh)
     return added
 
 
 async def replace(db: Database, pack_key: int, instead: Mapping[tuple[int, int], list[Entry]]) -> None:
     """Forget what lies in a pack, for these instances by series and pack, which nobody has heard of there."""
     await db.execute("DELETE FROM manifest WHERE pack_key = $1", pack_key)
-    await _put(db, instead, ())
+    await _put(db, instead)
 
 
-async def _put(db: Database, fresh: Mapping[tuple[int, int], list[Entry]], rows: Iterable[Row]) -> None:
-    replaced = {key: row for row in rows if (key := (row["series_key"], row["pack_key"])) in fresh}
-    if replaced:
-        await db.execute(_DROP, [row["manifest_key"] for row in replaced.values()])
+async def _put(db: Database, fresh: Mapping[tuple[int, int], list[Entry]]) -> None:
     put = []
     for key, entries in fresh.items():
-        whole = [*entries_of(replaced[key]["entries"]), *entries] if key in replaced else entries
-        marks = ",".join(str(_mark(entry.sop_instance_uid)) for entry in whole) if len(whole) <= SMALL else None
-        put.append((*key, len(whole), written(whole), marks))
+        marks = ",".join(str(_mark(entry.sop_instance_uid)) for entry in entries) if len(entries) <= SMALL else None
+        put.append((*key, len(entries), written(entries), marks))
     if put:
         await db.execute(_PUT, *columns(put, 5))
 
@@ -231,5 +227,4 @@ def _known(rows: Iterable[Row], asked: set[str]) -> dict[str, list[Entry]]:
 
 
 def _manifest(row: Row, content: Content) -> Manifest:
-    told = {name: row[name] for name in row.keys() if name != "manifest_key"}  # noqa: SIM118 - a Record, no dict
-    return Manifest(**told, content=content)
+    return Manifest(**row, content=content)

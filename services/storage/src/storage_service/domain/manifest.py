@@ -1,4 +1,4 @@
-"""A manifest: the instances of one series in one pack, what they are and where they lie, in a few bytes each.
+"""A manifest: instances of one series in one pack, what they are and where they lie, in a few bytes each.
 
 Layout of version 1, numbers little endian:
 
