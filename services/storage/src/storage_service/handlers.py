@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
 from uuid import UUID
 
 from fj_events import (
@@ -22,15 +21,11 @@ from fj_events import (
     PatientUnmerged,
     PatientUpdated,
     RecallCause,
-    SeriesSummary,
-    StudyAvailable,
-    StudyMatched,
-    StudyReceived,
-    StudyUnmatched,
     StudyUpdated,
     patient_key,
 )
 
+from storage_service.domain import facts
 from storage_service.domain.assembly import Complete, Patience, Waiting, assess
 from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
 from storage_service.domain.matching import Match, NoMatch, match
@@ -38,9 +33,6 @@ from storage_service.domain.rejection import notes_of
 from storage_service.domain.retirement import recalled
 from storage_service.domain.study import Arrival, PerformedEnd, Study
 from storage_service.ports.studies import Studies
-
-SERIES_IN_A_FACT: Final = 1000
-"""More series than this would not fit into an event (law 7); their number stands beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +54,21 @@ class Work:
     """All that was said until `now` has been heard, so that what is quiet may be closed; a fact alone cannot tell."""
 
 
-async def on_instances_stored(facts: Sequence[InstancesStored], work: Work) -> Mapping[str, Arrival]:
+async def on_instances_stored(stored: Sequence[InstancesStored], work: Work) -> Mapping[str, Arrival]:
     """Images came: index them, see where they belong and whether their studies are complete now."""
-    facts = await work.studies.still_kept(facts)
-    arrivals = await work.studies.add_instances(facts, work.now) if facts else {}
-    for uid, fact in {fact.study_instance_uid: fact for fact in reversed(facts)}.items():
+    stored = await work.studies.still_kept(stored)
+    arrivals = await work.studies.add_instances(stored, work.now) if stored else {}
+    for uid, fact in {fact.study_instance_uid: fact for fact in reversed(stored)}.items():
         if arrivals[uid].first:
-            work.studies.emit(_received(fact))
+            work.studies.emit(facts.received(fact))
     await settle([uid for uid, arrival in arrivals.items() if arrival.added], work)
     for uid in (uid for uid, arrival in arrivals.items() if arrival.returned):
         if found := await work.studies.recall(uid, work.now):
             retirement, shown = found
             work.studies.emit(recalled(retirement, RecallCause.IMAGES, "images of it came", shown))
-    if notes := notes_of(facts):
+    if notes := notes_of(stored):
         await work.studies.expect_notes(notes)
-    for conflicted in conflicts_of(facts, arrivals):
+    for conflicted in conflicts_of(stored, arrivals):
         await work.studies.report(conflicted, of_conflict(conflicted))
     late = {uid: arrival.added for uid, arrival in arrivals.items() if arrival.late and arrival.added}
     if late:
@@ -164,7 +156,7 @@ async def _closed(studies: Sequence[Study], verdicts: Mapping[str, Complete | Wa
     def closed(study: Study) -> Study:
         verdict = verdicts[study.study_instance_uid]
         if study.available_at is None and isinstance(verdict, Complete):
-            work.studies.emit(_available(study, verdict, series[study.study_instance_uid]))
+            work.studies.emit(facts.available(study, verdict, series[study.study_instance_uid]))
             study = study.closed_by(verdict, work.now)
         return replace(study, due_at=_due(study, verdict, work))
 
@@ -215,7 +207,7 @@ async def _linked(
         if isinstance(found, Match):
             taken.add(found.order.order_id)
             matched[uid] = study.linked_to(found)
-            work.studies.emit(_matched(study, found))
+            work.studies.emit(facts.matched(study, found))
             await _settled(study, work.studies)
         elif complete or found.contradicted_by:
             others[uid] = await _unfit(study, found, work.studies)
@@ -230,7 +222,7 @@ async def _unfit(study: Study, found: NoMatch, studies: Studies) -> Study:
     doubts = (study.unconfirmed_order_id, study.contradicted_by) != (after.unconfirmed_order_id, after.contradicted_by)
     if study.unmatched_reason is None or doubts:
         await _settled(study, studies)
-        unmatched = _unmatched(after)
+        unmatched = facts.unmatched(after)
         await studies.report(unmatched, of_unmatched(unmatched))
     return after
 
@@ -247,73 +239,5 @@ async def _tell_late_images(late: Mapping[str, int], studies: Studies) -> None:
     for study in await studies.get(late.keys()):
         added = late[study.study_instance_uid]
         reason = f"{added} came after the study was available"
-        fields = _counted(study, series[study.study_instance_uid])
+        fields = facts.counted(study, series[study.study_instance_uid])
         studies.emit(StudyUpdated(added_instances=added, reason=reason, **fields))
-
-
-def _available(study: Study, verdict: Complete, series: list[SeriesSummary]) -> StudyAvailable:
-    return StudyAvailable(
-        completeness=verdict.completeness,
-        reason=verdict.reason,
-        expected_instances=verdict.expected_instances,
-        last_evidence_at=verdict.last_evidence_at,
-        **_counted(study, series),
-    )
-
-
-def _matched(study: Study, found: Match) -> StudyMatched:
-    order = found.order
-    return StudyMatched(
-        site=study.site,
-        study_instance_uid=study.study_instance_uid,
-        order_id=order.order_id,
-        patient_id=order.patient_id,
-        accession_number=order.accession_number,
-        matched_by=found.matched_by,
-        reason=found.reason,
-        ordered_study_instance_uid=order.study_instance_uid,
-    )
-
-
-def _received(fact: InstancesStored) -> StudyReceived:
-    return StudyReceived(
-        site=fact.site,
-        study_instance_uid=fact.study_instance_uid,
-        patient_id=fact.patient_id,
-        accession_number=fact.accession_number,
-        modalities=(fact.series.modality,) if fact.series.modality else (),
-        study_date=fact.study.study_date,
-        description=fact.study.description,
-        patient=fact.patient,
-        station_ae_title=fact.calling_ae_title,
-        received_at=fact.received_at,
-    )
-
-
-def _unmatched(study: Study) -> StudyUnmatched:
-    return StudyUnmatched(
-        site=study.site,
-        study_instance_uid=study.study_instance_uid,
-        patient_id=study.patient_id,
-        accession_number=study.accession_number,
-        reason=study.unmatched_reason or "",
-        contradicted_by=study.contradicted_by,
-        unconfirmed_order_id=study.unconfirmed_order_id,
-    )
-
-
-def _counted(study: Study, series: list[SeriesSummary]) -> dict[str, Any]:
-    return {
-        "site": study.site,
-        "study_instance_uid": study.study_instance_uid,
-        "order_id": study.order_id,
-        "patient_id": study.order_patient_id or study.patient_id,
-        "accession_number": study.accession_number,
-        "modalities": study.modalities,
-        "study_date": study.study_date,
-        "description": study.description,
-        "patient": study.patient,
-        "series": tuple(series[:SERIES_IN_A_FACT]),
-        "number_of_series": study.number_of_series,
-        "number_of_instances": study.number_of_instances,
-    }

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from storage_service.adapters.orders import BESIDE, order_keys
-from storage_service.adapters.postgres import keys_of
+from storage_service.adapters.routed import keys_of
 from storage_service.adapters.sql import Pool
 from storage_service.domain.keys import OrderKeys, StudyKeys
 

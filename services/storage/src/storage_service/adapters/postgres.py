@@ -11,12 +11,10 @@ from fj_events import (
     ExamScheduled,
     ExamStarted,
     Fact,
-    Identifier,
     InstancesStored,
     OrderChanged,
     OrderPlaced,
     PatientMerged,
-    PatientPhi,
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
@@ -32,8 +30,8 @@ from prometheus_client import Counter
 
 from storage_service.adapters import current, folding, keepings, moves, orders, rejections, sends, steps
 from storage_service.adapters.orders import BESIDE, order_keys
-from storage_service.adapters.sql import UNDATED, Database, Pool, Row, columns, lock_patients, lock_studies
-from storage_service.domain.assembly import Progress
+from storage_service.adapters.routed import GET, KEPT, SAVE, kept, study_of
+from storage_service.adapters.sql import Database, columns, lock_patients, lock_studies
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.rejection import Note, Shown
@@ -42,37 +40,6 @@ from storage_service.domain.study import Arrival, PerformedEnd, Study
 
 _completed: Final = Counter("storage_studies_completed", "Studies that became complete", ["completeness"])
 _matched: Final = Counter("storage_studies_matched", "Studies that were matched to their orders", ["matched_by"])
-_GET: Final = """
-SELECT r.*, s.study_description, s.modalities, s.number_of_series, s.number_of_instances, s.patient,
-       ARRAY(SELECT requested_procedure_id FROM series e WHERE e.study_instance_uid = r.study_instance_uid
-                AND requested_procedure_id IS NOT NULL) AS procedure_ids,
-       ARRAY(SELECT scheduled_step_id FROM series e WHERE e.study_instance_uid = r.study_instance_uid
-                AND scheduled_step_id IS NOT NULL) AS step_ids,
-       ARRAY(SELECT persons_of(r.patient_id, r.received_at)) AS patient_ids
-  FROM study_route r JOIN study s USING (study_instance_uid, study_date)
- WHERE r.study_instance_uid = ANY($1::text[]) ORDER BY r.study_instance_uid
-"""
-_KEPT: Final = {
-    "order_id": "uuid",
-    "order_patient_id": "uuid",
-    "matched_by": "text",
-    "match_reason": "text",
-    "unmatched_reason": "text",
-    "contradicted_by": "text",
-    "unconfirmed_order_id": "uuid",
-    "available_at": "timestamptz",
-    "completeness": "text",
-    "completeness_reason": "text",
-    "due_at": "timestamptz",
-}
-_SAVE: Final = f"""
-UPDATE study_route r SET {", ".join(f"{name} = n.{name}" for name in _KEPT)}
-  FROM unnest($1::text[], {", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_KEPT.values(), 2))})
-       AS n (uid, {", ".join(_KEPT)}) JOIN study_route old ON old.study_instance_uid = n.uid
- WHERE r.study_instance_uid = n.uid
-RETURNING n.uid, (old.order_id, old.matched_by, old.contradicted_by)
-          IS DISTINCT FROM (n.order_id, n.matched_by, n.contradicted_by) AS moved
-"""
 _SERIES: Final = """
 SELECT study_instance_uid, series_instance_uid, modality, series_number, series_description, body_part_examined,
        number_of_instances
@@ -158,11 +125,11 @@ class PostgresStudies:
     async def get(self, study_instance_uids: Collection[str]) -> list[Study]:
         uids = list(study_instance_uids)
         await lock_studies(self._db, uids)
-        return await self.with_progress([_study(row) for row in await self._db.fetch(_GET, uids)])
+        return await self.with_progress([study_of(row) for row in await self._db.fetch(GET, uids)])
 
     async def save(self, studies: Sequence[Study]) -> None:
-        rows = [(study.study_instance_uid, *_kept(study)) for study in studies]
-        saved = await self._db.fetch(_SAVE, *columns(rows, 1 + len(_KEPT)))
+        rows = [(study.study_instance_uid, *kept(study)) for study in studies]
+        saved = await self._db.fetch(SAVE, *columns(rows, 1 + len(KEPT)))
         if moved := [row["uid"] for row in saved if row["moved"]]:
             await current.see(self._db, moved)
 
@@ -250,40 +217,3 @@ class PostgresStudies:
 
     async def expect_notes(self, notes: Sequence[Note]) -> None:
         await rejections.expect(self._db, notes)
-
-
-async def keys_of(pool: Pool, study_instance_uid: str) -> StudyKeys | None:
-    """What the images of a study say about where they belong, outside of any transaction; None where none is here."""
-    row = await pool.fetchrow(_GET, [study_instance_uid])
-    return _study(row).keys if row else None
-
-
-def _kept(study: Study) -> list[object]:
-    values = {name: getattr(study, name) for name in _KEPT}
-    return [*(values | {"contradicted_by": " ".join(study.contradicted_by) or None}).values()]
-
-
-def _study(row: Row) -> Study:
-    return Study(
-        study_instance_uid=row["study_instance_uid"],
-        site=row["site"],
-        study_date=None if row["study_date"] == UNDATED else row["study_date"],
-        description=row["study_description"],
-        modalities=tuple(row["modalities"]),
-        number_of_series=row["number_of_series"],
-        number_of_instances=row["number_of_instances"],
-        accession_number=_identifier(row["accession_number"], row["accession_issuer"]),
-        patient_id=row["patient_id"],
-        patient_ids=frozenset(row["patient_ids"]),
-        patient=PatientPhi.model_validate_json(row["patient"], extra="ignore"),
-        received_at=row["received_at"],
-        progress=Progress(last_instance_at=row["last_instance_at"], heard_at=row["heard_at"]),
-        requested_procedure_ids=frozenset(row["procedure_ids"]),
-        step_ids=frozenset(row["step_ids"]),
-        station=row["calling_ae_title"],
-        **{name: row[name] for name in _KEPT} | {"contradicted_by": tuple((row["contradicted_by"] or "").split())},
-    )
-
-
-def _identifier(value: str | None, issuer: str | None) -> Identifier | None:
-    return Identifier(value=value, issuer=issuer or "") if value else None

@@ -47,6 +47,9 @@ class Said(BaseModel):
     """What was removed under this UID, the newest first."""
 
 
+Act = Callable[[str], AbstractAsyncContextManager[Keepings]]
+
+
 def keeping_router(
     studies: StudyBook,
     book: KeepingBook,
@@ -55,12 +58,6 @@ def keeping_router(
 ) -> APIRouter:
     """Hold, lift, retire, recall; and what was said of a study."""
     router = APIRouter(prefix="/api/storage/studies/{study_instance_uid}", tags=["keeping"])
-
-    async def site_of(study_instance_uid: str) -> str:
-        found = await studies.read(study_instance_uid)
-        if found is None:
-            raise Problem(404, "There is no such study")
-        return found.site
 
     @asynccontextmanager
     async def act(actor: str) -> AsyncIterator[Keepings]:
@@ -79,10 +76,16 @@ def keeping_router(
         gone = await book.tombstones(study_instance_uid, 500)
         return Said(holds=holds, retirement=retirement, tombstones=gone)
 
+    _holding(router, studies, act)
+    _retiring(router, studies, act)
+    return router
+
+
+def _holding(router: APIRouter, studies: StudyBook, act: Act) -> None:
     @router.post("/hold")
     async def hold(study_instance_uid: str, new: NewHold, actor: Actor) -> Hold:
         """Nothing removes the study, or any of its patient, until the hold is lifted. What is retired is recalled."""
-        await site_of(study_instance_uid)
+        await _site_of(study_instance_uid, studies)
         async with act(actor) as inside:
             word = Word(actor, new.reason, datetime.now(UTC))
             return await retiring.hold(study_instance_uid, word, inside, whole_patient=new.whole_patient)
@@ -93,21 +96,28 @@ def keeping_router(
         async with act(actor) as inside:
             return await retiring.lift(study_instance_uid, hold_id, Word(actor, why.reason, datetime.now(UTC)), inside)
 
+
+def _retiring(router: APIRouter, studies: StudyBook, act: Act) -> None:
     @router.post("/retire")
     async def retire(study_instance_uid: str, why: Because, actor: Actor) -> Retirement:
         """Hide a study now and remove it in thirty days, unless it is recalled."""
-        site = await site_of(study_instance_uid)
+        site = await _site_of(study_instance_uid, studies)
         async with act(actor) as inside:
             return await retiring.retire(study_instance_uid, site, Word(actor, why.reason, datetime.now(UTC)), inside)
 
     @router.post("/recall", status_code=204)
     async def recall(study_instance_uid: str, why: Because, actor: Actor) -> None:
         """Show a retired study again. A rule that still says so retires it again: hold it, or change the rule."""
-        await site_of(study_instance_uid)
+        await _site_of(study_instance_uid, studies)
         async with act(actor) as inside:
             await retiring.recall(study_instance_uid, Word(actor, why.reason, datetime.now(UTC)), inside)
 
-    return router
+
+async def _site_of(study_instance_uid: str, studies: StudyBook) -> str:
+    found = await studies.read(study_instance_uid)
+    if found is None:
+        raise Problem(404, "There is no such study")
+    return found.site
 
 
 def retention_router(book: KeepingBook, expiring: Expiring) -> APIRouter:

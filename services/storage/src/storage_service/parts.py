@@ -1,0 +1,288 @@
+"""What `storage` is put together from: what doors and clock share, the doors, and what is done unasked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Self
+
+from fastapi import APIRouter, FastAPI
+from fj_bus import Consumer, Tx, operator_router
+from fj_dicom import Peers, RequestorSettings, ScpSettings, Service
+from fj_objects import S3Settings, S3Store
+from fj_runtime import Actor, Part, api
+
+from storage_service.adapters.accesses import Accesses, WatchedIndex
+from storage_service.adapters.book import PostgresStudyBook
+from storage_service.adapters.cache import CachedReads
+from storage_service.adapters.cache_files import CacheFolder
+from storage_service.adapters.candidates import PostgresCandidates
+from storage_service.adapters.coerced import CoercedPacks
+from storage_service.adapters.coerced_index import CoercedIndex
+from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
+from storage_service.adapters.directory import Directory, PostgresListing
+from storage_service.adapters.doomed import PostgresDoomed, delete_from
+from storage_service.adapters.files import StoredFiles
+from storage_service.adapters.headers import Headers
+from storage_service.adapters.hearing import GroupHearing
+from storage_service.adapters.index import PostgresIndex
+from storage_service.adapters.instances import AllSearches
+from storage_service.adapters.integrity import PostgresArchive, reader
+from storage_service.adapters.keeping_book import PostgresKeepingBook
+from storage_service.adapters.keepings import PostgresKeepings
+from storage_service.adapters.lifecycle import load_lifecycle, load_tiers
+from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
+from storage_service.adapters.manifests import Manifests
+from storage_service.adapters.metadata import MadeMetadata
+from storage_service.adapters.notes import StoredNotes
+from storage_service.adapters.packs import StoredPacks
+from storage_service.adapters.pixels import StoredPixels
+from storage_service.adapters.postgres import PostgresStudies
+from storage_service.adapters.priors import PostgresPriors
+from storage_service.adapters.rejections import PostgresNotes, PostgresRejections
+from storage_service.adapters.rendering import Renderer
+from storage_service.adapters.routes import load_routes
+from storage_service.adapters.sends import PostgresSends
+from storage_service.adapters.supply import PackRetrievals
+from storage_service.adapters.telling import DicomTelling
+from storage_service.adapters.thinnings import PostgresThinnings, writer
+from storage_service.adapters.tierings import PostgresTierings, copies
+from storage_service.adapters.transcoding import Transcoder
+from storage_service.committing import Committing
+from storage_service.entrypoints.clock import (
+    describing,
+    fetching,
+    listing,
+    noting,
+    retention,
+    scrub,
+    sweep,
+    tiering,
+)
+from storage_service.entrypoints.couriers import couriers
+from storage_service.entrypoints.dicomweb.qido import search_router
+from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
+from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
+from storage_service.entrypoints.dicomweb.wado_uri import Old, wado_uri_router
+from storage_service.entrypoints.dimse.find import find_services
+from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
+from storage_service.entrypoints.http import studies_router
+from storage_service.entrypoints.integrity import integrity_router
+from storage_service.entrypoints.keeping import keeping_router, retention_router
+from storage_service.entrypoints.linking import Known, linking_router
+from storage_service.entrypoints.rejections import rejections_router
+from storage_service.entrypoints.sends import sends_router
+from storage_service.expiring import Deleting, Expiring
+from storage_service.handlers import Work
+from storage_service.moving import Moving
+from storage_service.prefetching import Prefetching
+from storage_service.rejecting import Rejecting
+from storage_service.sending import Sending
+from storage_service.settings import Settings
+from storage_service.thinning import Thinning
+from storage_service.verifying import Verifying
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What doors and clock share."""
+
+    consumer: Consumer
+    peers: Peers
+    index: CoercedIndex
+    accesses: Accesses
+    watched: WatchedIndex
+    """The index as the doors see it."""
+    searches: AllSearches
+    directory: Directory
+    book: PostgresStudyBook
+    packs: StoredPacks
+    coerced: CoercedPacks
+    headers: Headers
+    pixels: StoredPixels
+    metadata: MadeMetadata
+    retrievals: PackRetrievals
+    requests: PostgresCommitments
+    sends: PostgresSends
+    notes: PostgresNotes
+    archive: PostgresArchive
+
+    @classmethod
+    def of(cls, settings: Settings, consumer: Consumer) -> Self:
+        """All of it, on the pool of this consumer."""
+        pool, unit = consumer.bus.pool, consumer.bus.unit
+        manifests = Manifests(pool)
+        directory = Directory(pool, manifests)
+        index, packs = PostgresIndex(pool, manifests, directory), StoredPacks(reads_of(settings))
+        headers, coerced = Headers(packs), CoercedPacks(packs)
+        shown, accesses = CoercedIndex(index, index, pool), Accesses(pool)
+        return cls(
+            consumer=consumer,
+            peers=Peers.load(settings.peers),
+            index=shown,
+            accesses=accesses,
+            watched=WatchedIndex(shown, shown, accesses),
+            searches=AllSearches(pool, manifests, directory),
+            directory=directory,
+            book=PostgresStudyBook(pool),
+            packs=packs,
+            coerced=coerced,
+            headers=headers,
+            pixels=StoredPixels(packs, headers),
+            metadata=MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket)),
+            retrievals=PackRetrievals(coerced, Transcoder()),
+            requests=PostgresCommitments(pool, unit),
+            sends=PostgresSends(pool),
+            notes=PostgresNotes(pool),
+            archive=PostgresArchive(pool, unit),
+        )
+
+
+def queries(settings: Settings, kept: Kept) -> list[Service]:
+    """C-FIND, C-GET, C-MOVE."""
+    source = Source(kept.watched, kept.retrievals.of)
+    return [
+        *find_services(kept.searches, settings.ae_title, settings.find_limit),
+        *retrieve_services(source, kept.peers, RequestorSettings(ae_title=settings.ae_title)),
+    ]
+
+
+def clock(settings: Settings, kept: Kept) -> list[Part]:
+    """What is done without being asked."""
+
+    def work(tx: Tx, heard_until: datetime) -> Work:
+        return Work(PostgresStudies(tx.connection, tx.emit), settings.rules, heard_until, silence=True)
+
+    bus, hearing = kept.consumer.bus, GroupHearing(kept.consumer)
+    telling = DicomTelling(kept.peers, settings.commitment_ae_title, settings.ae_title, kept.retrievals)
+    routes, patience = load_routes(settings.routes, kept.peers), timedelta(days=settings.send_days)
+    sending = Sending(kept.sends, kept.index, routes, telling.instances, telling.availability, patience)
+    evidence = PostgresEvidence(kept.directory)
+    committing = Committing(kept.requests, evidence, kept.packs, hearing, telling.commitment, settings.commitment_waits)
+    every, pace = timedelta(days=settings.verify_days), settings.verify_bytes_per_second
+    return [
+        sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
+        describing(kept.metadata.describe_next),
+        listing(PostgresListing(bus.pool).list_next),
+        noting(Rejecting(kept.notes, evidence, StoredNotes(kept.headers).read, bus.unit, _rejections).next),
+        *couriers("commitment", committing.next),
+        *couriers("routing", sending.route_next),
+        *couriers("sending", sending.send_next),
+        *([fetching(_priors(settings, kept).next)] if settings.cache_folder and settings.priors_hours else ()),
+        *_keeping(settings, kept),
+        *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
+    ]
+
+
+def _priors(settings: Settings, kept: Kept) -> Prefetching:
+    horizon = timedelta(hours=settings.priors_hours)
+    limits = (settings.priors_bytes, settings.priors_bytes_per_second)
+    return Prefetching(PostgresPriors(kept.consumer.bus.pool), kept.packs, horizon, *limits)
+
+
+def _keeping(settings: Settings, kept: Kept) -> list[Part]:
+    """What becomes of studies as they grow old."""
+    pool = kept.consumer.bus.pool
+    deleting = Deleting(PostgresDoomed(pool), delete_from(store, cache_of(settings)))
+    delay = timedelta(seconds=settings.deletion_delay)
+    due = expiring(settings, kept.consumer)
+    thinning = Thinning(
+        rules=due.rules,
+        book=due.book,
+        unit=due.unit,
+        keepings=due.keepings,
+        thinnings=lambda tx: PostgresThinnings(tx.connection),
+        write=writer(store),
+        delay=delay,
+    )
+    tierings = PostgresTierings(pool, kept.consumer.bus.unit)
+    copy = copies(store, store)
+    moving = Moving(load_tiers(settings.lifecycle), tierings, copy, delay, settings.move_bytes_per_second)
+    return [
+        *retention(due, thinning, deleting, settings.lifecycle_seconds),
+        tiering(moving, settings.lifecycle_seconds),
+    ]
+
+
+def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
+    """The HTTP doors."""
+    files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
+    keepings = PostgresKeepingBook(kept.consumer.bus.pool)
+    showing = Showing(kept.watched, Renderer(kept.headers, kept.pixels))
+    return api(
+        name,
+        # First what is asked for most: routes are tried one after the other.
+        retrieval_router(Retrieval(kept.watched, kept.coerced, kept.pixels, files, kept.metadata)),
+        studies_router(kept.book, kept.requests),
+        _linking(settings, kept),
+        integrity_router(kept.archive),
+        rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
+        keeping_router(kept.book, keepings, kept.consumer.bus.unit, _keepings),
+        retention_router(keepings, expiring(settings, kept.consumer)),
+        sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
+        search_router(kept.searches, settings.search_limit),
+        rendered_router(showing),
+        wado_uri_router(Old(showing, files)),
+        operator_router(kept.consumer.bus, kept.consumer, Actor),
+    )
+
+
+def _linking(settings: Settings, kept: Kept) -> APIRouter:
+    """Acts of persons on where studies belong."""
+
+    def begin(tx: Tx) -> tuple[PostgresLinks, Work]:
+        studies = PostgresStudies(tx.connection, tx.emit)
+        return PostgresLinks(tx.connection), Work(studies, settings.rules, datetime.now(UTC))
+
+    bus = kept.consumer.bus
+    near = PostgresCandidates(bus.pool, settings.rules.window)
+    return linking_router(bus.unit, begin, Known(PostgresLinkBook(bus.pool), kept.book, near))
+
+
+def expiring(settings: Settings, consumer: Consumer) -> Expiring:
+    """What the rules of FJ_LIFECYCLE let go."""
+    bus, rules = consumer.bus, load_lifecycle(settings.lifecycle)
+    delay = timedelta(seconds=settings.deletion_delay)
+    return Expiring(rules, PostgresKeepingBook(bus.pool), bus.unit, _keepings, delay)
+
+
+def _keepings(tx: Tx) -> PostgresKeepings:
+    return PostgresKeepings(tx.connection, tx.emit, S3Settings.model_validate({}).bucket)
+
+
+def _rejections(tx: Tx) -> PostgresRejections:
+    return PostgresRejections(tx.connection, tx.emit)
+
+
+def scp(settings: Settings) -> ScpSettings:
+    """The DIMSE door."""
+    return ScpSettings(
+        ae_title=settings.ae_title,
+        host=settings.dimse_host,
+        port=settings.dimse_port,
+        callers=frozenset(title.strip() for title in settings.callers.split(",") if title.strip()),
+        max_associations=settings.associations_max,
+        reuse_port=settings.dimse_processes_share_port,
+    )
+
+
+@cache
+def store(bucket: str, storage_class: str | None = None) -> S3Store:
+    """The object store of a bucket (FJ_S3_…), and the class that objects get which are put there."""
+    return S3Store(S3Settings.model_validate({}).model_copy(update={"bucket": bucket}), storage_class)
+
+
+def cache_of(settings: Settings) -> CacheFolder | None:
+    """The read cache, where there is one."""
+    return CacheFolder(settings.cache_folder, settings.cache_bytes) if settings.cache_folder else None
+
+
+def reads_of(settings: Settings) -> Callable[[str], CachedReads]:
+    """Gives the packs of a bucket, read through the cache where there is one."""
+    folder = cache_of(settings)
+
+    @cache
+    def reads(bucket: str) -> CachedReads:
+        return CachedReads(store(bucket), bucket, folder)
+
+    return reads
