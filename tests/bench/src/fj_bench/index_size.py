@@ -18,7 +18,7 @@ from fj_bench.figure import Figure, at_most, shown
 from fj_bench.ground import Ground
 from fj_bench.receivers import Peer, write_series
 
-STUDIES: Final = 20
+STUDIES: Final = 50
 """So many that the pages with which each table and index begins do not decide."""
 SLICES: Final = 1000
 SIDE: Final = 16
