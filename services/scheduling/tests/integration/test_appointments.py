@@ -3,17 +3,16 @@
 import asyncio
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import httpx
 import pytest
-from fj_events import OrderPlaced
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, eventually
 
 from services.scheduling.tests.builders import NOON, Modality, a_query, an_order, cancelled, changed, in_progress
+from services.scheduling.tests.desk import RITA, Desk
+from services.scheduling.tests.exams import facts_of, kind, planned, said
 
 pytestmark = pytest.mark.servers
-WHO = {"X-FJ-User": "rita"}
 CATALOGUE = """
 default: {modality: OT, duration_minutes: 30, station: OT1}
 stations:
@@ -26,55 +25,6 @@ procedures:
   - {code: MRKNEE, text: MR knee, steps: [{modality: MR, duration_minutes: 30}]}
 """
 SITES = "sites: {MAIN: {time_zone: Europe/Berlin}}"
-
-
-@pytest.fixture(scope="module")
-def scheduling(
-    services: Services, dimse_port: int, mllp_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> ServiceProcess:
-    folder = tmp_path_factory.mktemp("appointments")
-    for name, content in (("catalogue", CATALOGUE), ("sites", SITES)):
-        (folder / name).write_text(content)
-    return services.start(
-        "scheduling",
-        SCHEDULING_DIMSE_PORT=dimse_port,
-        SCHEDULING_MLLP_PORT=mllp_port,
-        SCHEDULING_CATALOGUE=str(folder / "catalogue"),
-        FJ_SITES=str(folder / "sites"),
-    )
-
-
-class Desk:
-    """A person at the desk."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def does(self, act: str, order: OrderPlaced, **body: Any) -> httpx.Response:
-        address = f"/api/scheduling/exams/{order.order_id}/{act}"
-        return await self._http.post(address, json=body or None, headers=WHO)
-
-    async def books(self, order: OrderPlaced, at: datetime, act: str = "book", **body: Any) -> httpx.Response:
-        return await self.does(act, order, starts_at=at.isoformat(), **body)
-
-    async def sees(self, order: OrderPlaced) -> Any:
-        return (await self._http.get(f"/api/scheduling/exams/{order.order_id}")).json()
-
-
-@pytest.fixture
-def desk(http: httpx.AsyncClient) -> Desk:
-    return Desk(http)
-
-
-async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
-
-
-async def said(log: Log, order: OrderPlaced, count: int) -> list[str]:
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=count)
-    return [record.type.removeprefix("exam.").removesuffix(".v1") for record in records]
 
 
 async def test_an_appointment_is_booked_moved_and_kept(feed: Feed, modality: Modality, log: Log, desk: Desk) -> None:
@@ -90,8 +40,8 @@ async def test_an_appointment_is_booked_moved_and_kept(feed: Feed, modality: Mod
     assert (await desk.books(order, at + timedelta(hours=1), "move")).status_code == 200
     (item,) = await modality.sees(order)
     assert item.ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartTime == "140000"
-    assert await said(log, order, 3) == ["scheduled", "rescheduled", "rescheduled"]
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=3)
+    records = await facts_of(log, order, 3)
+    assert [kind(record) for record in records] == ["scheduled", "rescheduled", "rescheduled"]
     assert records[1].body["reason"] == "appointment made by rita"
     assert records[1].body["actor"] == "rita"
 
@@ -213,16 +163,16 @@ async def test_a_room_is_closed_or_blocked(feed: Feed, modality: Modality, desk:
         "ends_at": (morning + timedelta(hours=2)).isoformat(),
         "reason": "service",
     }
-    made = await http.post("/api/scheduling/blocks", json=block, headers=WHO)
+    made = await http.post("/api/scheduling/blocks", json=block, headers=RITA)
     assert (made.status_code, made.json()["actor"]) == (201, "rita")
-    assert (await http.post("/api/scheduling/blocks", json=block, headers=WHO)).status_code == 409
+    assert (await http.post("/api/scheduling/blocks", json=block, headers=RITA)).status_code == 409
     assert (await desk.books(order, morning)).status_code == 409
     asked = {"procedure": "MRKNEE", "station": "MR1", "after": night.isoformat(), "limit": "2"}
     slots = (await http.get("/api/scheduling/slots", params=asked)).json()["slots"]
     assert [slot["starts_at"] for slot in slots] == ["2026-03-03T09:00:00Z", "2026-03-03T09:30:00Z"]
     address = f"/api/scheduling/blocks/{made.json()['block_id']}"
-    assert (await http.delete(address, headers=WHO)).status_code == 204
-    assert (await http.delete(address, headers=WHO)).status_code == 404
+    assert (await http.delete(address, headers=RITA)).status_code == 204
+    assert (await http.delete(address, headers=RITA)).status_code == 404
     assert (await desk.books(order, morning)).status_code == 200
 
 
@@ -246,6 +196,6 @@ async def test_what_does_not_fit_is_refused_and_changes_nothing(
     assert (await desk.books(order, NOON, station_ae_title="MR1")).status_code == 404
     address = f"/api/scheduling/exams/{order.order_id}/book"
     assert (await http.post(address, json={"starts_at": NOON.isoformat()})).status_code == 401
-    assert (await http.post(address, json={"starts_at": "2026-03-02T12:00:00"}, headers=WHO)).status_code == 422
+    assert (await http.post(address, json={"starts_at": "2026-03-02T12:00:00"}, headers=RITA)).status_code == 422
     assert (await http.get("/api/scheduling/slots", params={"procedure": "NONE"})).status_code == 404
     assert not (await desk.sees(order))["steps"][0]["booked"]

@@ -3,16 +3,16 @@
 import itertools
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from fj_events import Identifier, OrderPlaced
 from fj_hl7 import MllpClient, Refused
-from fj_testing import Feed, Log, ServiceProcess, eventually
+from fj_testing import Feed, Log, ServiceProcess
 
 from services.scheduling.tests.builders import NOON, Modality, an_order, in_progress
+from services.scheduling.tests.exams import planned, said
 
 pytestmark = pytest.mark.servers
 CONTROL_IDS = itertools.count(1)
@@ -60,17 +60,6 @@ async def refused(book: MllpClient, message: bytes) -> str:
         await book.send(message)
     ack = refusal.value.ack
     return " ".join([*(f"{error.code} {error.text}" for error in ack.errors), ack.text])
-
-
-async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
-
-
-async def said(log: Log, order: OrderPlaced, count: int) -> list[str]:
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=count)
-    return [record.type.removeprefix("exam.").removesuffix(".v1") for record in records]
 
 
 async def step(http: httpx.AsyncClient, order: OrderPlaced) -> Any:

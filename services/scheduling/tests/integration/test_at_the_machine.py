@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fj_events import OrderHeld, OrderPlaced
 from fj_hl7 import MllpClient
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, eventually
 from pydicom import Dataset
 
 from services.scheduling.tests.builders import (
@@ -26,9 +26,11 @@ from services.scheduling.tests.builders import (
     put,
     relinked,
 )
+from services.scheduling.tests.desk import Desk
+from services.scheduling.tests.exams import facts_of, planned
 
 pytestmark = pytest.mark.servers
-WHO = {"X-FJ-User": "tess"}
+TESS = {"X-FJ-User": "tess"}
 CATALOGUE = """
 default: {modality: OT, duration_minutes: 30, station: OT1}
 stations:
@@ -53,34 +55,8 @@ procedures:
 SITES = "sites: {MAIN: {time_zone: Europe/Berlin}}"
 
 
-@pytest.fixture(scope="module")
-def scheduling(
-    services: Services, dimse_port: int, mllp_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> ServiceProcess:
-    folder = tmp_path_factory.mktemp("machine")
-    for name, content in (("catalogue", CATALOGUE), ("sites", SITES)):
-        (folder / name).write_text(content)
-    return services.start(
-        "scheduling",
-        SCHEDULING_DIMSE_PORT=dimse_port,
-        SCHEDULING_MLLP_PORT=mllp_port,
-        SCHEDULING_CATALOGUE=str(folder / "catalogue"),
-        FJ_SITES=str(folder / "sites"),
-    )
-
-
-class Technologist:
+class Technologist(Desk):
     """A person at the machine."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def does(self, act: str, order: OrderPlaced, **body: Any) -> httpx.Response:
-        address = f"/api/scheduling/exams/{order.order_id}/{act}"
-        return await self._http.post(address, json=body or None, headers=WHO)
-
-    async def sees(self, order: OrderPlaced) -> Any:
-        return (await self._http.get(f"/api/scheduling/exams/{order.order_id}")).json()
 
     async def state(self, order: OrderPlaced) -> str:
         return str((await self.sees(order))["state"])
@@ -95,17 +71,7 @@ class Technologist:
 
 @pytest.fixture
 def tess(http: httpx.AsyncClient) -> Technologist:
-    return Technologist(http)
-
-
-async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
-
-
-async def said(log: Log, order: OrderPlaced, count: int) -> list[Any]:
-    return await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=count)
+    return Technologist(http, TESS)
 
 
 async def the_step(modality: Modality, order: OrderPlaced, *keywords: str) -> Dataset:
@@ -128,7 +94,7 @@ async def test_an_exam_without_mpps_is_begun_and_done_by_hand(
     assert await modality.sees(order) == []
     assert (await tess.does("start", order)).status_code == 409
     assert (await tess.does("complete", order)).json()["state"] == "COMPLETED"
-    _, begun, done = await said(log, order, 3)
+    _, begun, done = await facts_of(log, order, 3)
     assert [(each.type, each.body["evidence"], each.body["actor"]) for each in (begun, done)] == [
         ("exam.started.v1", "person", "tess"),
         ("exam.completed.v1", "person", "tess"),
@@ -207,7 +173,7 @@ async def test_a_note_is_on_the_worklist_and_a_fact(
     await tess.does("notes", order, text="Two pillows")
     step = await the_step(modality, order, "CommentsOnTheScheduledProcedureStep")
     assert step.CommentsOnTheScheduledProcedureStep == "tess: Left side hurts\r\ntess: Two pillows"
-    records = await said(log, order, 4)
+    records = await facts_of(log, order, 4)
     noted = records[1]
     assert (noted.type, noted.body["note"], noted.body["actor"]) == (
         "exam.noted.v1",

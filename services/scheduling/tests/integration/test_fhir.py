@@ -9,12 +9,13 @@ import httpx
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from fj_events import OrderPlaced, PatientMerged, PatientPhi, Priority, Source
-from fj_testing import Feed, ServiceProcess, Services, eventually
+from fj_testing import Feed, eventually
 
 from services.scheduling.tests.builders import Modality, an_order, cancelled, in_progress
+from services.scheduling.tests.desk import RITA, Desk
+from services.scheduling.tests.exams import planned
 
 pytestmark = pytest.mark.servers
-WHO = {"X-FJ-User": "rita"}
 CATALOGUE = """
 default: {modality: OT, duration_minutes: 30, station: OT1}
 stations:
@@ -34,22 +35,6 @@ SITES = "sites: {MAIN: {time_zone: Europe/Berlin}, NORTH: {time_zone: Europe/Ber
 DAY = (datetime.now(UTC) + timedelta(days=9)).date()
 
 
-@pytest.fixture(scope="module")
-def scheduling(
-    services: Services, dimse_port: int, mllp_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> ServiceProcess:
-    folder = tmp_path_factory.mktemp("fhir")
-    for name, content in (("catalogue", CATALOGUE), ("sites", SITES)):
-        (folder / name).write_text(content)
-    return services.start(
-        "scheduling",
-        SCHEDULING_DIMSE_PORT=dimse_port,
-        SCHEDULING_MLLP_PORT=mllp_port,
-        SCHEDULING_CATALOGUE=str(folder / "catalogue"),
-        FJ_SITES=str(folder / "sites"),
-    )
-
-
 class Client:
     """Somebody who speaks FHIR R4. All that comes back is valid."""
 
@@ -66,10 +51,6 @@ class Client:
 
     async def finds(self, address: str) -> list[Any]:
         return [entry["resource"] for entry in (await self.reads(address)).get("entry", [])]
-
-    async def does(self, act: str, order: OrderPlaced, **body: Any) -> None:
-        address = f"/api/scheduling/exams/{order.order_id}/{act}"
-        (await self._http.post(address, json=body, headers=WHO)).raise_for_status()
 
     async def status(self, order: OrderPlaced) -> str:
         return str((await self.reads(f"Appointment/{order.order_id}"))["status"])
@@ -89,12 +70,6 @@ def berlin(hour: int, minute: int = 0, day: Any = DAY) -> datetime:
 
 def text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
-
-
-async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
 
 
 async def schedule_of(client: Client, ae_title: str, site: str = "MAIN") -> str:
@@ -119,18 +94,18 @@ async def test_every_station_of_every_site_is_a_schedule(client: Client) -> None
 
 
 async def test_the_times_of_a_station_are_slots_free_busy_or_blocked(
-    feed: Feed, modality: Modality, client: Client, http: httpx.AsyncClient
+    feed: Feed, modality: Modality, client: Client, desk: Desk, http: httpx.AsyncClient
 ) -> None:
     order = an_order()
     await planned(feed, modality, order)
-    await client.does("book", order, starts_at=text(berlin(8, 15)))
+    (await desk.books(order, berlin(8, 15))).raise_for_status()
     block = {
         "station_ae_title": "CT1",
         "starts_at": text(berlin(8, 45)),
         "ends_at": text(berlin(9)),
         "reason": "service",
     }
-    (await http.post("/api/scheduling/blocks", json=block, headers=WHO)).raise_for_status()
+    (await http.post("/api/scheduling/blocks", json=block, headers=RITA)).raise_for_status()
     schedule = await schedule_of(client, "CT1")
     asked = f"Slot?schedule=Schedule/{schedule}&start=ge{text(berlin(0))}&start=lt{text(berlin(23))}"
     slots = await client.finds(asked)
@@ -172,17 +147,17 @@ async def test_free_slots_for_all_steps_are_found_as_appointments_that_may_be_ma
 
 
 async def test_how_an_exam_stands_is_the_status_of_its_appointment(
-    feed: Feed, modality: Modality, client: Client
+    feed: Feed, modality: Modality, client: Client, desk: Desk
 ) -> None:
     day = DAY + timedelta(days=4)
     orders = {name: an_order() for name in ("proposed", "booked", "arrived", "noshow", "waitlist", "fulfilled")}
     gone = an_order(priority=Priority.STAT)
     await planned(feed, modality, *orders.values(), gone)
-    await client.does("book", orders["booked"], starts_at=text(berlin(8, day=day)))
-    await client.does("arrive", orders["arrived"])
-    await client.does("miss", orders["noshow"], wait=False)
+    (await desk.books(orders["booked"], berlin(8, day=day))).raise_for_status()
+    (await desk.does("arrive", orders["arrived"])).raise_for_status()
+    (await desk.does("miss", orders["noshow"], wait=False)).raise_for_status()
     window = {"after": text(berlin(20, day=day)), "before": text(berlin(21, day=day))}
-    await client.does("wait", orders["waitlist"], reason="on holiday", **window)
+    (await desk.does("wait", orders["waitlist"], reason="on holiday", **window)).raise_for_status()
     await modality.begins(in_progress(orders["fulfilled"]))
     await feed.publish(cancelled(gone))
     await eventually(partial(client.has_status, "cancelled", gone))
@@ -202,12 +177,14 @@ async def test_how_an_exam_stands_is_the_status_of_its_appointment(
     assert (await client.reads(f"Appointment/{gone.order_id}"))["priority"] == 1
 
 
-async def test_appointments_are_found_by_day_patient_and_order(feed: Feed, modality: Modality, client: Client) -> None:
+async def test_appointments_are_found_by_day_patient_and_order(
+    feed: Feed, modality: Modality, client: Client, desk: Desk
+) -> None:
     day = DAY + timedelta(days=6)
     early, late, other = (an_order() for _ in range(3))
     await planned(feed, modality, early, late, other)
-    await client.does("book", late, starts_at=text(berlin(8, 30, day=day)))
-    await client.does("book", early, starts_at=text(berlin(8, day=day)))
+    (await desk.books(late, berlin(8, 30, day=day))).raise_for_status()
+    (await desk.books(early, berlin(8, day=day))).raise_for_status()
     ids = [str(early.order_id), str(late.order_id)]
     that_day = f"Appointment?date=ge{text(berlin(0, day=day))}&date=lt{text(berlin(23, day=day))}"
     assert [one["id"] for one in await client.finds(f"{that_day}&_sort=date")] == ids

@@ -3,18 +3,16 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
 
 import httpx
 import pytest
-from fj_events import OrderPlaced
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log
 
 from services.scheduling.tests.builders import NOON, Modality, an_order
+from services.scheduling.tests.desk import Desk
+from services.scheduling.tests.exams import facts_of, planned
 
 pytestmark = pytest.mark.servers
-WHO = {"X-FJ-User": "rita"}
 CATALOGUE = """
 default: {modality: OT, duration_minutes: 30, station: OT1}
 stations:
@@ -30,49 +28,6 @@ procedures:
     steps: [{modality: NM, duration_minutes: 10, pause_minutes: 60}, {modality: PT, duration_minutes: 40}]
 """
 SITES = "sites: {MAIN: {time_zone: Europe/Berlin}}"
-
-
-@pytest.fixture(scope="module")
-def scheduling(
-    services: Services, dimse_port: int, mllp_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> ServiceProcess:
-    folder = tmp_path_factory.mktemp("next_free")
-    for name, content in (("catalogue", CATALOGUE), ("sites", SITES)):
-        (folder / name).write_text(content)
-    return services.start(
-        "scheduling",
-        SCHEDULING_DIMSE_PORT=dimse_port,
-        SCHEDULING_MLLP_PORT=mllp_port,
-        SCHEDULING_CATALOGUE=str(folder / "catalogue"),
-        FJ_SITES=str(folder / "sites"),
-    )
-
-
-class Desk:
-    """A person at the desk."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def does(self, act: str, order: OrderPlaced, **body: Any) -> httpx.Response:
-        address = f"/api/scheduling/exams/{order.order_id}/{act}"
-        return await self._http.post(address, json=body or None, headers=WHO)
-
-    async def offered(self, order: OrderPlaced, after: datetime, **asked: Any) -> Any:
-        address = f"/api/scheduling/exams/{order.order_id}/slots"
-        answer = await self._http.get(address, params={"after": after.isoformat(), **asked})
-        return answer.json()["slots"] if answer.status_code == 200 else answer.status_code
-
-
-@pytest.fixture
-def desk(http: httpx.AsyncClient) -> Desk:
-    return Desk(http)
-
-
-async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
 
 
 def places(answer: httpx.Response) -> list[tuple[str, str]]:
@@ -164,7 +119,7 @@ async def test_others_are_told_what_a_new_plan_means_for_the_appointment(
     assert (await desk.does("move", order, starts_at=(at + timedelta(hours=1)).isoformat())).status_code == 200
     given_up = await desk.does("give-up", order, reason="machine broken", wait=False)
     assert [step["booked"] for step in given_up.json()["steps"]] == [False]
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=4)
+    records = await facts_of(log, order, 4)
     assert [record.body.get("appointment") for record in records] == [None, "booked", "moved", "given_up"]
     assert [record.body.get("actor") for record in records] == [None, "rita", "rita", "rita"]
     assert records[-1].body["reason"] == "machine broken"

@@ -6,6 +6,7 @@ from fj_events import OrderHeld, OrderReleased, PatientUpdated, Priority, Source
 from fj_testing import Feed, Log, eventually
 
 from services.scheduling.tests.builders import Modality, an_order, cancelled, changed, paused
+from services.scheduling.tests.exams import facts_of
 
 pytestmark = pytest.mark.servers
 
@@ -18,7 +19,7 @@ async def test_a_placed_order_is_on_the_worklist(modality: Modality, feed: Feed,
     assert (item.StudyInstanceUID, str(item.PatientName)) == (order.study_instance_uid, "Example^Ada")
     assert (step.ScheduledStationAETitle, step.Modality) == ("CT1", "CT")
     assert (step.ScheduledProcedureStepStartDate, step.ScheduledProcedureStepStartTime) == ("20260302", "120000")
-    (fact,) = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id))
+    (fact,) = await facts_of(log, order, 1)
     assert fact.type == "exam.scheduled.v1"
     assert fact.body["steps"][0]["step_id"] == step.ScheduledProcedureStepID
 
@@ -30,14 +31,14 @@ async def test_an_order_that_came_twice_is_planned_once(modality: Modality, feed
     await feed.publish(marker)
     await eventually(lambda: modality.sees(marker))
     assert len(await modality.sees(order)) == 1
-    facts = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id))
+    facts = await facts_of(log, order, 1)
     assert [fact.type for fact in facts] == ["exam.scheduled.v1"]
 
 
 async def test_a_changed_order_is_planned_again(modality: Modality, feed: Feed, log: Log) -> None:
     order = an_order()
     await feed.publish(order, changed(order, priority=Priority.STAT, station_ae_title="CT2"))
-    facts = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=2)
+    facts = await facts_of(log, order, 2)
     assert [fact.type for fact in facts] == ["exam.scheduled.v1", "exam.rescheduled.v1"]
     (item,) = await modality.sees(order)
     assert item.RequestedProcedurePriority == "STAT"
@@ -47,7 +48,7 @@ async def test_a_changed_order_is_planned_again(modality: Modality, feed: Feed, 
 async def test_a_cancelled_order_leaves_the_worklist(modality: Modality, feed: Feed, log: Log) -> None:
     order = an_order()
     await feed.publish(order, cancelled(order))
-    facts = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=2)
+    facts = await facts_of(log, order, 2)
     assert [fact.type for fact in facts] == ["exam.scheduled.v1", "exam.cancelled.v1"]
     assert await modality.sees(order) == []
 
@@ -56,7 +57,7 @@ async def test_a_held_order_is_off_the_worklist_until_it_is_released(modality: M
     order, marker = an_order(), an_order()
     await feed.publish(order, paused(order, OrderHeld), changed(order, station_ae_title="CT2"), marker)
     await eventually(lambda: modality.sees(marker))
-    await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=2)
+    await facts_of(log, order, 2)
     assert await modality.sees(order) == []
     await feed.publish(paused(order, OrderReleased))
     (item,) = await eventually(lambda: modality.sees(order))

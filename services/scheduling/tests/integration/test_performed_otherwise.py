@@ -1,28 +1,16 @@
 """Performed otherwise than one step for one request (IHE RAD SWF.b: group, append, wrong entry; PS3.16 CID 9300)."""
 
-from functools import partial
-
 import httpx
 import pytest
 from fj_events import OrderPlaced
-from fj_testing import Feed, Log, eventually
+from fj_testing import Feed, Log
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from services.scheduling.tests.builders import Modality, a_series, an_order, code, ended, in_progress, matched
+from services.scheduling.tests.exams import facts_of, planned, said
 
 pytestmark = pytest.mark.servers
-
-
-async def said(log: Log, order: OrderPlaced, count: int) -> list[str]:
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=count)
-    return [record.type.removeprefix("exam.").removesuffix(".v1") for record in records]
-
-
-async def scheduled(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
 
 
 def wrong_entry(*series: Dataset) -> Dataset:
@@ -52,7 +40,7 @@ async def test_the_wrong_worklist_entry_puts_everything_back(
     feed: Feed, modality: Modality, log: Log, http: httpx.AsyncClient
 ) -> None:
     wrong, right = an_order(), an_order()
-    await scheduled(feed, modality, wrong, right)
+    await planned(feed, modality, wrong, right)
     uid, _ = await modality.begins(in_progress(wrong))
     assert await modality.sees(wrong) == []
     assert (await modality.says(uid, wrong_entry(a_series([generate_uid()])))).Status == 0x0000
@@ -66,7 +54,7 @@ async def test_the_wrong_worklist_entry_puts_everything_back(
     later, _ = await modality.begins(in_progress(wrong, StudyInstanceUID=generate_uid()))
     await modality.says(later, ended("COMPLETED", a_series([generate_uid(), generate_uid()])))
     assert await said(log, wrong, 5) == ["scheduled", "started", "put_back", "started", "completed"]
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(wrong.order_id), count=5)
+    records = await facts_of(log, wrong, 5)
     put_back, completed = records[2], records[4]
     assert (put_back.body["mpps_instance_uid"], put_back.body["number_of_instances"]) == (uid, 1)
     assert completed.body["number_of_instances"] == 2, "what was made for somebody else is not this exam's"
@@ -76,18 +64,18 @@ async def test_images_of_the_wrong_entry_do_not_start_the_exam_again(
     feed: Feed, modality: Modality, log: Log, http: httpx.AsyncClient
 ) -> None:
     order = an_order()
-    await scheduled(feed, modality, order)
+    await planned(feed, modality, order)
     uid, _ = await modality.begins(in_progress(order))
     await modality.says(uid, wrong_entry(a_series([generate_uid()])))
     await feed.publish(matched(order))
-    await scheduled(feed, modality, an_order())  # proves that the match has been taken
+    await planned(feed, modality, an_order())  # proves that the match has been taken
     assert len(await modality.sees(order)) == 1
     assert await said(log, order, 3) == ["scheduled", "started", "put_back"]
 
 
 async def test_a_group_starts_and_ends_together(feed: Feed, modality: Modality, log: Log) -> None:
     orders = [an_order(), an_order(procedure={"code": "CTABD"}), an_order()]
-    await scheduled(feed, modality, *orders)
+    await planned(feed, modality, *orders)
     instances = [generate_uid(), generate_uid()]
     uid, status = await modality.begins(grouped(*orders))
     assert status.Status == 0x0000
@@ -104,7 +92,7 @@ async def test_a_group_starts_and_ends_together(feed: Feed, modality: Modality, 
 
 async def test_a_group_that_was_the_wrong_entry_puts_all_of_it_back(feed: Feed, modality: Modality, log: Log) -> None:
     orders = [an_order(), an_order()]
-    await scheduled(feed, modality, *orders)
+    await planned(feed, modality, *orders)
     uid, _ = await modality.begins(grouped(*orders))
     await modality.says(uid, wrong_entry())
     for order in orders:
@@ -114,13 +102,13 @@ async def test_a_group_that_was_the_wrong_entry_puts_all_of_it_back(feed: Feed, 
 
 async def test_what_is_appended_is_told_with_what_was_there(feed: Feed, modality: Modality, log: Log) -> None:
     order = an_order()
-    await scheduled(feed, modality, order)
+    await planned(feed, modality, order)
     first, second = a_series([generate_uid()]), a_series([generate_uid(), generate_uid()])
     for series in (first, second):
         uid, _ = await modality.begins(in_progress(order))
         await modality.says(uid, ended("COMPLETED", series))
     assert await said(log, order, 5) == ["scheduled", "started", "completed", "started", "completed"]
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=5)
+    records = await facts_of(log, order, 5)
     assert records[-1].body["number_of_instances"] == 3
 
 
@@ -128,7 +116,7 @@ async def test_two_performed_steps_of_one_step_end_it_when_both_have_ended(
     feed: Feed, modality: Modality, log: Log
 ) -> None:
     order = an_order()
-    await scheduled(feed, modality, order)
+    await planned(feed, modality, order)
     one, _ = await modality.begins(in_progress(order))
     two, _ = await modality.begins(in_progress(order))
     await modality.says(one, ended("COMPLETED", a_series([generate_uid()])))
@@ -141,7 +129,7 @@ async def test_performed_and_scheduled_stand_side_by_side(
     feed: Feed, modality: Modality, http: httpx.AsyncClient
 ) -> None:
     order = an_order()
-    await scheduled(feed, modality, order)
+    await planned(feed, modality, order)
     content = in_progress(order, PerformedStationAETitle="CT9", PerformedStationName="Spare CT")
     content.ProcedureCodeSequence = [code("CTCHESTCM", "L", "CT chest with contrast")]
     uid, _ = await modality.begins(content)

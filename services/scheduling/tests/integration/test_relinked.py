@@ -9,6 +9,7 @@ from fj_testing import Feed, Log, eventually
 from pydicom.uid import generate_uid
 
 from services.scheduling.tests.builders import Modality, an_order, available, matched, received, relinked
+from services.scheduling.tests.exams import said
 
 pytestmark = pytest.mark.servers
 
@@ -19,11 +20,6 @@ async def is_in(http: httpx.AsyncClient, order: OrderPlaced, state: str) -> None
         return bool(exam.get("state") == state)
 
     await eventually(as_wanted, within=20, what=f"the exam {state}")
-
-
-async def told(log: Log, order: OrderPlaced, count: int) -> list[str]:
-    records = await log.wait_for("exam-events", where=lambda r: r.key == str(order.order_id), count=count)
-    return [record.type.removeprefix("exam.").removesuffix(".v1") for record in records]
 
 
 @pytest.mark.parametrize("arrival", list(itertools.permutations(("moved", "changed"))), ids="-".join)
@@ -46,8 +42,8 @@ async def test_images_move_to_another_exam(
         await feed.repeat(facts[name], envelope)
     await is_in(http, wrong, "SCHEDULED")
     await is_in(http, right, "COMPLETED")
-    assert await told(log, right, 3) == ["scheduled", "started", "completed"]
-    assert (await told(log, wrong, 4))[:4] == ["scheduled", "started", "completed", "put_back"]
+    assert await said(log, right, 3) == ["scheduled", "started", "completed"]
+    assert (await said(log, wrong, 4))[:4] == ["scheduled", "started", "completed", "put_back"]
 
     async def waits() -> bool:
         entries = await modality.sees(wrong)

@@ -1,12 +1,11 @@
 """Several sites: their clocks, their stations, their numbers (law 6)."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 from fj_events import Identifier
-from fj_testing import Feed, Log, Services, eventually
+from fj_testing import Feed, Log, ServiceProcess, eventually
 
 from services.scheduling.tests.builders import Modality, an_order, in_progress
 
@@ -32,20 +31,9 @@ procedures:
 
 
 @pytest.fixture(scope="module")
-def port(services: Services, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) -> int:
-    folder = tmp_path_factory.mktemp("settings")
-    for name, text in (("sites", SITES), ("peers", PEERS), ("catalogue", CATALOGUE)):
-        (folder / name).write_text(text)
-    port = free_port()
-    services.start(
-        "scheduling",
-        SCHEDULING_DIMSE_PORT=port,
-        SCHEDULING_MLLP_PORT=free_port(),
-        FJ_SITES=str(folder / "sites"),
-        FJ_PEERS=str(folder / "peers"),
-        SCHEDULING_CATALOGUE=str(folder / "catalogue"),
-    )
-    return port
+def port(scheduling: ServiceProcess, dimse_port: int) -> int:
+    """The worklist's, where a running `scheduling` listens."""
+    return dimse_port
 
 
 async def test_a_modality_sees_the_steps_of_its_own_site_by_the_clock_on_its_own_wall(port: int, feed: Feed) -> None:

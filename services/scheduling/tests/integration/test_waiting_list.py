@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 import pytest
 from fj_events import OrderHeld, OrderPlaced, OrderReleased, Priority
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, eventually
 
 from services.scheduling.tests.builders import Modality, an_order, cancelled, changed, paused
+from services.scheduling.tests.desk import RITA, Desk
+from services.scheduling.tests.exams import facts_of, kind, planned
 
 pytestmark = pytest.mark.servers
-WHO = {"X-FJ-User": "rita"}
 CATALOGUE = """
 default: {modality: OT, duration_minutes: 30, station: OT1}
 stations:
@@ -25,37 +26,13 @@ procedures:
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@pytest.fixture(scope="module")
-def scheduling(
-    services: Services, dimse_port: int, mllp_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> ServiceProcess:
-    catalogue = tmp_path_factory.mktemp("waiting") / "catalogue"
-    catalogue.write_text(CATALOGUE)
-    return services.start(
-        "scheduling",
-        SCHEDULING_DIMSE_PORT=dimse_port,
-        SCHEDULING_MLLP_PORT=mllp_port,
-        SCHEDULING_CATALOGUE=str(catalogue),
-    )
-
-
-class Desk:
-    """A person at the desk, on a day with two slots."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def does(self, act: str, order: OrderPlaced, **body: Any) -> httpx.Response:
-        address = f"/api/scheduling/exams/{order.order_id}/{act}"
-        return await self._http.post(address, json=body or None, headers=WHO)
+class BusyDesk(Desk):
+    """A desk on a day with two slots."""
 
     async def wants(self, order: OrderPlaced, day: datetime) -> int:
         """The next free slot of this day."""
         window = {"after": day.isoformat(), "before": (day + timedelta(days=1)).isoformat()}
         return (await self.does("book-next", order, **window)).status_code
-
-    async def sees(self, order: OrderPlaced) -> Any:
-        return (await self._http.get(f"/api/scheduling/exams/{order.order_id}")).json()
 
     async def waiting(self) -> list[str]:
         return [one["exam_key"] for one in (await self._http.get("/api/scheduling/waiting")).json()["waiting"]]
@@ -70,18 +47,12 @@ class Desk:
     async def blocks(self, day: datetime, **how: Any) -> int:
         span = {"starts_at": day.isoformat(), "ends_at": (day + timedelta(days=1)).isoformat()}
         block = {"station_ae_title": "CT1", "reason": "the tube is broken", **span, **how}
-        return (await self._http.post("/api/scheduling/blocks", json=block, headers=WHO)).status_code
+        return (await self._http.post("/api/scheduling/blocks", json=block, headers=RITA)).status_code
 
 
 @pytest.fixture
-def desk(http: httpx.AsyncClient) -> Desk:
-    return Desk(http)
-
-
-async def planned(feed: Feed, modality: Modality, *orders: OrderPlaced) -> None:
-    await feed.publish(*orders)
-    for order in orders:
-        await eventually(partial(modality.sees, order))
+def desk(http: httpx.AsyncClient) -> BusyDesk:
+    return BusyDesk(http)
 
 
 def the_day(ahead: int) -> tuple[datetime, datetime, datetime]:
@@ -90,13 +61,12 @@ def the_day(ahead: int) -> tuple[datetime, datetime, datetime]:
     return day, day + timedelta(hours=8), day + timedelta(hours=8, minutes=15)
 
 
-async def said(log: Log, order: OrderPlaced, count: int) -> list[tuple[str, Any]]:
-    records = await log.wait_for("exam-events", where=lambda record: record.key == str(order.order_id), count=count)
-    return [(record.type.removeprefix("exam.").removesuffix(".v1"), record.body.get("reason")) for record in records]
+async def story(log: Log, order: OrderPlaced, count: int) -> list[tuple[str, Any]]:
+    return [(kind(record), record.body.get("reason")) for record in await facts_of(log, order, count)]
 
 
 async def test_a_slot_that_becomes_free_is_the_most_urgent_ones_then_who_waits_longest(
-    feed: Feed, modality: Modality, log: Log, desk: Desk
+    feed: Feed, modality: Modality, log: Log, desk: BusyDesk
 ) -> None:
     day, first, second = the_day(3)
     has_first, has_second, routine, young, stat = (
@@ -114,7 +84,7 @@ async def test_a_slot_that_becomes_free_is_the_most_urgent_ones_then_who_waits_l
     await eventually(partial(desk.has, routine, first))
     assert await desk.booked_at(young) is None
     assert [key for key in await desk.waiting() if key in ours] == [str(young.order_id)]
-    assert await said(log, stat, 3) == [
+    assert await story(log, stat, 3) == [
         ("scheduled", "at the time asked for; station CT1, the one for CT"),
         ("waitlisted", "no slot was free"),
         ("rescheduled", "taken up from the waiting list"),
@@ -122,7 +92,7 @@ async def test_a_slot_that_becomes_free_is_the_most_urgent_ones_then_who_waits_l
 
 
 async def test_who_is_missed_waits_for_another_appointment_unless_nobody_wants_that(
-    feed: Feed, modality: Modality, log: Log, desk: Desk
+    feed: Feed, modality: Modality, log: Log, desk: BusyDesk
 ) -> None:
     day, first, second = the_day(5)
     missed, gone, asked = an_order(), an_order(), an_order()
@@ -133,7 +103,7 @@ async def test_who_is_missed_waits_for_another_appointment_unless_nobody_wants_t
     late = await desk.does("miss", missed, reason="no bus", after=after.isoformat(), take_up=True)
     assert late.json()["waiting_since"] is not None
     await eventually(partial(desk.has, missed, first + timedelta(days=1)))
-    assert [kind for kind, _ in await said(log, missed, 5)] == [
+    assert [what for what, _ in await story(log, missed, 5)] == [
         "scheduled",
         "rescheduled",
         "missed",
@@ -148,7 +118,7 @@ async def test_who_is_missed_waits_for_another_appointment_unless_nobody_wants_t
 
 
 async def test_a_block_that_displaces_gives_who_was_booked_another_time(
-    feed: Feed, modality: Modality, log: Log, desk: Desk
+    feed: Feed, modality: Modality, log: Log, desk: BusyDesk
 ) -> None:
     day, first, _ = the_day(8)
     order = an_order()
@@ -158,17 +128,17 @@ async def test_a_block_that_displaces_gives_who_was_booked_another_time(
     assert await desk.has(order, first)
     assert await desk.blocks(day, displace=True) == 201
     await eventually(partial(elsewhere, desk, order, day))
-    stories = await said(log, order, 5)
+    stories = await story(log, order, 5)
     assert stories[3] == ("waitlisted", "CT1 is not to be had: the tube is broken")
 
 
-async def elsewhere(desk: Desk, order: OrderPlaced, day: datetime) -> bool:
+async def elsewhere(desk: BusyDesk, order: OrderPlaced, day: datetime) -> bool:
     at = await desk.booked_at(order)
     return at is not None and at.date() != day.date()
 
 
 async def test_a_held_order_is_passed_over_and_a_changed_one_keeps_its_place(
-    feed: Feed, modality: Modality, desk: Desk
+    feed: Feed, modality: Modality, desk: BusyDesk
 ) -> None:
     day, first, second = the_day(12)
     has_first, has_second, held, other = (an_order() for _ in range(4))
@@ -195,7 +165,7 @@ async def test_a_held_order_is_passed_over_and_a_changed_one_keeps_its_place(
 
 
 async def test_a_person_puts_an_exam_on_the_list_and_takes_it_off(
-    feed: Feed, modality: Modality, log: Log, desk: Desk, http: httpx.AsyncClient
+    feed: Feed, modality: Modality, log: Log, desk: BusyDesk, http: httpx.AsyncClient
 ) -> None:
     day, *_ = the_day(15)
     order, booked = an_order(), an_order()
@@ -214,7 +184,7 @@ async def test_a_person_puts_an_exam_on_the_list_and_takes_it_off(
     assert (ours["reason"], ours["patient"]["family_name"]) == ("on holiday", "Example")
     assert (await http.post(f"/api/scheduling/exams/{order.order_id}/wait")).status_code == 401
     assert (await desk.does("stop-waiting", order, reason="went elsewhere")).status_code == 200
-    assert await said(log, order, 3) == [
+    assert await story(log, order, 3) == [
         ("scheduled", "at the time asked for; station CT1, the one for CT"),
         ("waitlisted", "on holiday"),
         ("waitlist_left", "went elsewhere"),
