@@ -9,6 +9,23 @@ from fj_events.terms import CodedConcept, Identifier, Staff, Uid
 from fj_events.vocabulary import ClinicalPhi, PatientPhi, Priority, Source
 
 
+class OrderedStep(Part):
+    """A scheduled procedure step as the placer plans it (IPC, HL7 v2.5.1 ch. 4.5.6; IHE RAD-4)."""
+
+    step_id: str | None = None
+    """The placer's Scheduled Procedure Step ID (IPC-4), where it fits into SH."""
+    modality: str | None = None
+    """IPC-5."""
+    protocol: tuple[CodedConcept, ...] = ()
+    """IPC-6."""
+    station_name: str | None = None
+    """IPC-7."""
+    station_location: str | None = None
+    """IPC-8."""
+    station_ae_title: str | None = None
+    """IPC-9."""
+
+
 class OrderDetails(Part):
     """What is asked for: everything about an order but its id and its life."""
 
@@ -33,6 +50,8 @@ class OrderDetails(Part):
     """The scheduled procedure step id that the placer chose (IPC-4)."""
     station_ae_title: str | None = None
     """The station that the placer chose (IPC-9)."""
+    steps: tuple[OrderedStep, ...] = ()
+    """The steps, where the placer planned several; none: they are the catalogue's."""
     ordering_provider: Staff | None = None
     source: Source
     patient: PatientPhi

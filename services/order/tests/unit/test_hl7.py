@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from fj_events import Identifier, Priority, Sex, patient_key
+from fj_events import CodedConcept, Identifier, OrderedStep, Priority, Sex, patient_key
 from fj_hl7 import Message, Refusal
 from fj_runtime import Sites
 from order_service.domain.order import Heard
@@ -182,3 +182,58 @@ def test_a_clock_that_is_ahead_does_not_silence_those_who_come_later() -> None:
 def test_a_time_that_is_none_is_left_out() -> None:
     [wish] = wishes("ORC|NW|PL1^EHR|||||||yesterday", OBR)
     assert wish.heard == Heard(said_at=wish.heard.said_at)
+
+
+RF, MR = (
+    "IPC|A1^MAIN|RP1|1.2.3|S1|RF|RF-ARTHRO^Joint injection^99FJ~RF-2|RF room|1^Level 1|RF1",
+    "IPC|||1.2.3|S2|MR||||MR1",
+)
+
+
+def test_each_ipc_of_an_order_is_a_step_and_a_single_one_speaks_of_the_order() -> None:
+    [two] = wishes(ORC, OBR, RF, MR)
+    first, second = two.request.steps
+    assert first == OrderedStep(
+        step_id="S1",
+        modality="RF",
+        protocol=(CodedConcept(code="RF-ARTHRO", text="Joint injection", system="99FJ"), CodedConcept(code="RF-2")),
+        station_name="RF room",
+        station_location="Level 1",
+        station_ae_title="RF1",
+    )
+    assert second == OrderedStep(step_id="S2", modality="MR", station_ae_title="MR1")
+    [one] = wishes(ORC, OBR, RF)
+    assert (one.request.steps, one.request.station_ae_title, one.request.scheduled_step_id) == ((), "RF1", "S1")
+
+
+def test_the_steps_of_two_orders_are_not_mixed() -> None:
+    first, second = wishes(ORC, OBR, RF, MR, "ORC|NW|PL2^EHR", OBR, "IPC|A2||1.2.4|S1|CT", "IPC|A2||1.2.4|S2|CT")
+    assert [[step.modality for step in wish.request.steps] for wish in (first, second)] == [["RF", "MR"], ["CT", "CT"]]
+
+
+def test_what_names_a_step_or_station_and_does_not_fit_into_the_worklist_is_left_out() -> None:
+    [wish] = wishes(ORC, OBR, RF, "IPC||||" + "S" * 17 + "|MR||" + "N" * 17 + "||A\\E\\B")
+    assert wish.request.steps[1] == OrderedStep(modality="MR", station_name="N" * 16)
+
+
+def test_what_is_the_orders_own_stands_in_its_first_ipc() -> None:
+    with pytest.raises(Refusal, match="IPC-3: the Study Instance UID is not that of the order's first IPC"):
+        wishes(ORC, OBR, "IPC|A1|RP1||S1|RF", MR)
+
+
+@pytest.mark.parametrize(
+    ("other", "field", "code"),
+    [
+        ("IPC|A2|RP1|1.2.3|S2|MR", 1, "102"),
+        ("IPC|A1^NORTH|RP1|1.2.3|S2|MR", 1, "102"),
+        ("IPC|A1|RP2|1.2.3|S2|MR", 2, "102"),
+        ("IPC|A1|RP1|1.2.4|S2|MR", 3, "102"),
+        ("IPC|A1|RP1|1.2.3|S1|MR", 4, "205"),
+        ("\r".join(["IPC"] * 50), 0, "100"),
+    ],
+)
+def test_steps_that_are_not_of_one_order_are_refused_by_segment_and_field(other: str, field: int, code: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        wishes(ORC, OBR, RF, other)
+    [error] = refusal.value.errors
+    assert (error.segment, error.sequence, error.field, error.code) == ("IPC", 51 if field == 0 else 2, field, code)

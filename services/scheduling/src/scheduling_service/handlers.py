@@ -271,8 +271,7 @@ def _given(details: OrderDetails) -> dict[str, object]:
 def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:
     """By which an order may be meant: who may mean the same waits for the other."""
     yield from (str(order_id), details.study_instance_uid, details.accession_number.value)
-    if details.scheduled_step_id:
-        yield details.scheduled_step_id
+    yield from filter(None, (details.scheduled_step_id, *(step.step_id for step in details.steps)))
 
 
 def _named_by(performed: PerformedStep) -> Iterable[str]:

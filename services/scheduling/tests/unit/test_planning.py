@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fj_events import CodedConcept, OrderDetails, OrderPlaced
+from fj_events import CodedConcept, OrderDetails, OrderedStep, OrderPlaced
 from fj_runtime import SettingsError
 from pydantic import ValidationError
 from scheduling_service.adapters.catalogue import load_catalogue
@@ -131,6 +131,47 @@ def test_a_change_that_does_not_touch_the_plan_leaves_time_and_station() -> None
     again = replan(exam, exam.ordered, other, later)
     assert again.steps[0].plan.starts_at == exam.steps[0].plan.starts_at
     assert again.steps[0].plan.modality == "MR"
+
+
+def test_the_steps_that_the_placer_planned_go_before_the_catalogues() -> None:
+    steps = (
+        OrderedStep(step_id="S1", modality="MR", station_ae_title="MR9", station_name="Van", station_location="Yard"),
+        OrderedStep(step_id="S2", modality="RF", protocol=(CodedConcept(code="MINE"),)),
+        OrderedStep(step_id="X" * 17, modality="US"),
+    )
+    exam = planned(procedure=CodedConcept(code="MRARTHRO", text="MR arthrography"), modality="MR", steps=steps)
+    first, second, third = (step.plan for step in exam.steps)
+    assert (first.step_id, first.station_ae_title, first.station_name, first.station_location) == (
+        "S1",
+        "MR9",
+        "Van",
+        "Yard",
+    )
+    assert (first.description, first.protocol[0].code, first.duration_minutes) == ("MR of the joint", "MR-ARTHRO", 30)
+    assert (second.step_id, second.station_ae_title, second.protocol[0].code) == ("S2", "RF1", "MINE")
+    assert second.starts_at == first.starts_at + timedelta(minutes=30)
+    assert (third.station_ae_title, third.duration_minutes, len(third.step_id)) == ("US1", 30, 16)
+    assert third.description == "MR arthrography"
+    assert because(exam).endswith("the steps that the placer planned")
+
+
+def test_a_step_goes_to_the_room_of_the_name_that_the_placer_gives() -> None:
+    two = with_stations(
+        Station(ae_title="CT1", modality="CT", name="Old"), Station(ae_title="CT2", modality="CT", name="New")
+    )
+    steps = tuple(OrderedStep(modality="CT", station_name=name) for name in ("New", "Elsewhere"))
+    assert [step.plan.station_ae_title for step in planned(two, steps=steps).steps] == ["CT2", "CT1"]
+
+
+def test_other_steps_are_planned_anew_and_the_same_ones_stay() -> None:
+    steps = tuple(OrderedStep(step_id=f"S{nth}", modality="CT") for nth in (1, 2))
+    order = an_order(steps=steps)
+    exam = plan(order.order_id, order.site, details(order), HERE)
+    assert exam.ordered is not None
+    later = replace(HERE, now=NOW + timedelta(hours=1))
+    assert replan(exam, exam.ordered, details(order), later).steps == exam.steps
+    fewer = details(order).model_copy(update={"steps": ()})
+    assert len(replan(exam, exam.ordered, fewer, later).steps) == 1
 
 
 PROCEDURE = "{code: X, text: x, steps: [{modality: CT, duration_minutes: 5}]}"

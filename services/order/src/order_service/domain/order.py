@@ -11,6 +11,7 @@ from fj_events import (
     CodedConcept,
     Identifier,
     OrderDetails,
+    OrderedStep,
     PatientPhi,
     Priority,
     Source,
@@ -58,6 +59,7 @@ class Request:
     asked_for: datetime | None = None
     scheduled_step_id: str | None = None
     station_ae_title: str | None = None
+    steps: tuple[OrderedStep, ...] = ()
     ordering_provider: Staff | None = None
     clinical: ClinicalPhi = field(default_factory=ClinicalPhi)
     heard: Heard = field(default_factory=Heard)
@@ -230,6 +232,7 @@ def _details(request: Request, order_id: UUID, kept: OrderDetails | None) -> Ord
         asked_for=request.asked_for,
         scheduled_step_id=request.scheduled_step_id,
         station_ae_title=request.station_ae_title,
+        steps=request.steps,
         ordering_provider=request.ordering_provider,
         source=request.source,
         patient=request.patient,

@@ -31,6 +31,7 @@ def _names(said: Said) -> Mapping[str, object]:
         "requested_procedure_id": request.requested_procedure_id,
         "scheduled_step_id": request.scheduled_step_id,
         "station_ae_title": request.station_ae_title,
+        "steps": request.steps,
         "ordering_provider": request.ordering_provider,
         "reason": clinical.reason,
         "history": clinical.history,

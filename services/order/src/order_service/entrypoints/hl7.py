@@ -16,6 +16,7 @@ from order_service.domain.numbers import SH
 from order_service.domain.order import Heard, Request
 from order_service.domain.wish import Wish
 from order_service.entrypoints.reading import OrderReading, authority_of, needs_request
+from order_service.entrypoints.steps import steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Translator:
             asked_for=reading.asked_for(),
             scheduled_step_id=reading.text(Item.SCHEDULED_STEP_ID)[:SH] or None,
             station_ae_title=reading.text(Item.STATION_AE_TITLE)[:SH] or None,
+            steps=steps_of(reading, group),
             ordering_provider=reading.provider(),
             clinical=reading.clinical(),
             heard=heard,

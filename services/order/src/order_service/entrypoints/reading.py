@@ -7,7 +7,23 @@ from typing import Final
 
 from fj_doors import instant
 from fj_events import ClinicalPhi, CodedConcept, Identifier, Priority, Staff
-from fj_hl7 import CWE, CX, EI, XCN, AckCode, ErrorCode, Found, Group, Hl7Error, Item, Message, Place, Refusal, missing
+from fj_hl7 import (
+    CWE,
+    CX,
+    EI,
+    XCN,
+    AckCode,
+    ErrorCode,
+    Found,
+    Group,
+    Hl7Error,
+    Item,
+    Message,
+    Place,
+    Refusal,
+    Segment,
+    missing,
+)
 from fj_runtime import Site
 
 from order_service.domain.control import BY_STATUS, CONTROLS, REPLACEMENT, STATUS
@@ -76,6 +92,13 @@ class OrderReading:
             return self._profile.find(item, self._group, self._message.head("ORC"))
         return self._profile.find(item, self._group)
 
+    def within(self, item: Item, segment: Segment, otherwise: Sequence[Place] = ()) -> Found | None:
+        """What stands in those of the item's places that this segment has."""
+        sources = otherwise if otherwise and item not in self._profile.own else self._profile.places[item]
+        places = (each for each in sources if isinstance(each, Place) and each.segment == segment.name)
+        found = (place.within(segment) for place in places if place.selected is None)
+        return next((each for each in found if each is not None and each.text), None)
+
     def text(self, item: Item) -> str:
         found = self.find(item)
         return found.text if found is not None else ""
@@ -104,11 +127,19 @@ class OrderReading:
         """The accession number, and the filler number; what is too long for SH is only the latter."""
         filler = self.number(Item.FILLER_ORDER_NUMBER, self._site.issuers.filler)
         for found in self.each(Item.ACCESSION_NUMBER, _places(self._site.accession)):
-            number = _identifier(found, self._site.issuers.accession)
+            number = self._accession(found)
             if len(number.value) <= SH:
                 return number, filler
             filler = filler or number
         return None, filler
+
+    def accession_within(self, segment: Segment) -> tuple[Found, Identifier] | None:
+        """The accession number of one segment, and where it stands."""
+        found = self.within(Item.ACCESSION_NUMBER, segment, _places(self._site.accession))
+        return (found, self._accession(found)) if found is not None else None
+
+    def _accession(self, found: Found) -> Identifier:
+        return _identifier(found, self._site.issuers.accession)
 
     def procedure(self, control: str) -> CodedConcept:
         """What is asked for, in the words of the catalogue. Raises Refusal where an order does not say it."""
@@ -123,9 +154,16 @@ class OrderReading:
         return CodedConcept(code=meant.code or meant.text, text=meant.text or None, system=meant.system or None)
 
     def modality(self) -> str | None:
-        codes = self._profile.codes.modality
-        said = (codes.get(found.text) or found.text.upper() for found in self.each(Item.MODALITY))
-        return next((code for code in said if code in _MODALITIES), None)
+        return next(filter(None, map(self._modality, self.each(Item.MODALITY))), None)
+
+    def modality_within(self, segment: Segment) -> str | None:
+        """The modality that one segment names."""
+        found = self.within(Item.MODALITY, segment)
+        return self._modality(found) if found is not None else None
+
+    def _modality(self, found: Found) -> str | None:
+        code = self._profile.codes.modality.get(found.text) or found.text.upper()
+        return code if code in _MODALITIES else None
 
     def priority(self) -> Priority:
         code = self.text(Item.PRIORITY)

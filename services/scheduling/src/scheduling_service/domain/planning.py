@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from fj_events import CodedConcept, OrderDetails, ScheduledStep
+from fj_events import CodedConcept, OrderDetails, OrderedStep, ScheduledStep
 
 from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
 from scheduling_service.domain.exam import Exam, Ordered
+from scheduling_service.domain.procedures import procedure_of, rooms, text_of, wanted
 from scheduling_service.domain.step import Step
 
 SH: Final = 16
@@ -36,8 +37,8 @@ class _Place:
 
 def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circumstances) -> Exam:
     """The exam of a new order: its steps one after the other, at the time asked for or now."""
-    procedure, known = _procedure(details, circumstances.catalogue)
-    places = [_place(step, site, details, circumstances) for step in procedure.steps]
+    procedure, known = procedure_of(details, circumstances.catalogue)
+    places = [_place(step, wanted(details, number), site, circumstances) for number, step in enumerate(procedure.steps)]
     start = _start(details, circumstances.now)
     reasons = ["at the time asked for" if details.asked_for else "as soon as possible: no time was asked for"]
     reasons += dict.fromkeys(place.why for place in places)
@@ -57,10 +58,10 @@ def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circum
 
 def choice(site: str, details: OrderDetails, catalogue: Catalogue) -> set[str]:
     """The AE titles between which the load decides; none where there is nothing to choose."""
-    if details.station_ae_title:
-        return set()
-    procedure, _ = _procedure(details, catalogue)
-    stations = (catalogue.stations_for(step, site) for step in procedure.steps)
+    procedure, _ = procedure_of(details, catalogue)
+    wishes = [wanted(details, number) for number in range(len(procedure.steps))]
+    open_to_choice = (pair for pair in zip(procedure.steps, wishes, strict=True) if not pair[1].station_ae_title)
+    stations = (rooms(step, wish, site, catalogue) for step, wish in open_to_choice)
     return {station.ae_title for group in stations if len(group) > 1 for station in group}
 
 
@@ -105,11 +106,11 @@ def from_start(steps: Sequence[Step], start: datetime) -> tuple[Step, ...]:
 def templates(exam: Exam, catalogue: Catalogue) -> tuple[StepTemplate, ...]:
     """What the steps of an ordered exam need: as they are planned, in the rooms that the catalogue has for them now."""
     plans = [step.plan for step in exam.steps]
-    rooms: list[tuple[str, ...]] = [()] * len(plans)
+    able: list[tuple[str, ...]] = [()] * len(plans)
     if exam.ordered is not None:
-        known = _procedure(exam.ordered.details, catalogue)[0].steps
+        known = procedure_of(exam.ordered.details, catalogue)[0].steps
         if [step.modality for step in known] == [plan.modality for plan in plans]:
-            rooms = [step.stations for step in known]
+            able = [step.stations for step in known]
     ends = [plan.starts_at + timedelta(minutes=plan.duration_minutes) for plan in plans]
     pauses = [after.starts_at - end for end, after in zip(ends, plans[1:], strict=False)]
     return tuple(
@@ -119,7 +120,7 @@ def templates(exam: Exam, catalogue: Catalogue) -> tuple[StepTemplate, ...]:
             stations=stations,
             pause_minutes=int(pause.total_seconds()) // 60,
         )
-        for plan, stations, pause in zip(plans, rooms, [*pauses, timedelta()], strict=True)
+        for plan, stations, pause in zip(plans, able, [*pauses, timedelta()], strict=True)
     )
 
 
@@ -134,40 +135,17 @@ def _planned_by(details: OrderDetails) -> tuple[object, ...]:
         details.asked_for,
         details.station_ae_title,
         details.scheduled_step_id,
+        details.steps,
     )
 
 
-def _procedure(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure, str | None]:
-    """The procedure, and the reason where it is not the catalogue's. For a single step the order's modality wins."""
-    known = catalogue.procedure(details.procedure.code)
-    if known is not None and (details.modality is None or len(known.steps) > 1):
-        return known, None
-    if known is not None and details.modality:
-        only = known.steps[0].model_copy(update={"modality": details.modality})
-        return known.model_copy(update={"steps": (only,)}), None
-    default = catalogue.default
-    modality = details.modality or default.modality
-    step = StepTemplate(modality=modality, duration_minutes=default.duration_minutes)
-    whose = "of the order" if details.modality else "by default"
-    text = _text(details.procedure.text or details.procedure.code)
-    return (
-        Procedure(code=details.procedure.code, text=text, steps=(step,)),
-        f"procedure not in the catalogue: modality {modality} {whose}, {default.duration_minutes} min by default",
-    )
-
-
-def _text(text: str) -> str:
-    """As a long string allows (PS3.5 Table 6.2-1)."""
-    return text.replace("\\", "/")[:64]
-
-
-def _place(step: StepTemplate, site: str, details: OrderDetails, circumstances: Circumstances) -> _Place:
-    catalogue, modality = circumstances.catalogue, step.modality
-    stations = catalogue.stations_for(step, site)
-    if details.station_ae_title:
-        title = details.station_ae_title
-        chosen = next((each for each in stations if each.ae_title == title), None)
-        return _Place(chosen or Station(ae_title=title, modality=modality), f"station {title} chosen by the placer")
+def _place(step: StepTemplate, wish: OrderedStep, site: str, circumstances: Circumstances) -> _Place:
+    catalogue, modality, title = circumstances.catalogue, step.modality, wish.station_ae_title
+    stations = rooms(step, wish, site, catalogue)
+    if title:
+        said = Station(ae_title=title, modality=modality, name=wish.station_name, location=wish.station_location)
+        known = (each for each in catalogue.stations_for(step, site) if each.ae_title == title)
+        return _Place(next(known, said), f"station {title} chosen by the placer")
     if not stations:
         default = Station(ae_title=catalogue.default.station, modality=modality)
         return _Place(default, f"no station for {modality}: {default.ae_title} by default")
@@ -187,13 +165,13 @@ def _steps(
     steps = []
     for number, (template, place) in enumerate(zip(procedure.steps, places, strict=True)):
         scheduled = ScheduledStep(
-            step_id=_step_id(order_id, details, number),
+            step_id=_step_id(order_id, wanted(details, number).step_id, number),
             modality=template.modality,
             station_ae_title=place.station.ae_title,
             station_name=place.station.name,
             starts_at=start,
             duration_minutes=template.duration_minutes,
-            description=template.description or _text(details.procedure.text or procedure.text),
+            description=template.description or text_of(details.procedure.text or procedure.text),
             protocol=template.protocol,
             station_location=place.station.location,
             pre_medication=template.pre_medication,
@@ -205,10 +183,9 @@ def _steps(
     return tuple(steps)
 
 
-def _step_id(order_id: UUID, details: OrderDetails, number: int) -> str:
-    """The placer's for the first step; else one that follows from the order, so that planning again makes it again."""
-    given = details.scheduled_step_id
-    if number == 0 and given and len(given) <= SH:
+def _step_id(order_id: UUID, given: str | None, number: int) -> str:
+    """The placer's; else one that follows from the order, so that planning again makes it again."""
+    if given and len(given) <= SH:
         return given
     digest = hashlib.sha256(f"{order_id}/{number}".encode()).digest()
     return f"S{b32encode(digest).decode()[: SH - 1]}"

@@ -1,0 +1,68 @@
+"""Which steps an order is to have: as its placer planned them, else the catalogue's."""
+
+from fj_events import OrderDetails, OrderedStep
+
+from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
+
+
+def procedure_of(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure, str | None]:
+    """The procedure, and the reason where it is not the catalogue's. For a single step the order's modality wins."""
+    known = catalogue.procedure(details.procedure.code)
+    if details.steps:
+        return _as_ordered(details, known, catalogue)
+    if known is not None and (details.modality is None or len(known.steps) > 1):
+        return known, None
+    if known is not None and details.modality:
+        only = known.steps[0].model_copy(update={"modality": details.modality})
+        return known.model_copy(update={"steps": (only,)}), None
+    default = catalogue.default
+    modality = details.modality or default.modality
+    whose = "of the order" if details.modality else "by default"
+    return (
+        _with_steps(details, None, _by_default(modality, catalogue)),
+        f"procedure not in the catalogue: modality {modality} {whose}, {default.duration_minutes} min by default",
+    )
+
+
+def wanted(details: OrderDetails, number: int) -> OrderedStep:
+    """What the placer says of a step. An order without steps means all of them, and the first one by its step id."""
+    if details.steps:
+        return details.steps[number]
+    given = details.scheduled_step_id if number == 0 else None
+    return OrderedStep(step_id=given, station_ae_title=details.station_ae_title)
+
+
+def rooms(step: StepTemplate, wish: OrderedStep, site: str, catalogue: Catalogue) -> tuple[Station, ...]:
+    """The stations of a site that can do a step; of these only those with the name that the placer gives, if any."""
+    able = catalogue.stations_for(step, site)
+    return tuple(each for each in able if wish.station_name and each.name == wish.station_name) or able
+
+
+def text_of(text: str) -> str:
+    """As a long string allows (PS3.5 Table 6.2-1)."""
+    return text.replace("\\", "/")[:64]
+
+
+def _as_ordered(details: OrderDetails, known: Procedure | None, catalogue: Catalogue) -> tuple[Procedure, str]:
+    """A step for each of the placer's. What is not said of it is that of the catalogue's first of its modality."""
+    left = list(known.steps) if known is not None else []
+    steps = []
+    for wish in details.steps:
+        like = next((each for each in left if wish.modality in {None, each.modality}), None)
+        if like is not None:
+            left.remove(like)
+        step = like or _by_default(wish.modality or details.modality or catalogue.default.modality, catalogue)
+        steps.append(step.model_copy(update={"protocol": wish.protocol or step.protocol}))
+    return _with_steps(details, known, *steps), "the steps that the placer planned"
+
+
+def _by_default(modality: str, catalogue: Catalogue) -> StepTemplate:
+    return StepTemplate(modality=modality, duration_minutes=catalogue.default.duration_minutes)
+
+
+def _with_steps(details: OrderDetails, known: Procedure | None, *steps: StepTemplate) -> Procedure:
+    """The catalogue's procedure with other steps, or one that it does not have."""
+    if known is not None:
+        return known.model_copy(update={"steps": steps})
+    text = text_of(details.procedure.text or details.procedure.code)
+    return Procedure(code=details.procedure.code, text=text, steps=steps)
