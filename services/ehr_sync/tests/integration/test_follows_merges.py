@@ -130,3 +130,17 @@ async def test_results_of_an_order_under_the_old_number_go_out_under_the_survivo
         await eventually(lambda: ehr.told(old.placer) == ["ORU F"], within=20)
     [message] = [one for one in ehr.taken if one.placer == old.placer]
     assert (message.field("PID", 3), message.field("PID", 5)) == ("NEWR", "Example")
+
+
+@pytest.mark.parametrize("first", ["order", "images"])
+async def test_what_belongs_to_an_order_that_went_to_another_patient_is_that_patients(
+    http: httpx.AsyncClient, feed: Feed, first: str
+) -> None:
+    two = Two(f"V{first}")
+    old, other = two.old, two.survivor
+    moved = old.changed("Chest").model_copy(update={"patient_id": other.patient_id, "patient": other.who})
+    rest: list[Fact] = [old.received(), old.matched(), old.finalized()]
+    await feed.publish(old.registered(), other.registered(), old.placed())
+    await feed.publish(*([moved, *rest] if first == "order" else [*rest, moved]))
+    await finds(http, other, [(old, "Example")])
+    await finds(http, old, [])

@@ -264,8 +264,9 @@ def _differ(before: OrderDetails, after: OrderDetails) -> bool:
 
 
 def _given(details: OrderDetails) -> dict[str, object]:
-    """What an order can be given at any time: nothing that an exam would refuse."""
-    return {"study_instance_uid": details.study_instance_uid, "placer_order_number": details.placer_order_number}
+    """What an order can be given at any time, and its visit's next patient: nothing that an exam would refuse."""
+    names = ("study_instance_uid", "placer_order_number", "patient_id", "patient")
+    return {name: getattr(details, name) for name in names}
 
 
 def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:

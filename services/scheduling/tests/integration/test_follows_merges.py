@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fj_events import OrderPlaced, PatientMerged, PatientPhi, PatientRegistered, Source, patient_key
+from fj_events import OrderChanged, OrderPlaced, PatientMerged, PatientPhi, PatientRegistered, Source, patient_key
 from fj_testing import PATIENT_NAMESPACE, Feed, Log, eventually, has_followed, merged, person, unmerged
 from pydicom.uid import generate_uid
 
@@ -109,3 +109,29 @@ async def test_an_order_of_who_was_given_the_number_later_is_theirs(feed: Feed, 
     await feed.publish(before, time=given_away - timedelta(minutes=1))
     await shows(modality, before, two.survivor)
     await shows(modality, since, two.old)
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_an_exam_goes_to_another_patient_with_its_order_also_after_its_start(
+    feed: Feed, log: Log, modality: Modality, http: httpx.AsyncClient, started: bool
+) -> None:
+    two = Two()
+    order = two.order()
+    await feed.publish(order)
+    await shows(modality, order, two.old)
+    if started:
+        await modality.begins(in_progress(order))
+        await log.wait_for("exam-events", where=lambda r: (r.key, r.type) == (str(order.order_id), "exam.started.v1"))
+    own = {name: value for name, value in order if name != "replaces"}
+    to = {"patient_id": two.survivor[0], "patient": two.survivor[1], "changed": ("patient", "patient_id")}
+    await feed.publish(OrderChanged.model_validate(own | to))
+
+    async def moved() -> bool:
+        exam = (await http.get(f"/api/scheduling/exams/{order.order_id}")).json()
+        return bool(exam["patient"]["id"]["value"] == number(two.survivor))
+
+    await eventually(moved, within=20)
+    if not started:
+        await shows(modality, order, two.survivor)
+    told = await log.wait_for("exam-events", where=lambda r: r.key == str(order.order_id))
+    assert "exam.cancel_refused.v1" not in {record.type for record in told}

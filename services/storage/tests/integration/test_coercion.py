@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pydicom
 import pytest
-from fj_events import PatientPhi, PatientRegistered, PatientUpdated, Source
+from fj_events import OrderChanged, PatientPhi, PatientRegistered, PatientUpdated, Source
 from fj_testing import Feed, Log, eventually, merged, unmerged
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -201,3 +201,23 @@ async def test_demographics_that_are_corrected_are_in_images_and_kept_metadata_f
     await becomes(http, exam, (exam.patient_number, "Typo", exam.accession))
     etag = {"If-None-Match": packed.headers["etag"], "Accept-Encoding": "gzip"}
     assert (await http.get(f"/dicomweb/studies/{exam.study_uid}/metadata", headers=etag)).status_code == 200
+
+
+async def test_the_images_of_an_order_that_went_to_another_patient_are_that_patients(
+    feed: Feed, log: Log, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam, other = Exam(), Exam(family_name="Miller")
+    await feed.publish(exam.order(), await packer.ship(exam, exam.images(1)))
+    await log.wait_for("study-events", where=lambda r: (r.key, r.type) == (exam.study_uid, "study.matched.v1"))
+    own = {name: value for name, value in exam.order() if name != "replaces"}
+    patient_id, patient = whose(other)
+    moved = OrderChanged.model_validate(
+        own | {"patient_id": patient_id, "patient": patient, "changed": ("patient", "patient_id")}
+    )
+    await feed.publish(moved)
+    await becomes(http, exam, (other.patient_number, "Miller", exam.accession))
+    await feed.publish(await packer.ship(exam, exam.images(1)))
+    added = await log.wait_for(
+        "study-events", where=lambda r: r.key == exam.study_uid and r.body.get("patient_id") == str(patient_id)
+    )
+    assert {record.type for record in added} <= {"study.available.v1", "study.updated.v1"}

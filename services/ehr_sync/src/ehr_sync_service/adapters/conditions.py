@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from fj_fhir import DICOM_UID, Dated, Interval, Match, Pointer, Prefix, Text, Token, scheme_of
+from fj_fhir import DICOM_UID, Dated, Interval, Match, Prefix, Text, Token, scheme_of
 
 from ehr_sync_service.adapters.projection import digits, fold, term
 
@@ -93,12 +93,18 @@ def pointer(column: str) -> Condition:
     return lambda value, values: _equals_uuid(column, value.id, values)
 
 
-def report_patient(pointer: Pointer, values: Values) -> str:
-    """By the report's own patient, or by its order's: each by its index."""
-    own = _of_patient("r.patient_id", "r.recorded_at", pointer.id, values)
-    orders = _of_patient("o.patient_id", "o.placed_at", pointer.id, values)
-    return f"""t.report_id IN (SELECT r.report_id FROM reports r WHERE {own} UNION ALL
-        SELECT r.report_id FROM orders o JOIN reports r USING (order_id) WHERE {orders})"""
+def joint(table: str, key: str, by: Callable[[str, str], Condition]) -> Condition:
+    """By whose the order of a record is, which may have gone to another patient; else by its own: each by its index."""
+    own, orders = by("r.patient_id", "r.recorded_at"), by("o.patient_id", "o.placed_at")
+
+    def condition(value: Any, values: Values) -> str:
+        return f"""t.{key} IN (
+            SELECT r.{key} FROM {table} r WHERE {own(value, values)}
+               AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = r.order_id)
+             UNION ALL
+            SELECT r.{key} FROM orders o JOIN {table} r USING (order_id) WHERE {orders(value, values)})"""
+
+    return condition
 
 
 def instant(column: str) -> Condition:

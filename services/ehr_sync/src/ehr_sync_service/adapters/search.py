@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 COUNT_MAX: Final = 10_000
 _RECORDED: Final = "coalesce(o.placed_at, t.recorded_at)"
-_REPORTED_OF: Final = "coalesce(t.patient_id, o.patient_id)"
+_WHOSE: Final = f"survivor_of(coalesce(o.patient_id, t.patient_id), {_RECORDED})"
+_IMAGED: Final = conditions.joint("studies", "study_instance_uid", conditions.patient)
+_REPORTED: Final = conditions.joint("reports", "report_id", conditions.patient)
 _SEXES: Final = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 
 
@@ -131,9 +133,9 @@ _ORDER: Final[Mapping[str, Condition]] = {
 }
 _STUDY: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
-    "patient": conditions.patient("t.patient_id", _RECORDED),
-    "subject": conditions.patient("t.patient_id", _RECORDED),
-    "patient.identifier": conditions.patient_number("t.patient_id", _RECORDED),
+    "patient": _IMAGED,
+    "subject": _IMAGED,
+    "patient.identifier": conditions.joint("studies", "study_instance_uid", conditions.patient_number),
     "status": conditions.own_code("t.status"),
     "started": conditions.day("t.study_date"),
     "modality": conditions.modality,
@@ -141,9 +143,9 @@ _STUDY: Final[Mapping[str, Condition]] = {
 }
 _REPORT: Final[Mapping[str, Condition]] = {
     "identifier": conditions.number,
-    "patient": conditions.report_patient,
-    "subject": conditions.report_patient,
-    "patient.identifier": conditions.patient_number(_REPORTED_OF, _RECORDED),
+    "patient": _REPORTED,
+    "subject": _REPORTED,
+    "patient.identifier": conditions.joint("reports", "report_id", conditions.patient_number),
     "based-on": conditions.pointer("t.order_id"),
     "status": conditions.own_code("t.status"),
     # A report without an order says only that it is one of imaging.
@@ -175,7 +177,7 @@ TABLES: Final[Mapping[str, Table]] = {
         "study_instance_uid",
         StudyRecord,
         _STUDY,
-        whose=f"survivor_of(t.patient_id, {_RECORDED})",
+        whose=_WHOSE,
         updated=_JOINT_UPDATE,
         order="o.body",
         sorts={"started": "t.study_date"},
@@ -185,7 +187,7 @@ TABLES: Final[Mapping[str, Table]] = {
         "report_id",
         ReportRecord,
         _REPORT,
-        whose=f"survivor_of({_REPORTED_OF}, {_RECORDED})",
+        whose=_WHOSE,
         updated=_JOINT_UPDATE,
         order="o.body",
         sorts={"issued": "t.issued_at"},

@@ -149,12 +149,12 @@ class Found:
     record: PatientRecord | OrderRecord | StudyRecord | ReportRecord
     order: OrderRecord | None = None
     whose: UUID | None = None
-    """Whose it is after merges."""
+    """Whose it is after merges, and after its order went to another patient."""
     patient: PatientRecord | None = None
     """Who that is."""
 
     def moved_from(self, patient_id: UUID | None) -> bool:
-        """Whether a merge has made it somebody else's than the facts said."""
+        """Whether it is somebody else's than the facts said by now."""
         return patient_id is not None and self.whose is not None and self.whose != patient_id
 
 

@@ -215,7 +215,7 @@ def without_images(exam: Exam) -> Exam:
 
 
 def with_details(exam: Exam, details: OrderDetails) -> Exam:
-    """The exam after its order was given a number by its placer, or another Study Instance UID.
+    """The exam after its order was given a number by its placer or another Study UID, or went to another patient.
 
     The UID of images that it loses is not its own.
     """

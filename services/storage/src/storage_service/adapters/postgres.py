@@ -64,6 +64,10 @@ SELECT o.*, {BESIDE} FROM found o LEFT JOIN exam ON exam.order_id = o.order_id
 _DUE: Final = """
 SELECT study_instance_uid FROM study_route WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
+# An order goes to another patient with its visit, and its studies with it.
+_OF_ITS_PATIENT: Final = """
+UPDATE study_route SET order_patient_id = $2 WHERE order_id = $1 AND order_patient_id IS DISTINCT FROM $2
+"""
 _WAITING_FOR_ORDER: Final = """
 SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id = $1
  WHERE r.received_at IS NOT NULL AND r.order_id IS NULL
@@ -176,6 +180,7 @@ class PostgresStudies:
         await lock_studies(self._db, [fact.study_instance_uid, *own])
         await orders.put(self._db, fact, placed_at, day)
         if own:
+            await self._db.execute(_OF_ITS_PATIENT, fact.order_id, fact.patient_id)
             await current.see(self._db, own)
 
     async def set_order_open(self, order_id: UUID, *, open_: bool) -> None:
