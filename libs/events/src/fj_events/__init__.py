@@ -72,6 +72,8 @@ from fj_events.patient import (
     PatientUnlinked,
     PatientUnmerged,
     PatientUpdated,
+    PatientVisitMoved,
+    VisitKind,
 )
 from fj_events.registry import REGISTRY
 from fj_events.report import (
@@ -105,7 +107,7 @@ from fj_events.study import (
 )
 from fj_events.terms import Actor, Address, CodedConcept, Identifier, ObjectRef, Site, Staff, Uid, patient_key
 from fj_events.topics import SERVICES, TOPICS, Topic, dead_letter_topic
-from fj_events.vocabulary import ClinicalPhi, Evidence, NotePhi, PatientPhi, Priority, ReportPhi, Sex, Source
+from fj_events.vocabulary import ClinicalPhi, Evidence, NotePhi, PatientPhi, Priority, ReportPhi, Sex, Source, VisitPhi
 
 __all__ = [
     "MAX_BODY",
@@ -182,6 +184,7 @@ __all__ = [
     "PatientUnlinked",
     "PatientUnmerged",
     "PatientUpdated",
+    "PatientVisitMoved",
     "PerformedSeries",
     "Phi",
     "Priority",
@@ -228,6 +231,8 @@ __all__ = [
     "Uid",
     "UncommittedReference",
     "UnknownType",
+    "VisitKind",
+    "VisitPhi",
     "WithdrawnReport",
     "dead_letter_topic",
     "from_body",

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from fj_events.base import Fact, OpenEnum
-from fj_events.vocabulary import PatientPhi, Source
+from fj_events.vocabulary import PatientPhi, Source, VisitPhi
 
 
 class _PatientState(Fact):
@@ -58,6 +58,37 @@ class PatientUnmerged(Fact, type="patient.unmerged.v1", topic="patient-events", 
     """Set where the number was given to somebody else: what was recorded before this instant stays the survivor's."""
     reason: str
     patient: PatientPhi
+
+
+class VisitKind(OpenEnum):
+    """What is moved from one patient to another."""
+
+    VISIT = "visit"
+    """ADT^A45."""
+    ACCOUNT = "account"
+    """ADT^A44."""
+
+
+class PatientVisitMoved(Fact, type="patient.visit_moved.v1", topic="patient-events", key="visit_id"):
+    """Whose a visit or account is from now on (HL7 v2.5.1 ch. 3 A45, A44); the last fact of a number holds.
+
+    What carries the number and names one of `patient_ids` is that patient's; where all moves of it were undone, it is
+    of whom it names. Whatever else these patients have stays theirs.
+    """
+
+    visit_id: UUID
+    """UUIDv5 of kind, issuer and number under the installation's namespace."""
+    kind: VisitKind
+    patient_ids: tuple[UUID, ...]
+    """All whose it has been."""
+    patient_id: UUID | None = None
+    """Whose it is now; None where all moves of it were undone."""
+    moved_at: AwareDatetime
+    """When it was moved, as the sender says (EVN-2, else MSH-7)."""
+    reason: str
+    visit: VisitPhi
+    patient: PatientPhi | None = None
+    """Who that is, as known then."""
 
 
 class PatientMergeCompleted(Fact, type="patient.merge_completed.v1", topic="patient-events", key="patient_id"):

@@ -84,6 +84,16 @@ class ClinicalPhi(Phi):
     history: str | None = None
     """Relevant clinical information (OBR-13)."""
     visit_number: Identifier | None = None
+    """PV1-19."""
+    account_number: Identifier | None = None
+    """PID-18."""
+
+
+class VisitPhi(Phi):
+    """A visit or account, by its number."""
+
+    number: Identifier | None = None
+    """PV1-19, MRG-5; PID-18, MRG-3."""
 
 
 class NotePhi(Phi):

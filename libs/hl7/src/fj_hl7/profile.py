@@ -19,6 +19,7 @@ class Item(StrEnum):
 
     PATIENT_ID = "patient_id"
     VISIT_NUMBER = "visit_number"
+    ACCOUNT_NUMBER = "account_number"
     ORDER_CONTROL = "order_control"
     ORDER_STATUS = "order_status"
     PLACER_ORDER_NUMBER = "placer_order_number"
@@ -45,6 +46,7 @@ _COMPOSITE: Final = frozenset({Item.PROCEDURE, Item.ORDERING_PROVIDER, Item.REAS
 _DEFAULT_PLACES: Final = {
     Item.PATIENT_ID: ("PID-3", "PID-2", "PID-4"),
     Item.VISIT_NUMBER: ("PV1-19",),
+    Item.ACCOUNT_NUMBER: ("PID-18",),
     Item.ORDER_CONTROL: ("ORC-1",),
     Item.ORDER_STATUS: ("ORC-5",),
     Item.PLACER_ORDER_NUMBER: ("ORC-2", "OBR-2"),

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from fj_events import DeliveryDelivered, Identifier, OrderHeld, OrderReleased
 
+from order_service import visits
 from order_service.domain import facts
 from order_service.domain import order as domain
 from order_service.domain.control import CONTROLS
@@ -35,6 +36,7 @@ async def grant(wish: Wish, orders: Orders) -> Outcome:
     Raises what the act raises, and NoSuchOrder for what cannot wait.
     """
     control = CONTROLS[wish.control]
+    await visits.take_turns([wish.request], orders)
     known = await (_by_filler(wish, orders) if control.by_filler else orders.by_placer_number(wish.number))
     if known is None and control.waits:
         await orders.lock_numbers([wish.number])
@@ -63,7 +65,8 @@ async def place_orders(
 
     What was heard of them before, and waited, is done now.
     """
-    placed = [domain.place(request, uuid4()) for request in requests]
+    await visits.take_turns(requests, orders)
+    placed = [domain.place(await visits.as_moved(request, orders), uuid4()) for request in requests]
     await orders.lock_numbers([order.details.placer_order_number for order in placed])
     kept = await orders.add(placed)
     for order in placed:
@@ -77,7 +80,9 @@ async def change_order(
     number: Identifier | UUID | None, request: Request, orders: Orders, actor: str | None = None
 ) -> Order:
     """Change an order before its exam starts (XO). Raises NoSuchOrder, NotPossible, OtherPatient."""
+    await visits.take_turns([request], orders)
     known = await _known(number, orders)
+    request = await visits.as_moved(request, orders, known)
     merged = request.patient_id != known.details.patient_id and await orders.are_one(known, request.patient_id)
     order = domain.change(known, request, merged=merged)
     if order is not known:
@@ -146,7 +151,8 @@ async def number_order(order: Order, number: Identifier, orders: Orders, patient
     Raises OtherNumber, NumberTaken, OtherPatient.
     """
     known = order.details
-    if patient_id not in {None, known.patient_id} and not await orders.are_one(order, patient_id):
+    named = order.named.patient_id if order.named else None
+    if patient_id not in {None, known.patient_id, named} and not await orders.are_one(order, patient_id):
         raise OtherPatient
     given = domain.numbered(order, number)
     if given == order:

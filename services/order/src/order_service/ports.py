@@ -1,6 +1,6 @@
 """What the handlers need."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from fj_events import Fact, Identifier
 
 from order_service.domain.early import EarlyEntry
 from order_service.domain.order import Heard, Order
+from order_service.domain.visit import MovedVisit, Visit
 from order_service.domain.wish import Wish
 
 
@@ -49,6 +50,24 @@ class Orders(Protocol):
 
     async def refuse_early(self, wish_id: int, reason: str) -> None:
         """What waited cannot be done: it stays for a person to see."""
+
+    async def lock_patients(self, patient_ids: Iterable[UUID]) -> None:
+        """Take turns with who moves visits of these patients and who follows merges of them, until the end."""
+
+    async def lock_visits(self, visits: Sequence[Visit]) -> None:
+        """Let nobody else place orders on these visits, nor move them, until the end of the transaction."""
+
+    async def keep_move(self, move: MovedVisit) -> None:
+        """Keep what was said last of a visit or account."""
+
+    async def moves(self, visits: Sequence[Visit]) -> list[MovedVisit]:
+        """What was said last of these."""
+
+    async def moved_visits_of(self, patient_ids: Sequence[UUID]) -> list[Visit]:
+        """What was moved from or to one of these patients."""
+
+    async def on_visit(self, visit: Visit) -> list[Order]:
+        """The orders on a visit or account, whosever they are."""
 
     async def are_one(self, order: Order, patient_id: UUID) -> bool:
         """Whether after merges the order is of whom this patient id stands for now."""

@@ -22,7 +22,7 @@ from patient_service.domain import facts, following, reuse
 from patient_service.domain import link as linking
 from patient_service.domain import merge as merging
 from patient_service.domain import patient as domain
-from patient_service.domain.errors import ExamsStay, GivenAway, NoSuchPatient, NotMerged, SamePatient
+from patient_service.domain.errors import GivenAway, NoSuchPatient, NotMerged, SamePatient
 from patient_service.domain.facts import Act
 from patient_service.domain.link import ByHand, Link, LinkNews
 from patient_service.domain.merge import Merge, MergeNews, Whose
@@ -102,10 +102,9 @@ async def unmerge(patient_id: UUID, reason: str, patients: Patients, merges: Mer
     await _settle(patient_id, Act(patient.site, Source.HTTP, reason), patients, merges)
 
 
-async def move_exams(prior: News, patients: Patients) -> None:
-    """A visit or account goes to another patient (A44, A45): right where nothing is known under the old number."""
-    if await patients.by_id(prior.patient_id) is not None:
-        raise ExamsStay
+async def mention(news: News, patients: Patients) -> None:
+    """A message names a patient and says no more: one whom no ADT announced is registered as provisional."""
+    await _learn(news, domain.mentioned, patients, provisional=True)
 
 
 async def link(news: LinkNews, patients: Patients, links: Links) -> None:

@@ -16,6 +16,7 @@ from patient_service.adapters.duplicates import PostgresDuplicateBook, PostgresD
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
 from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
+from patient_service.adapters.visits import PostgresVisitBook, PostgresVisits
 from patient_service.domain.matching import Rules
 from patient_service.duplicates import Work
 from patient_service.entrypoints.duplicates import duplicates_router
@@ -25,6 +26,7 @@ from patient_service.entrypoints.kafka import subscribe
 from patient_service.entrypoints.mllp import KINDS, Stores, patients_door
 from patient_service.entrypoints.persons import links_router
 from patient_service.entrypoints.pix import pix_router
+from patient_service.entrypoints.visits import visits_router
 from patient_service.settings import Settings, load_rules
 
 SERVICE: Final = "patient"
@@ -58,7 +60,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks)
+        stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks, PostgresVisits)
         sites = Sites.load(settings.sites)
         keeper = Keeper.of(bus, sites, settings.load_profiles(), settings.seal, settings.keep)
         door = patients_door(sites, namespace, bus.unit, stores, keeper.intake)
@@ -73,6 +75,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         book = PostgresPatientBook(bus.pool)
         undo = merges_router(book, bus.unit, PostgresPatients, PostgresMerges)
         links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
+        moved = visits_router(PostgresVisitBook(bus.pool), bus.unit, PostgresPatients, PostgresVisits)
         pix = pix_router(PostgresCrossReferences(bus.pool, namespace, [site.issuers.patient for site in sites]))
         review = duplicates_router(PostgresDuplicateBook(bus.pool), bus.unit, work_with(load_rules(settings.matching)))
         app = api(
@@ -80,6 +83,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             patients_router(book),
             undo,
             links,
+            moved,
             review,
             pix,
             messages_router(keeper, door),

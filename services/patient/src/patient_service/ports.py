@@ -14,6 +14,7 @@ from patient_service.domain.merge import Merge, Whose
 from patient_service.domain.patient import Patient
 from patient_service.domain.reuse import Announcement
 from patient_service.domain.suspicion import Suspicion
+from patient_service.domain.visit import Move, Visit
 
 
 class Patients(Protocol):
@@ -61,6 +62,39 @@ class Merges(Protocol):
 
     async def save_following(self, following: Following) -> None:
         """Keep how far they are."""
+
+
+class Visits(Protocol):
+    """What was said of visits and accounts that went from one patient to another, inside one transaction."""
+
+    async def lock(self, visit_id: UUID) -> None:
+        """Take turns with all who say something of this one, until the end."""
+
+    async def by_id(self, visit_id: UUID) -> Visit | None:
+        """The one with this key, where it was ever moved."""
+
+    async def moves(self, visit_id: UUID) -> list[Move]:
+        """All that was said of it."""
+
+    async def add(self, visit: Visit, move: Move) -> bool:
+        """Keep a statement. False, and nothing kept, when it was said before."""
+
+    async def save(self, visit_id: UUID, move: Move) -> None:
+        """Keep whether a statement is undone."""
+
+
+class MovedVisit(NamedTuple):
+    """A visit or account, and all that was said of it, the newest first."""
+
+    visit: Visit
+    moves: Sequence[Move]
+
+
+class VisitBook(Protocol):
+    """Looking moved visits and accounts up, outside of any transaction."""
+
+    async def find(self, *, number: str, issuer: str | None, limit: int) -> list[MovedVisit]:
+        """Those with this number."""
 
 
 class Links(Protocol):

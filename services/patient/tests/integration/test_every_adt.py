@@ -6,14 +6,14 @@ from uuid import UUID
 import httpx
 import pytest
 from fj_events import patient_key
-from fj_hl7 import MllpClient, Refused
+from fj_hl7 import MllpClient
 from fj_testing import PATIENT_NAMESPACE, ServiceProcess
 
 pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
 
 # What becomes of the patient of PID (and the one of MRG, or of the second PID), both known before.
-REGISTERS, MERGES, LINKS, UNLINKS, REPLACES, REFUSES = "registers", "merges", "links", "unlinks", "replaces", "refuses"
+REGISTERS, MERGES, LINKS, UNLINKS, REPLACES, MOVES = "registers", "merges", "links", "unlinks", "replaces", "moves"
 OUTCOMES = {
     **dict.fromkeys((f"A{number:02d}" for number in range(1, 14)), REGISTERS),
     "A24": LINKS,
@@ -25,8 +25,8 @@ OUTCOMES = {
     "A38": REGISTERS,
     "A40": MERGES,
     "A43": MERGES,
-    "A44": REFUSES,
-    "A45": REFUSES,
+    "A44": MOVES,
+    "A45": MOVES,
     "A47": MERGES,
     "A49": REGISTERS,
     "A50": REGISTERS,
@@ -52,16 +52,13 @@ async def test_every_kind_of_message_does_what_the_table_says(
     await adt.send(a_message("A04", pid(one, f"Before{one}", "OLD^^^ALT"), minute=1))
     await adt.send(a_message("A04", pid(other, f"Other{other}"), minute=1))
     second = {LINKS: pid(other, ""), UNLINKS: pid(other, ""), REPLACES: "MRG||OLD^^^ALT"}
-    mrg = second.get(outcome, f"MRG|{other}^^^GENERAL||A1||V1" if outcome in {MERGES, REFUSES} else "PV1|1|I")
+    mrg = second.get(outcome, f"MRG|{other}^^^GENERAL||A{one}||V{one}" if outcome in {MERGES, MOVES} else "PV1|1|I")
     now = a_message(trigger, pid(one, f"After{one}", "NEW^^^ALT"), mrg, minute=2)
     for _ in range(2):
-        if outcome is REFUSES:
-            with pytest.raises(Refused) as refused:
-                await adt.send(now)
-            assert refused.value.ack.code == "AE"
-        else:
-            assert (await adt.send(now)).code == "AA"
+        assert (await adt.send(now)).code == "AA"
     async with httpx.AsyncClient(base_url=patient.http) as http:
+        number = f"A{one}" if trigger == "A44" else f"V{one}"
+        moved = (await http.get("/api/patient/visits", params={"number": number})).json()
         mine = (await http.get(f"/api/patient/patients/{_key(one)}")).json()
         theirs = (await http.get(f"/api/patient/patients/{_key(other)}")).json()
         person = (await http.get(f"/api/patient/patients/{_key(one)}/links")).json()
@@ -69,8 +66,9 @@ async def test_every_kind_of_message_does_what_the_table_says(
     assert mine["patient"]["family_name"] == (f"After{one}" if tells else f"Before{one}")
     assert (theirs.get("survivor_id") == _key(one)) is (outcome is MERGES)
     assert (_key(other) in person["numbers"]) is (outcome is LINKS)
+    assert [visit["patient_id"] for visit in moved] == ([_key(one)] if outcome is MOVES else [])
     alternates = {number["value"] for number in mine["patient"]["other_ids"] if number["issuer"] == "ALT"}
-    assert alternates == ({"NEW"} if outcome is REPLACES else {"OLD"} if outcome is REFUSES else {"OLD", "NEW"})
+    assert alternates == ({"NEW"} if outcome is REPLACES else {"OLD", "NEW"})
 
 
 def _key(number: str) -> str:

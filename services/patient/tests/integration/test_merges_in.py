@@ -184,20 +184,6 @@ async def test_a_changed_alternate_number_replaces_the_former_one(adt: MllpClien
     assert [other["value"] for other in facts[-1].body["patient"]["other_ids"]] == ["NEW1"]
 
 
-@pytest.mark.parametrize("trigger", ["A44", "A45"])
-async def test_a_moved_visit_is_right_where_nothing_is_known_and_refused_where_exams_may_be(
-    adt: MllpClient, trigger: str
-) -> None:
-    known, other = a_number(), a_number()
-    assert (await adt.send(a_merge(a_number(), other, trigger))).code == "AA"
-    await adt.send(adt_message("A04", pid(known)))
-    with pytest.raises(Refused) as refused:
-        await adt.send(a_merge(known, other, trigger))
-    [error] = refused.value.ack.errors
-    assert (refused.value.ack.code, error.segment) == ("AE", "MRG")
-    assert "A40" in error.text
-
-
 @pytest.mark.parametrize(
     ("build", "code", "segment"),
     [

@@ -23,7 +23,8 @@ SEEDS = tuple(
         (b"ADT^A08",),
         (b"ADT^A40", b"MRG|P2^^^HOSP||||||Example^Eda", b"PID|2||P3^^^HOSP||Example^Ida", b"MRG|P4^^^HOSP~P5^^^HOSP"),
         (b"ADT^A24", b"PID|2||P3^^^OTHER||Example^Ida"),
-        (b"ADT^A45", b"MRG|P2^^^HOSP"),
+        (b"ADT^A45", b"MRG|P2^^^HOSP||||V1^^^HOSP"),
+        (b"ADT^A44", b"MRG|P2^^^HOSP||A1^^^HOSP"),
         (b"ADT^A51", b"MRG|P2^^^HOSP|X8^^^NAT"),
     )
 )

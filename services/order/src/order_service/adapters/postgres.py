@@ -7,17 +7,20 @@ from typing import Final
 from uuid import UUID
 
 from asyncpg import Pool, Record
-from fj_events import Fact, Identifier, OrderDetails, PatientPhi
+from fj_events import Fact, Identifier, OrderDetails, PatientPhi, VisitKind
 from pydantic import TypeAdapter
 
 from order_service.adapters import early
 from order_service.adapters.early import PostgresEarly
+from order_service.adapters.visits import PostgresVisits, named
 from order_service.domain.early import EarlyEntry
 from order_service.domain.life import Life
 from order_service.domain.order import Change, Heard, Order
+from order_service.domain.visit import Visit
 
 _COLUMNS: Final = (
-    "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at"
+    "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at,"
+    " named_id, named"
 )
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_FILLER: Final = f"""
@@ -27,14 +30,22 @@ SELECT {_COLUMNS} FROM orders
  ORDER BY placer_value IS NOT NULL, placed_at LIMIT 1 FOR UPDATE
 """
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
+_ON: Final = {
+    kind: f"""
+SELECT {_COLUMNS} FROM orders
+ WHERE details #>> '{{clinical,{field},value}}' = $1 AND details #>> '{{clinical,{field},issuer}}' = $2
+ ORDER BY order_id FOR UPDATE
+"""
+    for kind, field in ((VisitKind.VISIT, "visit_number"), (VisitKind.ACCOUNT, "account_number"))
+}
 _ADD: Final = """
 INSERT INTO orders (
     order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, details,
-    said_at, transaction_at
+    said_at, transaction_at, named_id, named
 )
 SELECT * FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
-    $9::timestamptz[], $10::timestamptz[]
+    $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::jsonb[]
 )
 ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
 RETURNING order_id
@@ -42,7 +53,8 @@ RETURNING order_id
 _SAVE: Final = """
 UPDATE orders
    SET life = $2, details = $3, changes = $4, report_id = $5, report_version = $6, delivered = $7,
-       placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, changed_at = now()
+       placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, named_id = $12,
+       named = $13, changed_at = now()
  WHERE order_id = $1
 """
 _HEARD: Final = """
@@ -63,7 +75,7 @@ SELECT {_SHOWN} FROM orders
 _CHANGES: Final = TypeAdapter(tuple[Change, ...])
 
 
-class PostgresOrders(PostgresEarly):
+class PostgresOrders(PostgresEarly, PostgresVisits):
     """See `order_service.ports.Orders`."""
 
     async def by_placer_number(self, number: Identifier) -> Order | None:
@@ -74,6 +86,11 @@ class PostgresOrders(PostgresEarly):
 
     async def by_id(self, order_id: UUID) -> Order | None:
         return _order(await self._tx.connection.fetchrow(_BY_ID, order_id))
+
+    async def on_visit(self, visit: Visit) -> list[Order]:
+        number = visit.number
+        rows = await self._tx.connection.fetch(_ON[visit.kind], number.value, number.issuer)
+        return [order for row in rows if (order := _order(row)) is not None]
 
     async def add(self, orders: Sequence[Order]) -> set[UUID]:
         # Sorted: two transactions that add the same numbers wait, and never for each other.
@@ -97,6 +114,7 @@ class PostgresOrders(PostgresEarly):
             placer.issuer if placer else None,
             accession.value,
             accession.issuer,
+            *_named(order),
         )
 
     async def heard(self, order_id: UUID, heard: Heard) -> None:
@@ -124,7 +142,13 @@ def _row(order: Order) -> tuple[object, ...]:
         _json(details),
         order.heard.said_at,
         order.heard.transaction_at,
+        *_named(order),
     )
+
+
+def _named(order: Order) -> tuple[UUID | None, str | None]:
+    named = order.named
+    return (named.patient_id, named.patient.model_dump_json(exclude_none=True)) if named else (None, None)
 
 
 def _placer(row: tuple[object, ...]) -> tuple[str, str]:
@@ -148,6 +172,7 @@ def _order(row: Record | None) -> Order | None:
         report_version=row["report_version"],
         delivered=json.loads(row["delivered"]),
         heard=Heard(said_at=row["said_at"], transaction_at=row["transaction_at"]),
+        named=named(row["named_id"], row["named"]),
     )
 
 

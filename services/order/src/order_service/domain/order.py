@@ -27,6 +27,7 @@ from order_service.domain.numbers import (
     requested_procedure_id,
     study_instance_uid,
 )
+from order_service.domain.visit import Named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,11 @@ class Request:
     ordering_provider: Staff | None = None
     clinical: ClinicalPhi = field(default_factory=ClinicalPhi)
     heard: Heard = field(default_factory=Heard)
+    named: Named | None = None
+    """Whom the placer named, where the visit went to another patient."""
 
 
+_VISITS: Final = ("visit_number", "account_number")
 CHANGES_MAX: Final = 50
 """Changes that are kept in case that the exam refuses them: far more than are ever on their way at once."""
 
@@ -95,6 +99,8 @@ class Order:
     """Of each report and destination, `report id/name`, the newest version that is there."""
     heard: Heard = field(default_factory=Heard)
     """The newest message about it."""
+    named: Named | None = None
+    """Whom its placer named, where its visit or account went to another patient since: `details` has that one."""
 
 
 _ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
@@ -104,7 +110,14 @@ _ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
 def place(request: Request, order_id: UUID) -> Order:
     """A new order; numbers that the placer left out are made from its id."""
     details = _details(request, order_id, None)
-    return Order(order_id=order_id, site=request.site, life=Life.ORDERED, details=details, heard=request.heard)
+    return Order(
+        order_id=order_id,
+        site=request.site,
+        life=Life.ORDERED,
+        details=details,
+        heard=request.heard,
+        named=request.named,
+    )
 
 
 def change(order: Order, request: Request, *, merged: bool = False) -> Order:
@@ -118,7 +131,8 @@ def change(order: Order, request: Request, *, merged: bool = False) -> Order:
         raise OtherPatient
     if not differences(order.details, details):
         return order
-    return replace(order, life=move(order.life, Act.CHANGE), details=details)
+    named = request.named or order.named
+    return replace(order, life=move(order.life, Act.CHANGE), details=details, named=named)
 
 
 def act_on(order: Order, act: Act) -> Order:
@@ -131,9 +145,15 @@ def numbered(order: Order, number: Identifier) -> Order:
     known = order.details.placer_order_number
     if known is not None and known != number:
         raise OtherNumber(str(known))
-    given = {"placer_order_number": number}
-    changes = tuple(replace(each, before=each.before.model_copy(update=given)) for each in order.changes)
-    return replace(order, details=order.details.model_copy(update=given), changes=changes)
+    return _with(order, {"placer_order_number": number})
+
+
+def given_to(order: Order, named: Named, now: Named) -> Order:
+    """The order of whom its visit went to, from whom its placer named; the same order where it is theirs already."""
+    if now.patient_id == order.details.patient_id:
+        return order
+    given = _with(order, {"patient_id": now.patient_id, "patient": now.patient})
+    return replace(given, named=None if now.patient_id == named.patient_id else named)
 
 
 def told(order: Order, fact_id: UUID, before: OrderDetails) -> Order:
@@ -206,6 +226,20 @@ def differences(before: OrderDetails, after: OrderDetails) -> tuple[str, ...]:
     return tuple(name for name in fields if getattr(before, name) != getattr(after, name))
 
 
+def clinical(request: Request, kept: OrderDetails | None) -> ClinicalPhi:
+    """What the request says of its reason; on which visit and account the order is, is kept where it does not say."""
+    if kept is None:
+        return request.clinical
+    numbers = {name: getattr(request.clinical, name) or getattr(kept.clinical, name) for name in _VISITS}
+    return request.clinical.model_copy(update=numbers)
+
+
+def _with(order: Order, given: Mapping[str, object]) -> Order:
+    """The order with this, whatever changes of it the exam refuses."""
+    changes = tuple(replace(each, before=each.before.model_copy(update=given)) for each in order.changes)
+    return replace(order, details=order.details.model_copy(update=given), changes=changes)
+
+
 def _place(report_id: UUID, destination: str) -> str:
     return f"{report_id}/{destination}"
 
@@ -236,5 +270,5 @@ def _details(request: Request, order_id: UUID, kept: OrderDetails | None) -> Ord
         ordering_provider=request.ordering_provider,
         source=request.source,
         patient=request.patient,
-        clinical=request.clinical,
+        clinical=clinical(request, kept),
     )

@@ -36,6 +36,7 @@ def _names(said: Said) -> Mapping[str, object]:
         "reason": clinical.reason,
         "history": clinical.history,
         "visit_number": clinical.visit_number,
+        "account_number": clinical.account_number,
         "site": request.site,
         "patient_id": request.patient.id,
         **{name: value for name, value in request.patient if name != "id" and value},

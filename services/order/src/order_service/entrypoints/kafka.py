@@ -10,24 +10,36 @@ from fj_events import (
     ExamDiscontinued,
     ExamPutBack,
     ExamStarted,
+    PatientVisitMoved,
     ReportAmended,
     ReportFinalized,
     ReportRetracted,
     StudyRelinked,
 )
-from fj_survivors import follow
+from fj_survivors import Moved, follow
 
-from order_service import commands, handlers
+from order_service import commands, handlers, visits
 from order_service.domain.life import Act
 from order_service.ports import Orders
 
 
 def subscribe(consumer: Consumer, orders: Callable[[Tx], Orders], wanted_by: tuple[str, ...]) -> None:
     """Bind every fact. `wanted_by`: the destinations that an order waits for."""
-    follow(consumer)
+    _whose_it_is(consumer, orders)
     _what_becomes_of_the_exam(consumer, orders)
     _what_was_not_its_own(consumer, orders)
     _what_completes_it(consumer, orders, wanted_by)
+
+
+def _whose_it_is(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:
+    async def moved(fact: Moved, tx: Tx) -> None:
+        await visits.on_patient_moved(fact, orders(tx))
+
+    follow(consumer, moved)
+
+    @consumer.on(PatientVisitMoved)
+    async def _(fact: PatientVisitMoved, tx: Tx) -> None:
+        await visits.on_visit_moved(fact, orders(tx))
 
 
 def _what_was_not_its_own(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:

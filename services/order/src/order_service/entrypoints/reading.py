@@ -193,11 +193,14 @@ class OrderReading:
         why = self.find(Item.REASON)
         reason = why.read(CWE) if why else None
         history = self.find(Item.HISTORY)
+        site = self._site
+        account = self._profile.find(Item.ACCOUNT_NUMBER, self._group, self._message)
         visit = self._profile.find(Item.VISIT_NUMBER, self._group, self._message)
         return ClinicalPhi(
             reason=(reason.text or reason.code or None) if reason else None,
             history=(history.value.whole() or None) if history else None,
-            visit_number=_identifier(visit, self._site.issuers.patient) if visit else None,
+            visit_number=_identifier(visit, site.issuers.patient) if visit else None,
+            account_number=_identifier(account, site.issuers.patient) if account else None,
         )
 
 

@@ -40,10 +40,15 @@ class NotSuspected(PatientError):
         super().__init__("nobody has to look at these two: they were never suspected, or there is an answer")
 
 
-class ExamsStay(PatientError):
-    """Visits and accounts are not held here; exams go with the number of their order."""
+class NoSuchVisit(PatientError):
+    """Nobody has moved this visit or account."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "exams are not moved by visit or account: change their orders (ORC-1 XO), or merge the patients (A40)"
-        )
+        super().__init__("there is no such visit or account")
+
+
+class NotMoved(PatientError):
+    """There is no move that could be undone."""
+
+    def __init__(self) -> None:
+        super().__init__("all moves of the visit or account are undone")

@@ -3,21 +3,25 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final, Self
 from uuid import UUID
 
 from fj_doors import instant, site_of
-from fj_events import Identifier, PatientPhi, Source, patient_key
+from fj_events import Identifier, PatientPhi, Source, VisitKind, patient_key
 from fj_hl7 import CX, PID, XPN, AckCode, ErrorCode, Hl7Error, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
 
 from patient_service.domain.link import LinkNews
 from patient_service.domain.merge import MergeNews
 from patient_service.domain.patient import News
+from patient_service.domain.visit import Visit, VisitNews
 
 _REGISTERS: Final = frozenset({"A01", "A04", "A05", "A28"})
 _RENAMES: Final = frozenset({"A47"})
 _UNLINKS: Final = frozenset({"A37"})
+_MOVED: Final = MappingProxyType({"A44": (VisitKind.ACCOUNT, 3), "A45": (VisitKind.VISIT, 5)})
+"""What is moved, and in which field of MRG its number stands."""
 _EXTERNAL: Final = frozenset({"A39"})
 """Merges by the external number, which stands in MRG-4 (PID-2) where MRG-1 is empty."""
 
@@ -56,6 +60,15 @@ class Reader:
             MergeNews(prior=prior, survivor=survivor, at=at, renames=self.message.trigger in _RENAMES)
             for survivor, mrg in self._pairs()
             for prior in self._priors(mrg, survivor)
+        ]
+
+    def moves(self) -> list[VisitNews]:
+        """Whose a visit or account is (A45: MRG-5, A44: MRG-3): the number stays, its patient is the one of PID."""
+        kind, field = _MOVED[self.message.trigger]
+        return [
+            VisitNews(visit=self._visit(kind, mrg, field), prior=prior, holder=holder, at=self.at)
+            for holder, mrg in self._pairs()
+            for prior in self._priors(mrg, holder)
         ]
 
     def links(self) -> list[LinkNews]:
@@ -101,6 +114,13 @@ class Reader:
         said = {"family_name": name.family or None, "given_name": name.given or None} if name else {}
         further = self._numbers(external)
         return [self._news(number, further if number == others[0] else [], said) for number in others]
+
+    def _visit(self, kind: VisitKind, mrg: Segment, field: int) -> Visit:
+        number = next(iter(self._numbers(mrg.each(CX, field))), None)
+        if number is None:
+            raise missing("MRG", mrg.sequence, field)
+        key = patient_key(self.namespace, f"{kind}\x1f{number.issuer}", number.value)
+        return Visit(visit_id=key, kind=kind, number=number)
 
     def _patient(self, pid: Segment) -> News:
         read = PID.read(pid, self.message.profile)

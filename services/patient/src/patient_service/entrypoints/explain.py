@@ -14,7 +14,18 @@ from patient_service.entrypoints.mllp import LINKS, MERGES, MOVES, REPLACES
 def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapping[str, object]]:
     """Each patient, or pair of patients, of the message. Raises Refusal."""
     adt = Reader.of(message, sites, namespace)
-    if message.kind in {*MERGES, *MOVES}:
+    if message.kind in MOVES:
+        yield from (
+            {
+                **_names(news.holder),
+                "prior": news.prior.details.id,
+                "kind": news.visit.kind,
+                "number": news.visit.number,
+                "at": news.at,
+            }
+            for news in adt.moves()
+        )
+    elif message.kind in MERGES:
         yield from ({**_names(news.survivor), "prior": news.prior.details.id, "at": news.at} for news in adt.merges())
     elif message.kind in LINKS:
         yield from (

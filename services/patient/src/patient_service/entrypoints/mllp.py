@@ -10,20 +10,21 @@ from fj_bus import Tx
 from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Intake, Message, Refusal
 from fj_runtime import Sites
 
-from patient_service import handlers
+from patient_service import handlers, visits
 from patient_service.domain.errors import PatientError
 from patient_service.entrypoints.adt import Reader
-from patient_service.ports import Links, Merges, Patients
+from patient_service.ports import Links, Merges, Patients, Visits
 
 TELLS: Final = (
     *(f"ADT^A{number:02d}" for number in range(1, 14)),
     *("ADT^A28", "ADT^A31", "ADT^A38", "ADT^A49", "ADT^A50"),
 )
-"""Each says who the patient is. Of visits and accounts (A02, A03, A06 … A13, A38, A49, A50) nothing is kept here."""
+"""Each says who the patient is. What A02, A03, A06 … A13, A38, A49, A50 say of visits and accounts is not kept."""
 MERGES: Final = ("ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39", "ADT^A40", "ADT^A43", "ADT^A47")
 """Merges of patients in the words of every version, a number moved to another patient, and a number changed."""
 LINKS: Final = ("ADT^A24", "ADT^A37")
 MOVES: Final = ("ADT^A44", "ADT^A45")
+"""An account or a visit goes to another patient."""
 REPLACES: Final = "ADT^A51"
 KINDS: Final = (*TELLS, *MERGES, *LINKS, *MOVES, REPLACES)
 
@@ -37,6 +38,7 @@ class Stores:
     patients: Callable[[Tx], Patients]
     merges: Callable[[Tx], Merges]
     links: Callable[[Tx], Links]
+    visits: Callable[[Tx], Visits]
 
 
 def patients_door(
@@ -63,8 +65,8 @@ def patients_door(
             await handlers.link(news, stores.patients(tx), stores.links(tx))
 
     async def move(adt: Reader, tx: Tx) -> None:
-        for news in adt.merges():
-            await handlers.move_exams(news.prior, stores.patients(tx))
+        for news in adt.moves():
+            await visits.move(news, stores.patients(tx), stores.visits(tx))
 
     def each(take: _Take) -> Handler[Tx]:
         return _one_by_one(take, sites, namespace)

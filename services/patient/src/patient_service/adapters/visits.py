@@ -1,0 +1,83 @@
+"""Moved visits and accounts in PostgreSQL."""
+
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Pool, Record
+from fj_bus import Tx
+from fj_events import Identifier, VisitKind
+
+from patient_service.domain.visit import Move, Visit
+from patient_service.ports import MovedVisit
+
+_VISIT: Final = "visit_id, kind, value, issuer"
+_MOVE: Final = "prior_id, holder_id, moved_at, undone"
+_KEEP: Final = f"INSERT INTO visits ({_VISIT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+_ADD: Final = f"INSERT INTO visit_moves (visit_id, {_MOVE}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+_SAVE: Final = """
+UPDATE visit_moves SET undone = $5 WHERE visit_id = $1 AND prior_id = $2 AND holder_id = $3 AND moved_at = $4
+"""
+_BY_ID: Final = f"SELECT {_VISIT} FROM visits WHERE visit_id = $1"
+_MOVES: Final = f"SELECT {_MOVE} FROM visit_moves WHERE visit_id = $1"
+_FIND: Final = f"""
+SELECT {_VISIT}, {_MOVE}
+  FROM (SELECT * FROM visits WHERE value = $1 AND ($2::text IS NULL OR issuer = $2) ORDER BY visit_id LIMIT $3) AS found
+  JOIN visit_moves USING (visit_id)
+ ORDER BY visit_id, moved_at DESC, holder_id DESC, prior_id DESC
+"""
+
+
+class PostgresVisits:
+    """See `patient_service.ports.Visits`."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    async def lock(self, visit_id: UUID) -> None:
+        await self._tx.lock("visit", str(visit_id))
+
+    async def by_id(self, visit_id: UUID) -> Visit | None:
+        row = await self._tx.connection.fetchrow(_BY_ID, visit_id)
+        return _visit(row) if row else None
+
+    async def moves(self, visit_id: UUID) -> list[Move]:
+        return [_move(row) for row in await self._tx.connection.fetch(_MOVES, visit_id)]
+
+    async def add(self, visit: Visit, move: Move) -> bool:
+        number = visit.number
+        await self._tx.connection.execute(_KEEP, visit.visit_id, visit.kind, number.value, number.issuer)
+        status = await self._tx.connection.execute(_ADD, visit.visit_id, *_values(move))
+        return status == "INSERT 0 1"
+
+    async def save(self, visit_id: UUID, move: Move) -> None:
+        await self._tx.connection.execute(_SAVE, visit_id, *_values(move))
+
+
+class PostgresVisitBook:
+    """See `patient_service.ports.VisitBook`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, *, number: str, issuer: str | None, limit: int) -> list[MovedVisit]:
+        rows = await self._pool.fetch(_FIND, number, issuer, limit)
+        return [_moved(list(each)) for _, each in groupby(rows, key=itemgetter("visit_id"))]
+
+
+def _moved(rows: list[Record]) -> MovedVisit:
+    return MovedVisit(_visit(rows[0]), tuple(_move(row) for row in rows))
+
+
+def _values(move: Move) -> tuple[object, ...]:
+    return move.prior_id, move.holder_id, move.at, move.undone
+
+
+def _visit(row: Record) -> Visit:
+    number = Identifier(value=row["value"], issuer=row["issuer"])
+    return Visit(visit_id=row["visit_id"], kind=VisitKind(row["kind"]), number=number)
+
+
+def _move(row: Record) -> Move:
+    return Move(prior_id=row["prior_id"], holder_id=row["holder_id"], at=row["moved_at"], undone=row["undone"])

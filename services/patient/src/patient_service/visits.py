@@ -1,0 +1,68 @@
+"""When somebody says whose a visit or account is (A44, A45), or undoes that: do this."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from fj_events import PatientVisitMoved, VisitPhi
+
+from patient_service import handlers
+from patient_service.domain import visit as domain
+from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
+from patient_service.domain.patient import Patient
+from patient_service.domain.visit import Move, Visit, VisitNews
+from patient_service.ports import Patients, Visits
+
+
+async def move(news: VisitNews, patients: Patients, visits: Visits) -> None:
+    """A visit or account goes to another patient, and nothing else of the old one. Raises SamePatient.
+
+    Patients that nobody announced are registered as provisional: the announcement may be on its way.
+    """
+    if news.prior.patient_id == news.holder.patient_id:
+        raise SamePatient
+    await visits.lock(news.visit.visit_id)
+    for each in sorted((news.prior, news.holder), key=lambda each: each.patient_id):
+        await handlers.mention(each, patients)
+    said = Move(prior_id=news.prior.patient_id, holder_id=news.holder.patient_id, at=news.at)
+    if await visits.add(news.visit, said):
+        await _state(news.visit, "the registration system said so", patients, visits)
+
+
+async def undo(visit_id: UUID, reason: str, patients: Patients, visits: Visits) -> None:
+    """A person undoes the last move of a visit or account: the one before it counts. Raises NoSuchVisit, NotMoved."""
+    await visits.lock(visit_id)
+    visit = await visits.by_id(visit_id)
+    if visit is None:
+        raise NoSuchVisit
+    last = domain.last(await visits.moves(visit_id))
+    if last is None:
+        raise NotMoved
+    await visits.save(visit_id, replace(last, undone=True))
+    await _state(visit, reason, patients, visits)
+
+
+async def _state(visit: Visit, reason: str, patients: Patients, visits: Visits) -> None:
+    """Tell the others whose it is."""
+    moves = await visits.moves(visit.visit_id)
+    now = domain.standing(moves)
+    about = await _known(now.holder or now.patient_ids[0], patients)
+    patients.emit(
+        PatientVisitMoved(
+            site=about.site,
+            visit_id=visit.visit_id,
+            kind=visit.kind,
+            patient_ids=now.patient_ids,
+            patient_id=now.holder,
+            moved_at=now.at,
+            reason=reason,
+            visit=VisitPhi(number=visit.number),
+            patient=about.public if now.holder else None,
+        )
+    )
+
+
+async def _known(patient_id: UUID, patients: Patients) -> Patient:
+    known = await patients.by_id(patient_id)
+    if known is None:
+        raise LookupError(f"patient {patient_id} was there and is gone")
+    return known

@@ -1,0 +1,80 @@
+"""Visits and accounts that go to another patient, through the real door, and a person who undoes that."""
+
+import itertools
+from uuid import UUID
+
+import httpx
+import pytest
+from fj_events import patient_key
+from fj_hl7 import MllpClient, Refused
+from fj_testing import PATIENT_NAMESPACE, Log, Record, ServiceProcess
+
+pytestmark = pytest.mark.servers
+NUMBERS = itertools.count(1)
+USER = {"X-FJ-User": "tess"}
+
+
+def key(number: str) -> str:
+    return str(patient_key(UUID(PATIENT_NAMESPACE), "GENERAL", number))
+
+
+def a_move(prior: str, holder: str, mrg: str, trigger: str = "A45", minute: int = 0) -> bytes:
+    at = f"2026030209{minute:02d}00"
+    return "\r".join(
+        (
+            f"MSH|^~\\&|ADT|GENERAL|FJ|FJ|{at}||ADT^{trigger}|W{next(NUMBERS)}|P|2.5.1",
+            f"EVN|{trigger}|{at}",
+            f"PID|1||{holder}^^^GENERAL^MR||Example^Ada",
+            f"MRG|{prior}^^^GENERAL^MR||{mrg}",
+        )
+    ).encode()
+
+
+async def told(log: Log, number: str, count: int) -> list[Record]:
+    def about(record: Record) -> bool:
+        return record.type == "patient.visit_moved.v1" and record.body["visit"]["number"]["value"] == number
+
+    found = await log.wait_for("patient-events", where=about, count=count)
+    assert len(found) == count
+    return found
+
+
+@pytest.mark.parametrize(("trigger", "kind"), [("A45", "visit"), ("A44", "account")])
+async def test_a_moved_visit_is_told_once_and_undone_by_a_person(
+    adt: MllpClient, patient: ServiceProcess, log: Log, trigger: str, kind: str
+) -> None:
+    n = next(NUMBERS)
+    one, two, number = f"WA{n}", f"WB{n}", f"V{n}"
+    mrg = f"{number}^^^GENERAL" if trigger == "A44" else f"||{number}^^^GENERAL"
+    for _ in range(2):
+        assert (await adt.send(a_move(one, two, mrg, trigger))).code == "AA"
+    async with httpx.AsyncClient(base_url=patient.http, headers=USER) as http:
+        [found] = (await http.get("/api/patient/visits", params={"number": number})).json()
+        assert (found["kind"], found["patient_id"], len(found["moves"])) == (kind, key(two), 1)
+        undo = f"/api/patient/visits/{found['visit_id']}/undo"
+        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 204
+        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 409
+        unknown = f"/api/patient/visits/{UUID(int=1)}/undo"
+        assert (await http.post(unknown, json={"reason": "wrong visit"})).status_code == 404
+    moved, undone = [record.body for record in await told(log, number, 2)]
+    assert (moved["kind"], moved["patient_id"]) == (kind, key(two))
+    assert sorted(moved["patient_ids"]) == sorted([key(one), key(two)])
+    assert moved["patient"]["id"]["value"] == two
+    assert (undone.get("patient_id"), undone["actor"], undone["reason"]) == (None, "tess", "wrong visit")
+
+
+async def test_a_later_move_counts_whichever_comes_first(adt: MllpClient, log: Log) -> None:
+    n = next(NUMBERS)
+    await adt.send(a_move(f"WB{n}", f"WC{n}", f"||L{n}^^^GENERAL", minute=2))
+    await adt.send(a_move(f"WA{n}", f"WB{n}", f"||L{n}^^^GENERAL", minute=1))
+    last = (await told(log, f"L{n}", 2))[-1].body
+    assert last["patient_id"] == key(f"WC{n}")
+    assert set(last["patient_ids"]) == {key(f"WA{n}"), key(f"WB{n}"), key(f"WC{n}")}
+
+
+@pytest.mark.parametrize(("trigger", "field"), [("A45", 5), ("A44", 3)])
+async def test_a_move_that_does_not_say_what_is_moved_is_refused(adt: MllpClient, trigger: str, field: int) -> None:
+    with pytest.raises(Refused) as refused:
+        await adt.send(a_move("WX1", "WX2", "", trigger))
+    [error] = refused.value.ack.errors
+    assert (refused.value.ack.code, error.segment, error.field) == ("AE", "MRG", field)

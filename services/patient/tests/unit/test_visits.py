@@ -1,0 +1,111 @@
+"""Whose a visit is follows from what was said of it, not from when that came."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from fj_events import Identifier, PatientPhi, PatientVisitMoved, Source, VisitKind
+from hypothesis import given
+from hypothesis import strategies as st
+from patient_service import visits
+from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
+from patient_service.domain.patient import News
+from patient_service.domain.visit import Move, Visit, VisitNews
+
+from services.patient.tests.unit.fakes import MemoryPatients
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+VISIT = Visit(visit_id=UUID(int=99), kind=VisitKind.VISIT, number=Identifier(value="V1", issuer="GENERAL"))
+
+
+class MemoryVisits:
+    def __init__(self) -> None:
+        self.visits: dict[UUID, Visit] = {}
+        self.said: dict[tuple[UUID, UUID, datetime], Move] = {}
+
+    async def lock(self, visit_id: UUID) -> None:
+        """One test is one transaction."""
+
+    async def by_id(self, visit_id: UUID) -> Visit | None:
+        return self.visits.get(visit_id)
+
+    async def moves(self, _visit_id: UUID) -> list[Move]:
+        return list(self.said.values())
+
+    async def add(self, visit: Visit, move: Move) -> bool:
+        self.visits[visit.visit_id] = visit
+        fresh = _key(move) not in self.said
+        self.said.setdefault(_key(move), move)
+        return fresh
+
+    async def save(self, _visit_id: UUID, move: Move) -> None:
+        self.said[_key(move)] = move
+
+
+def _key(move: Move) -> tuple[UUID, UUID, datetime]:
+    return move.prior_id, move.holder_id, move.at
+
+
+def moved(prior: int, holder: int, minute: int) -> VisitNews:
+    at = NOON + timedelta(minutes=minute)
+    return VisitNews(visit=VISIT, prior=named(prior, at), holder=named(holder, at), at=at)
+
+
+def named(number: int, at: datetime) -> News:
+    details = PatientPhi(id=Identifier(value=str(number), issuer="GENERAL"))
+    return News(patient_id=UUID(int=number), site="MAIN", source=Source.HL7, details=details, at=at)
+
+
+def told(everything: Collection[VisitNews], undos: int = 0) -> list[PatientVisitMoved]:
+    """What others hear."""
+
+    async def run() -> list[PatientVisitMoved]:
+        patients, store = MemoryPatients(), MemoryVisits()
+        for news in everything:
+            await visits.move(news, patients, store)
+        for _ in range(undos):
+            await visits.undo(VISIT.visit_id, "by mistake", patients, store)
+        return [fact for fact in patients.facts if isinstance(fact, PatientVisitMoved)]
+
+    return asyncio.run(run())
+
+
+MOVES = [moved(1, 2, 1), moved(2, 3, 2), moved(3, 1, 3), moved(1, 4, 3)]
+
+
+@given(st.permutations([*MOVES, *MOVES[:2]]), st.integers(0, 3))
+def test_moves_in_any_order_and_twice_end_alike(order: list[VisitNews], undos: int) -> None:
+    expected = told(MOVES, undos)[-1]
+    assert told(order, undos)[-1].model_copy(update={"site": expected.site}) == expected
+
+
+def test_an_undo_gives_back_to_the_move_before_and_then_to_whom_it_names() -> None:
+    holders = [fact.patient_id for fact in told(MOVES[:2], undos=2)]
+    assert holders == [UUID(int=2), UUID(int=3), UUID(int=2), None]
+
+
+def test_a_move_that_was_undone_is_not_made_again_by_the_same_message() -> None:
+    async def run() -> None:
+        patients, store = MemoryPatients(), MemoryVisits()
+        await visits.move(MOVES[0], patients, store)
+        await visits.undo(VISIT.visit_id, "by mistake", patients, store)
+        facts = len(patients.facts)
+        await visits.move(MOVES[0], patients, store)
+        assert len(patients.facts) == facts
+        with pytest.raises(NotMoved):
+            await visits.undo(VISIT.visit_id, "by mistake", patients, store)
+
+    asyncio.run(run())
+
+
+def test_what_is_no_move_is_refused() -> None:
+    async def run() -> None:
+        with pytest.raises(SamePatient):
+            await visits.move(replace(MOVES[0], prior=MOVES[0].holder), MemoryPatients(), MemoryVisits())
+        with pytest.raises(NoSuchVisit):
+            await visits.undo(VISIT.visit_id, "by mistake", MemoryPatients(), MemoryVisits())
+
+    asyncio.run(run())
