@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 import yaml
-from fj_testing import S3, ServiceProcess, Services
+from fj_testing import S3, Log, ServiceProcess, Services
+from storage_service.adapters.sql import Pool
 
-from services.storage.tests.builders import Packer
+from services.storage.tests.builders import Exam, Packer
 from services.storage.tests.scu import FIND_LIMIT, Workstation
+from services.storage.tests.studies import Study
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,23 @@ def routes() -> str:
 
 
 @pytest.fixture(scope="module")
-def storage(services: Services, dimse_port: int, peers: Path, routes: str) -> ServiceProcess:
+def lifecycle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A module may have RULES of its own (FJ_LIFECYCLE). They are looked at all the time, and what they say is done."""
+    if not hasattr(request.module, "RULES"):
+        return {}
+    path = tmp_path_factory.mktemp("lifecycle") / "lifecycle.yaml"
+    path.write_text(request.module.RULES)
+    return {"FJ_LIFECYCLE": str(path), "STORAGE_LIFECYCLE_SECONDS": "0.3", "STORAGE_DELETION_DELAY": "0"}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """STORAGE_CACHE_FOLDER of a `storage` that is to have one."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def storage(services: Services, dimse_port: int, peers: Path, routes: str, lifecycle: dict[str, str]) -> ServiceProcess:
     return services.start(
         "storage",
         STORAGE_QUIET_TIME=1,
@@ -50,6 +69,7 @@ def storage(services: Services, dimse_port: int, peers: Path, routes: str) -> Se
         FJ_PEERS=str(peers),
         STORAGE_COMMITMENT_PATIENCE=3,
         **({"FJ_ROUTES": routes} if routes else {}),
+        **lifecycle,
     )
 
 
@@ -67,3 +87,24 @@ async def http(storage: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="session")
 def packer(s3: S3) -> Packer:
     return Packer.of(s3)
+
+
+@pytest.fixture
+async def tess(storage: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody at the pages of `/api/storage`."""
+    async with httpx.AsyncClient(
+        base_url=f"{storage.http}/api/storage", headers={"X-FJ-User": "tess"}, timeout=20
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def pool(services: Services) -> AsyncIterator[Pool]:
+    """The index's database."""
+    async with asyncpg.create_pool(services.database("storage"), min_size=1, max_size=3) as pool:
+        yield pool
+
+
+@pytest.fixture
+def study_of(http: httpx.AsyncClient, log: Log, pool: Pool) -> Callable[[Exam], Study]:
+    return lambda exam: Study(exam, http, log, pool)

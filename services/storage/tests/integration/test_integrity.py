@@ -1,6 +1,5 @@
 """The scrub of a running `storage`: what is no longer what was stored is found, told once, and seen to be well."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -16,14 +15,8 @@ PERSON = {"X-FJ-User": "pacs.admin"}
 
 
 @pytest.fixture(scope="module")
-def scrubbing(services: Services, dimse_port: int) -> ServiceProcess:
+def storage(services: Services, dimse_port: int) -> ServiceProcess:
     return services.start("storage", STORAGE_QUIET_TIME=60, STORAGE_DIMSE_PORT=dimse_port)
-
-
-@pytest.fixture
-async def http(scrubbing: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=scrubbing.http, timeout=20) as client:
-        yield client
 
 
 async def shipped(http: httpx.AsyncClient, feed: Feed, packer: Packer) -> tuple[Exam, list[Image], str]:

@@ -1,40 +1,23 @@
 """A person says to which order a study belongs; no rule decides against that, and it can be taken back."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from fj_events import OrderChanged
-from fj_testing import Feed, Log, Record, ServiceProcess, eventually
+from fj_testing import Feed, Log, eventually
 
 from services.storage.tests.builders import Exam, Packer
+from services.storage.tests.studies import facts_of
 
 pytestmark = pytest.mark.servers
 WHY = {"reason": "the wrong line was picked"}
 
 
-@pytest.fixture
-async def tess(storage: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody at the pages of `/api/storage`."""
-    async with httpx.AsyncClient(
-        base_url=f"{storage.http}/api/storage", headers={"X-FJ-User": "tess"}, timeout=20
-    ) as client:
-        yield client
-
-
-async def relinked(log: Log, exam: Exam, count: int) -> list[Record]:
-    records = await log.wait_for(
-        "study-events", where=lambda r: (r.key, r.type) == (exam.study_uid, "study.relinked.v1"), count=count
-    )
-    assert len(records) == count
-    return records
-
-
 async def available(exam: Exam, feed: Feed, log: Log, packer: Packer) -> None:
     await feed.publish(await packer.ship(exam, exam.images(1)))
-    await log.wait_for("study-events", where=lambda r: (r.key, r.type) == (exam.study_uid, "study.available.v1"))
+    await facts_of(log, exam, "study.available.v1")
 
 
 async def known(other: Exam, feed: Feed, log: Log, packer: Packer) -> None:
@@ -42,7 +25,7 @@ async def known(other: Exam, feed: Feed, log: Log, packer: Packer) -> None:
     witness = Exam(accession=other.accession, patient_number=other.patient_number)
     await feed.publish(other.order())
     await feed.publish(await packer.ship(witness, witness.images(1)))
-    await log.wait_for("study-events", where=lambda r: (r.key, r.type) == (witness.study_uid, "study.matched.v1"))
+    await facts_of(log, witness, "study.matched.v1")
 
 
 async def is_at(tess: httpx.AsyncClient, exam: Exam) -> tuple[Any, Any]:
@@ -68,7 +51,7 @@ async def test_a_study_is_linked_to_another_order_and_back(
     for _ in range(2):
         answer = await tess.post(f"/studies/{exam.study_uid}/link", json=wish)
         assert (answer.status_code, answer.json()["order_id"]) == (200, str(other.order_id))
-    [fact] = await relinked(log, exam, 1)
+    [fact] = await facts_of(log, exam, "study.relinked.v1", 1)
     told = {name: fact.body[name] for name in ("previous_order_id", "order_id", "act", "actor", "reason")}
     assert told == {
         "previous_order_id": str(exam.order_id),
@@ -82,13 +65,13 @@ async def test_a_study_is_linked_to_another_order_and_back(
     assert fact.body["ordered_study_instance_uid"] == other.study_uid
 
     await feed.publish(await packer.ship(exam, exam.images(1, series_number=2)))
-    [late] = await log.wait_for("study-events", where=lambda r: (r.key, r.type) == (exam.study_uid, "study.updated.v1"))
+    [late] = await facts_of(log, exam, "study.updated.v1")
     assert late.body["order_id"] == str(other.order_id)
 
     for _ in range(2):
         answer = await tess.post(f"/studies/{exam.study_uid}/undo", json=WHY)
         assert (answer.status_code, answer.json()["matched_by"]) == (200, "study_uid")
-    _, undone = await relinked(log, exam, 2)
+    _, undone = await facts_of(log, exam, "study.relinked.v1", 2)
     assert (undone.body["act"], undone.body["order_id"]) == ("undo", str(exam.order_id))
     history = (await tess.get(f"/studies/{exam.study_uid}/links")).json()
     assert [(act["act"], act["actor"], act["accession_number"]["value"]) for act in history] == [
@@ -105,7 +88,7 @@ async def test_no_rule_decides_against_a_person_and_the_rules_are_back_after_an_
     await available(exam, feed, log, packer)
     await eventually(lambda: listed(tess, exam), within=20, what="the study on the list")
     await feed.publish(order)
-    await log.wait_for("study-events", where=lambda r: (r.key, r.type) == (exam.study_uid, "study.matched.v1"))
+    await facts_of(log, exam, "study.matched.v1")
     assert not await listed(tess, exam)
     for _ in range(2):
         assert (await tess.post(f"/studies/{exam.study_uid}/unlink", json=WHY)).json()["order_id"] is None
@@ -120,7 +103,7 @@ async def test_no_rule_decides_against_a_person_and_the_rules_are_back_after_an_
 
     assert (await tess.post(f"/studies/{exam.study_uid}/undo", json=WHY)).json()["matched_by"] == "study_uid"
     assert not await listed(tess, exam)
-    assert [fact.body["act"] for fact in await relinked(log, exam, 2)] == ["unlink", "undo"]
+    assert [fact.body["act"] for fact in await facts_of(log, exam, "study.relinked.v1", 2)] == ["unlink", "undo"]
 
 
 async def test_what_cannot_be_done_is_said_and_changes_nothing(

@@ -1,6 +1,5 @@
 """The earlier images of who has an exam today are on the local disk before anybody opens them."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +9,9 @@ from fj_events import ExamScheduled, ScheduledStep
 from fj_testing import Feed, ServiceProcess, Services, eventually, merged
 
 from services.storage.tests.builders import Exam, Packer
+from services.storage.tests.integration.test_read_cache import packs
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +19,6 @@ def storage(services: Services, cache: Path, dimse_port: int) -> ServiceProcess:
     return services.start(
         "storage", STORAGE_QUIET_TIME=600, STORAGE_CACHE_FOLDER=str(cache), STORAGE_DIMSE_PORT=dimse_port
     )
-
-
-@pytest.fixture
-async def http(storage: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=storage.http, timeout=20) as client:
-        yield client
-
-
-def packs(cache: Path) -> int:
-    return len([file for file in cache.glob("*") if len(file.name) == 40])
 
 
 def planned(exam: Exam, starts_at: datetime) -> ExamScheduled:
@@ -77,11 +62,11 @@ async def test_priors_of_an_exam_that_is_near_are_fetched_also_those_under_a_mer
     assert old.patient_id
     await feed.publish(merged((old.patient_id, old.patient), (prior.patient_id, prior.patient)))
     await indexed(http, prior, old, stranger)
-    assert packs(cache) == 0
+    assert not packs(cache)
 
     now = datetime.now(UTC)
     await feed.publish(planned(later, now + timedelta(days=3)), later.order())
     await feed.publish(planned(today, now + timedelta(hours=2)), today.order())
-    await eventually(lambda: packs(cache) == 2, within=30, what="two packs in the cache")
+    await eventually(lambda: len(packs(cache)) == 2, within=30, what="two packs in the cache")
     metrics = (await http.get("/metrics")).text
     assert 'storage_prior_packs_total{became="fetched"} 2.0' in metrics

@@ -1,6 +1,6 @@
 """The read cache of a running `storage`: from where an image comes does not show, whatever happens to the cache."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,21 +16,10 @@ DICOM = {"Accept": "application/dicom; transfer-syntax=*"}
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def cached(services: Services, cache: Path, dimse_port: int) -> ServiceProcess:
+def storage(services: Services, cache: Path, dimse_port: int) -> ServiceProcess:
     return services.start(
         "storage", STORAGE_QUIET_TIME=60, STORAGE_CACHE_FOLDER=str(cache), STORAGE_DIMSE_PORT=dimse_port
     )
-
-
-@pytest.fixture
-async def http(cached: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=cached.http, timeout=20) as client:
-        yield client
 
 
 def packs(cache: Path) -> list[Path]:

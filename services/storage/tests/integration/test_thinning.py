@@ -3,27 +3,27 @@
 import asyncio
 import hashlib
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import httpx
 import pytest
 from fj_bus import Bus, BusSettings, Tx
 from fj_events import ObjectRef
 from fj_local.services import script
-from fj_objects import NoSuchObject
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, ServiceProcess, eventually
 from storage_service.adapters.keeping_book import PostgresKeepingBook
 from storage_service.adapters.keepings import PostgresKeepings
 from storage_service.adapters.lifecycle import load_lifecycle
+from storage_service.adapters.sql import Pool
 from storage_service.adapters.thinnings import PostgresThinnings, writer
 from storage_service.domain.thinning import Range, Rewrite
 from storage_service.thinning import Thinning
 
 from services.storage.tests.builders import Exam, Image, Packer
+from services.storage.tests.studies import facts_of, grace_ends, is_gone, types_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.failure]
 PERSON: Final = {"X-FJ-User": "pacs.admin"}
@@ -34,25 +34,6 @@ FILES: Final = {"Accept": 'multipart/related; type="application/dicom"'}
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-@pytest.fixture(scope="module")
-def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("thinning") / "lifecycle.yaml"
-    path.write_text(RULES)
-    return path
-
-
-@pytest.fixture(scope="module")
-def process(services: Services, dimse_port: int, rules: Path) -> ServiceProcess:
-    settings = {"STORAGE_QUIET_TIME": "1", "STORAGE_LIFECYCLE_SECONDS": "0.3", "STORAGE_DELETION_DELAY": "0"}
-    return services.start("storage", STORAGE_DIMSE_PORT=dimse_port, FJ_LIFECYCLE=str(rules), **settings)
-
-
-@pytest.fixture
-async def pool(services: Services) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    async with asyncpg.create_pool(services.database("storage"), min_size=1, max_size=3) as pool:
-        yield pool
 
 
 class Room:
@@ -97,34 +78,21 @@ class Room:
         return uids == {image.uid for image in images} and all(image.file in answer.content for image in images)
 
     async def told(self, exam: Exam, type_: str, count: int = 1) -> list[Any]:
-        def ours(record: Any) -> bool:
-            return bool(record.key == exam.study_uid and record.type == type_)
-
-        return [one.body for one in await self._log.wait_for("study-events", where=ours, count=count, within=20)]
+        return [record.body for record in await facts_of(self._log, exam, type_, count)]
 
     async def types(self, exam: Exam) -> list[str]:
-        return [one.type for one in await self._log.read("study-events") if one.key == exam.study_uid]
+        return await types_of(self._log, exam)
 
     async def is_gone(self, key: str) -> bool:
-        try:
-            await self.packer.store.head(key)
-        except NoSuchObject:
-            return True
-        return False
+        return await is_gone(self.packer.store, key)
 
 
 @pytest.fixture
-def room(process: ServiceProcess, packer: Packer, feed: Feed, log: Log) -> Room:
-    return Room(process, packer, feed, log)
+def room(storage: ServiceProcess, packer: Packer, feed: Feed, log: Log) -> Room:
+    return Room(storage, packer, feed, log)
 
 
-async def grace_ends(pool: "asyncpg.Pool[asyncpg.Record]", exam: Exam) -> None:
-    await pool.execute("UPDATE retirement SET removal_at = now() WHERE study_instance_uid = $1", exam.study_uid)
-
-
-async def test_a_pack_is_written_anew_without_what_was_rejected(
-    room: Room, pool: "asyncpg.Pool[asyncpg.Record]"
-) -> None:
+async def test_a_pack_is_written_anew_without_what_was_rejected(room: Room, pool: Pool) -> None:
     exam = Exam()
     images, others = exam.images(5), exam.images(2, series_number=2)
     pack = await room.received(exam, images)
@@ -160,7 +128,7 @@ async def test_a_pack_is_written_anew_without_what_was_rejected(
 
 
 async def test_a_pack_of_which_nothing_is_kept_goes_and_what_is_rejected_later_has_its_own_grace(
-    room: Room, pool: "asyncpg.Pool[asyncpg.Record]"
+    room: Room, pool: Pool
 ) -> None:
     exam = Exam()
     images, others = exam.images(2), exam.images(2, series_number=2)
@@ -178,9 +146,7 @@ async def test_a_pack_of_which_nothing_is_kept_goes_and_what_is_rejected_later_h
     assert await room.gives(exam, images[1:])
 
 
-async def test_what_is_restored_in_the_grace_or_rejected_for_another_reason_stays(
-    room: Room, pool: "asyncpg.Pool[asyncpg.Record]"
-) -> None:
+async def test_what_is_restored_in_the_grace_or_rejected_for_another_reason_stays(room: Room, pool: Pool) -> None:
     exam, unsafe = Exam(), Exam()
     images, others = exam.images(3), unsafe.images(3)
     pack = await room.received(exam, images)
@@ -206,7 +172,7 @@ async def test_what_is_restored_in_the_grace_or_rejected_for_another_reason_stay
 class Remover:
     """What removes instances, in this process, so that it can die where a test wants."""
 
-    def __init__(self, room: Room, pool: "asyncpg.Pool[asyncpg.Record]", rules: Path) -> None:
+    def __init__(self, room: Room, pool: Pool, rules: Path) -> None:
         self.write = writer(lambda _: room.packer.store)
         self.thinnings: type[PostgresThinnings] = PostgresThinnings
         self.keepings: type[PostgresKeepings] = PostgresKeepings
@@ -257,7 +223,7 @@ def before_the_commit(remover: Remover) -> None:
 
 @pytest.mark.parametrize("stage", [before_writing, after_writing, before_the_commit])
 async def test_a_removal_that_is_killed_loses_nothing_and_is_finished(
-    room: Room, pool: "asyncpg.Pool[asyncpg.Record]", rules: Path, stage: Callable[[Remover], None]
+    room: Room, pool: Pool, lifecycle: dict[str, str], stage: Callable[[Remover], None]
 ) -> None:
     exam = Exam()
     images = exam.images(4)
@@ -266,7 +232,7 @@ async def test_a_removal_that_is_killed_loses_nothing_and_is_finished(
     await room.told(exam, "study.retired.v1")
     await asyncio.to_thread(room.process.stop)
     await grace_ends(pool, exam)
-    remover = Remover(room, pool, rules)
+    remover = Remover(room, pool, Path(lifecycle["FJ_LIFECYCLE"]))
     stage(remover)
     with pytest.raises(Killed):
         await remover.thinning().look()
@@ -283,7 +249,7 @@ async def test_a_removal_that_is_killed_loses_nothing_and_is_finished(
     assert (await room.types(exam)).count("study.removed.v1") == 1
 
 
-async def test_a_damaged_pack_is_not_written_anew(room: Room, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+async def test_a_damaged_pack_is_not_written_anew(room: Room, pool: Pool) -> None:
     exam = Exam()
     images = exam.images(3)
     pack = await room.received(exam, images)

@@ -2,29 +2,30 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import httpx
 import pytest
 from fj_bus import Bus, BusSettings
 from fj_events import InstancesStored, ObjectRef
 from fj_local import seaweedfs
 from fj_local.services import script
-from fj_objects import NoSuchObject, S3Settings, S3Store
+from fj_objects import S3Settings, S3Store
 from fj_testing import Feed, Log, ServiceProcess, Services, Stack, eventually
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.lifecycle import load_tiers
+from storage_service.adapters.sql import Pool
 from storage_service.adapters.tierings import PostgresTierings, copies
 from storage_service.domain.tiering import Tier, Tiers
 from storage_service.expiring import Deleting
 from storage_service.moving import Moving
 
 from services.storage.tests.builders import Exam, Image, Packer
+from services.storage.tests.studies import facts_of, is_gone
 
 pytestmark = [pytest.mark.servers, pytest.mark.failure]
 NEAR, FAR, FARTHEST = "tier-near", "tier-far", "tier-farthest"
@@ -58,11 +59,7 @@ class Archive:
         return Packer(self.stores[NEAR], NEAR)
 
     async def has(self, bucket: str, key: str) -> bool:
-        try:
-            await self.stores[bucket].head(key)
-        except NoSuchObject:
-            return False
-        return True
+        return not await is_gone(self.stores[bucket], key)
 
     async def received(self, exam: Exam, images: list[Image]) -> InstancesStored:
         """The images are here, and their study is complete."""
@@ -83,10 +80,7 @@ class Archive:
         return answer.status_code == 200 and all(image.file in answer.content for image in images)
 
     async def moves(self, exam: Exam, count: int = 1) -> list[Any]:
-        def ours(record: Any) -> bool:
-            return bool(record.key == exam.study_uid and record.type == "study.pack_moved.v1")
-
-        return [one.body for one in await self.log.wait_for("study-events", where=ours, count=count, within=20)]
+        return [record.body for record in await facts_of(self.log, exam, "study.pack_moved.v1", count)]
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +102,9 @@ def stores(stack: Stack, settings: dict[str, str]) -> dict[str, S3Store]:
 
 
 @pytest.fixture(scope="module")
-def process(
-    services: Services, settings: dict[str, str], dimse_port: int, tmp_path_factory: pytest.TempPathFactory
-) -> ServiceProcess:
-    rules = tmp_path_factory.mktemp("tiers") / "lifecycle.yaml"
-    rules.write_text(RULES)
-    paces = {"STORAGE_QUIET_TIME": "1", "STORAGE_LIFECYCLE_SECONDS": "0.3", "STORAGE_DELETION_DELAY": "0"}
-    return services.start("storage", STORAGE_DIMSE_PORT=dimse_port, FJ_LIFECYCLE=str(rules), **paces, **settings)
+def process(services: Services, settings: dict[str, str], dimse_port: int, lifecycle: dict[str, str]) -> ServiceProcess:
+    own = {"STORAGE_QUIET_TIME": "1", **lifecycle, **settings}
+    return services.start("storage", STORAGE_DIMSE_PORT=dimse_port, **own)
 
 
 @pytest.fixture
@@ -128,12 +118,6 @@ def archive(
     process: ServiceProcess, environment: dict[str, str], stores: dict[str, S3Store], feed: Feed, log: Log
 ) -> Archive:
     return Archive(process, environment, stores, feed, log)
-
-
-@pytest.fixture
-async def pool(services: Services) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    async with asyncpg.create_pool(services.database("storage"), min_size=1, max_size=3) as pool:
-        yield pool
 
 
 async def test_packs_of_an_old_study_move_and_are_read_from_there_and_a_rebuild_knows_it(archive: Archive) -> None:
@@ -174,10 +158,7 @@ async def test_a_pack_that_is_not_what_was_stored_is_told_and_not_moved(archive:
     late = exam.images(1, series_number=2, Modality="XA")
     await archive.feed.publish(await archive.packer.ship(replace(exam, modality="XA"), late))
 
-    def damaged(record: Any) -> bool:
-        return bool(record.key == exam.study_uid and record.type == "study.damaged.v1")
-
-    (told,) = await archive.log.wait_for("study-events", where=damaged, within=20)
+    (told,) = await facts_of(archive.log, exam, "study.damaged.v1")
     assert told.body["instances"] == [images[0].uid]
     assert await archive.has(NEAR, fact.pack.key)
     assert not await archive.has(FAR, fact.pack.key)
@@ -186,7 +167,7 @@ async def test_a_pack_that_is_not_what_was_stored_is_told_and_not_moved(archive:
 class Mover:
     """What moves packs to the farthest tier, in this process, so that it can die where a test wants."""
 
-    def __init__(self, archive: Archive, pool: "asyncpg.Pool[asyncpg.Record]", folder: Path) -> None:
+    def __init__(self, archive: Archive, pool: Pool, folder: Path) -> None:
         unit = Bus(pool, BusSettings(kafka="127.0.0.1:1"), "storage").unit
         self.tierings = PostgresTierings(pool, unit)
         rules = folder / "lifecycle.yaml"
@@ -234,7 +215,7 @@ def after_commit(mover: Mover) -> None:
 
 @pytest.mark.parametrize("stage", [before_copy, before_commit, after_commit])
 async def test_a_move_that_is_killed_loses_nothing_and_is_finished(
-    archive: Archive, pool: "asyncpg.Pool[asyncpg.Record]", tmp_path: Path, stage: Callable[[Mover], None]
+    archive: Archive, pool: Pool, tmp_path: Path, stage: Callable[[Mover], None]
 ) -> None:
     exam = Exam(modality="ES", study_date=LONG_AGO)
     images = exam.images(2)
@@ -262,7 +243,7 @@ async def test_a_move_that_is_killed_loses_nothing_and_is_finished(
 
 
 async def test_a_copy_that_nobody_finishes_is_deleted_and_never_under_a_pack_that_is_read(
-    archive: Archive, pool: "asyncpg.Pool[asyncpg.Record]", tmp_path: Path
+    archive: Archive, pool: Pool, tmp_path: Path
 ) -> None:
     exam = Exam(modality="ES", study_date=LONG_AGO)
     images = exam.images(1)
