@@ -1,17 +1,14 @@
 """What FJ_PEERS and settings make of a caller: what it may store, and what its facts say where its data sets do not."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
-from fj_testing import Log, Services
-from fj_testing.stack import S3
 from ingest_service.entrypoints.storable import SOP_CLASSES
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom import AE, build_context
 
 from services.ingest.tests.builders import CT, EXPLICIT, Modality, a_uid, an_instance, send
-from services.ingest.tests.doors import World, store_of
+from services.ingest.tests.doors import World
 
 pytestmark = pytest.mark.servers
 PRIVATE = "1.3.46.670589.2.5.1.1"
@@ -25,25 +22,7 @@ US2:
   accession_issuer: SOUTH-RIS
   station_name: US room 2
 """
-
-
-@pytest.fixture(scope="module")
-def dimse_port(free_port: Callable[[], int]) -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def world(services: Services, log: Log, s3: S3, dimse_port: int, tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp("callers")
-    (folder / "peers.yaml").write_text(PEERS)
-    process = services.start(
-        "ingest",
-        INGEST_DIMSE_PORT=dimse_port,
-        INGEST_JOURNAL=str(folder / "journal"),
-        INGEST_SOP_CLASSES=f'["{PRIVATE}"]',
-        FJ_PEERS=str(folder / "peers.yaml"),
-    )
-    return World(process, log, store_of(s3))
+SETTINGS = {"INGEST_SOP_CLASSES": f'["{PRIVATE}"]'}
 
 
 async def test_a_callers_issuers_and_name_stand_in_its_facts_where_its_data_sets_are_silent(

@@ -7,39 +7,17 @@ from pathlib import Path
 import asyncpg
 import pytest
 from fj_dicom import General
-from fj_testing import Log, Services, eventually
-from fj_testing.stack import S3
+from fj_testing import Services, eventually
 from pydicom import Dataset
 from pynetdicom import AE
 from pynetdicom.association import Association
 
 from services.ingest.tests.builders import CT, EXPLICIT, a_uid
-from services.ingest.tests.doors import World, store_of
+from services.ingest.tests.doors import World
 
 pytestmark = pytest.mark.servers
 PUSH_MODEL, INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 PEERS = "CT9: {host: 127.0.0.1, port: 11199, site: NORTH}\n"
-
-
-@pytest.fixture(scope="module")
-def dimse_port(free_port: Callable[[], int]) -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def settings(dimse_port: int, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | int]:
-    folder = tmp_path_factory.mktemp("commitment")
-    (folder / "peers.yaml").write_text(PEERS)
-    return {
-        "INGEST_DIMSE_PORT": dimse_port,
-        "INGEST_JOURNAL": str(folder / "journal"),
-        "FJ_PEERS": str(folder / "peers.yaml"),
-    }
-
-
-@pytest.fixture(scope="module")
-def world(services: Services, log: Log, s3: S3, settings: dict[str, str | int]) -> World:
-    return World(services.start("ingest", "all", **settings), log, store_of(s3))
 
 
 def a_request(*instances: str, transaction: str | None = None) -> Dataset:

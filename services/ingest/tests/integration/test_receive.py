@@ -5,7 +5,6 @@ import hashlib
 import os
 import tarfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -15,31 +14,18 @@ import asyncpg
 import pytest
 from fj_dicom import Store
 from fj_events import StudyRetired, patient_key
-from fj_testing import Feed, Log, Services, eventually
+from fj_testing import Feed, Services, eventually
 from fj_testing.processes import PATIENT_NAMESPACE
-from fj_testing.stack import S3
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from services.ingest.tests.builders import CT, EXPLICIT, Modality, a_uid, an_instance, deflated, encoded, part10, send
-from services.ingest.tests.doors import World, store_of
+from services.ingest.tests.doors import World
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture(scope="module")
-def dimse_port(free_port: Callable[[], int]) -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def world(services: Services, log: Log, s3: S3, dimse_port: int, tmp_path_factory: pytest.TempPathFactory) -> World:
-    services.create_topics()
-    journal = str(tmp_path_factory.mktemp("journal"))
-    process = services.start("ingest", INGEST_DIMSE_PORT=dimse_port, INGEST_JOURNAL=journal, INGEST_SEGMENT_IDLE=1)
-    return World(process, log, store_of(s3))
+SETTINGS = {"INGEST_SEGMENT_IDLE": 1}
 
 
 @pytest.fixture

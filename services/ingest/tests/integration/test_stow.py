@@ -1,46 +1,25 @@
 """STOW-RS (PS3.18 section 10.5) over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
 from dicomweb_client.web import DICOMwebClient
-from fj_testing import Log, Services
-from fj_testing.stack import S3
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from services.ingest.tests.builders import an_instance, encoded, part10
-from services.ingest.tests.doors import World, store_of
+from services.ingest.tests.doors import World
+from services.ingest.tests.stow import FAILED, OTHER, STORED, reasons, uids
 
 pytestmark = pytest.mark.servers
 BOUNDARY = "fj-boundary"
 MULTIPART = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 BYTES_MAX = 4 * 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def world(
-    services: Services, log: Log, s3: S3, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
-) -> World:
-    services.create_topics()
-    process = services.start(
-        "ingest",
-        INGEST_DIMSE_PORT=free_port(),
-        INGEST_JOURNAL=str(tmp_path_factory.mktemp("journal")),
-        INGEST_STOW_BYTES_MAX=BYTES_MAX,
-    )
-    return World(process, log, store_of(s3))
-
-
-@pytest.fixture
-async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=world.process.http, timeout=30) as client:
-        yield client
+SETTINGS = {"INGEST_STOW_BYTES_MAX": BYTES_MAX}
 
 
 def body(*files: bytes, end: bool = True, kind: str = "application/dicom") -> bytes:
@@ -54,23 +33,12 @@ async def stow(
     return await http.post(path, content=content, headers={"Content-Type": MULTIPART} | headers)
 
 
-def uids(answer: dict[str, Any], sequence: str) -> list[str]:
-    return [item["00081155"]["Value"][0] for item in answer.get(sequence, {"Value": []})["Value"]]
-
-
-def reasons(answer: dict[str, Any], sequence: str) -> list[int]:
-    return [item["00081197"]["Value"][0] for item in answer.get(sequence, {"Value": []})["Value"]]
-
-
-STORED, FAILED, OTHER = "00081199", "00081198", "0008119A"
-
-
 async def test_all_stored_is_200_and_bit_for_bit(world: World, http: httpx.AsyncClient) -> None:
     sent = [an_instance("1.2.4.1", "1.2.4.1.1", pixels=700_000) for _ in range(3)]
     answer = await stow(http, body(*map(part10, sent)), **{"X-FJ-User": "Tess"})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/dicom+json"
-    assert uids(answer.json(), STORED) == [dataset.SOPInstanceUID for dataset in sent]
+    assert uids(answer, STORED) == [dataset.SOPInstanceUID for dataset in sent]
     assert answer.json()["00081190"]["Value"] == [f"{world.process.http}/dicomweb/studies/1.2.4.1"]
     (fact,) = await world.facts("1.2.4.1")
     assert (fact["source"], fact["actor"], fact.get("calling_ae_title")) == ("DICOMWEB", "Tess", None)
@@ -83,10 +51,10 @@ async def test_stored_in_part_is_202_and_says_which(world: World, http: httpx.As
     files = [part10(good), part10(cut)[:-100], part10(foreign), b"no DICOM at all" * 100]
     answer = await stow(http, body(*files), "/dicomweb/studies/1.2.4.2")
     assert answer.status_code == 202
-    assert uids(answer.json(), STORED) == [good.SOPInstanceUID]
-    assert uids(answer.json(), FAILED) == [cut.SOPInstanceUID, foreign.SOPInstanceUID]
-    assert reasons(answer.json(), FAILED) == [0xC000, 0xA900]
-    assert reasons(answer.json(), OTHER) == [0xC000]
+    assert uids(answer, STORED) == [good.SOPInstanceUID]
+    assert uids(answer, FAILED) == [cut.SOPInstanceUID, foreign.SOPInstanceUID]
+    assert reasons(answer, FAILED) == [0xC000, 0xA900]
+    assert reasons(answer, OTHER) == [0xC000]
     (fact,) = await world.facts("1.2.4.2")
     assert len(fact["instances"]) == 1
 
@@ -108,7 +76,7 @@ async def test_nothing_stored_is_409_with_the_reason(
 ) -> None:
     answer = await stow(http, body(file))
     assert answer.status_code == 409
-    assert reasons(answer.json(), FAILED) + reasons(answer.json(), OTHER) == [reason]
+    assert reasons(answer, FAILED) + reasons(answer, OTHER) == [reason]
     assert answer.headers["warning"].startswith("299 ")
 
 
@@ -116,8 +84,8 @@ async def test_a_body_that_ends_early_costs_its_last_part(world: World, http: ht
     whole, cut = an_instance("1.2.4.4"), an_instance("1.2.4.4")
     answer = await stow(http, body(part10(whole), part10(cut), end=False)[:-500])
     assert answer.status_code == 202
-    assert uids(answer.json(), STORED) == [whole.SOPInstanceUID]
-    assert uids(answer.json(), FAILED) == [cut.SOPInstanceUID]
+    assert uids(answer, STORED) == [whole.SOPInstanceUID]
+    assert uids(answer, FAILED) == [cut.SOPInstanceUID]
     (fact,) = await world.facts("1.2.4.4")
     assert len(fact["instances"]) == 1
 
@@ -130,8 +98,8 @@ async def test_a_body_without_length_is_bounded_too(world: World, http: httpx.As
 
     answer = await http.post("/dicomweb/studies", content=streamed(), headers={"Content-Type": MULTIPART})
     assert answer.status_code == 202
-    assert uids(answer.json(), STORED) == [small.SOPInstanceUID]
-    assert reasons(answer.json(), FAILED) == [0xA700]
+    assert uids(answer, STORED) == [small.SOPInstanceUID]
+    assert reasons(answer, FAILED) == [0xA700]
 
 
 @pytest.mark.parametrize(
@@ -168,10 +136,10 @@ async def test_one_file_is_a_body_of_its_own(world: World, http: httpx.AsyncClie
     headers = {"Content-Type": "application/dicom"}
     answer = await http.post("/dicomweb/studies/1.2.4.6", content=part10(sent), headers=headers)
     assert answer.status_code == 200, answer.text
-    assert uids(answer.json(), STORED) == [sent.SOPInstanceUID]
+    assert uids(answer, STORED) == [sent.SOPInstanceUID]
     broken = await http.post("/dicomweb/studies", content=part10(cut)[:-100], headers=headers)
     assert broken.status_code == 409
-    assert reasons(broken.json(), FAILED) == [0xC000]
+    assert reasons(broken, FAILED) == [0xC000]
     assert (await http.post("/dicomweb/studies", content=b"", headers=headers)).status_code == 400
     (fact,) = await world.facts("1.2.4.6")
     assert await world.file_of(fact) == part10(sent)

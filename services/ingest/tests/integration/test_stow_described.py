@@ -2,48 +2,26 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
 import pydicom
 import pytest
-from fj_testing import Log, Services
-from fj_testing.stack import S3
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
 
 from services.ingest.tests.builders import an_instance
-from services.ingest.tests.doors import World, store_of
+from services.ingest.tests.doors import World
+from services.ingest.tests.stow import FAILED, OTHER, STORED, reasons, uids
 
 pytestmark = pytest.mark.servers
 BYTES_MAX = 4 * 1024 * 1024
-STORED, FAILED, OTHER = "00081199", "00081198", "0008119A"
+SETTINGS = {"INGEST_STOW_BYTES_MAX": BYTES_MAX}
 BASELINE = b"\xff\xd8\xff\xe0\x00\x04JF\xff\xc0\x00\x0b"
 """The beginning of a JPEG of process 1."""
 Parts = list[tuple[dict[str, str], bytes]]
-
-
-@pytest.fixture(scope="module")
-def world(
-    services: Services, log: Log, s3: S3, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
-) -> World:
-    services.create_topics()
-    process = services.start(
-        "ingest",
-        INGEST_DIMSE_PORT=free_port(),
-        INGEST_JOURNAL=str(tmp_path_factory.mktemp("journal")),
-        INGEST_STOW_BYTES_MAX=BYTES_MAX,
-    )
-    return World(process, log, store_of(s3))
-
-
-@pytest.fixture
-async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=world.process.http, timeout=30) as client:
-        yield client
 
 
 def described(instance: Dataset, uri: str | None = "bulk/1", **elements: Any) -> dict[str, Any]:
@@ -77,10 +55,6 @@ async def stow(
 async def kept(world: World, instance: Dataset) -> Dataset:
     (fact,) = await world.facts(instance.StudyInstanceUID)
     return pydicom.dcmread(io.BytesIO(await world.file_of(fact, 0)))
-
-
-def uids(answer: httpx.Response, sequence: str) -> list[str]:
-    return [item["00081155"]["Value"][0] for item in answer.json().get(sequence, {"Value": []})["Value"]]
 
 
 async def test_metadata_and_uncompressed_pixels_become_a_file(world: World, http: httpx.AsyncClient) -> None:
@@ -155,7 +129,7 @@ async def test_each_instance_has_its_own_result(world: World, http: httpx.AsyncC
     assert answer.status_code == 202
     assert uids(answer, STORED) == [whole.SOPInstanceUID]
     assert uids(answer, FAILED) == [without.SOPInstanceUID, foreign.SOPInstanceUID]
-    assert [item["00081197"]["Value"] for item in answer.json()[FAILED]["Value"]] == [[0xC000], [0xA900]]
+    assert reasons(answer, FAILED) == [0xC000, 0xA900]
     assert len(answer.json()[OTHER]["Value"]) == 1
     assert (await kept(world, whole)).SOPInstanceUID == whole.SOPInstanceUID
 
