@@ -8,9 +8,10 @@ import httpx
 import pytest
 from fj_events import DeliveryKind, Fact, Refused
 from fj_hl7.conformance import problems
-from fj_testing import Feed, Log, Record, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, ServiceProcess, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
+from services.ehr_sync.tests.hearing import SOON_AGAIN, deliveries, told
 from services.ehr_sync.tests.listener import ACCEPT, HANG_UP, REFUSE, REJECT, SILENCE, Listener
 
 pytestmark = pytest.mark.servers
@@ -28,11 +29,10 @@ def service(services: Services, ports: tuple[int, int]) -> ServiceProcess:
     return services.start(
         "ehr_sync",
         EHR_SYNC_HL7_DESTINATIONS=f"ehr=127.0.0.1:{ehr},registry=127.0.0.1:{registry}/results",
-        EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
-        EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
         EHR_SYNC_ANSWER_SECONDS=1,
         EHR_SYNC_REFUSALS_MAX=3,
         EHR_SYNC_CONNECTIONS=2,
+        **SOON_AGAIN,
     )
 
 
@@ -48,32 +48,13 @@ async def registry(ports: tuple[int, int]) -> AsyncIterator[Listener]:
         yield listener
 
 
-@pytest.fixture
-async def facts(kafka: str, topic_prefix: str, service: ServiceProcess) -> AsyncIterator[Feed]:
-    async with Feed(kafka, topic_prefix) as facts:
-        yield facts
-
-
 def an_exam() -> Exam:
     return Exam(f"{next(NUMBERS):04d}")
-
-
-async def told(listener: Listener, exam: Exam, *expected: str, within: float = 10) -> None:
-    await eventually(lambda: len(listener.told(exam.placer)) >= len(expected), within=within)
-    assert listener.told(exam.placer) == list(expected)
 
 
 async def twice(facts: Feed, *said: Fact) -> None:
     for fact, envelope in zip(said, await facts.publish(*said), strict=True):
         await facts.repeat(fact, envelope)
-
-
-async def deliveries(log: Log, exam: Exam, count: int, **fields: str) -> list[Record]:
-    def about(record: Record) -> bool:
-        wanted = {"exam_key": str(exam.order_id)} | fields
-        return all(record.body.get(name) == value for name, value in wanted.items())
-
-    return await log.wait_for("delivery-events", where=about, count=count)
 
 
 async def test_the_life_of_an_order_reaches_the_ehr_in_order(facts: Feed, ehr: Listener, registry: Listener) -> None:

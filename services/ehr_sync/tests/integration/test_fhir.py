@@ -13,7 +13,8 @@ from fj_events import Identifier, Priority
 from fj_fhir import check
 from fj_testing import Feed, ServiceProcess, Services, eventually
 
-from services.ehr_sync.tests.builders import TEXT, Exam, a_patient
+from services.ehr_sync.tests.builders import TEXT, Exam
+from services.ehr_sync.tests.ordered import a_patient
 
 pytestmark = pytest.mark.servers
 LOINC = "http://loinc.org"

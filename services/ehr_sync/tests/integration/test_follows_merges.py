@@ -9,8 +9,10 @@ import pytest
 from fj_events import Fact, PatientMerged
 from fj_testing import Feed, Log, ServiceProcess, Services, eventually, has_followed, merged, unmerged
 
-from services.ehr_sync.tests.builders import Exam, a_patient
+from services.ehr_sync.tests.builders import Exam
+from services.ehr_sync.tests.hearing import SOON_AGAIN
 from services.ehr_sync.tests.listener import Listener
+from services.ehr_sync.tests.ordered import a_patient
 
 pytestmark = pytest.mark.servers
 
@@ -26,8 +28,7 @@ def service(services: Services, port: int) -> ServiceProcess:
         "ehr_sync",
         EHR_SYNC_READ_PATIENCE_SECONDS="0.1",
         EHR_SYNC_HL7_DESTINATIONS=f"ehr=127.0.0.1:{port}/results",
-        EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
-        EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
+        **SOON_AGAIN,
     )
 
 

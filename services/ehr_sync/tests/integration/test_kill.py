@@ -9,6 +9,7 @@ import pytest
 from fj_testing import Feed, Log, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
+from services.ehr_sync.tests.hearing import SOON_AGAIN
 from services.ehr_sync.tests.listener import Listener
 
 pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(240)]  # processes start several times
@@ -27,9 +28,8 @@ async def test_a_killed_service_tells_everything_in_order(
     service = services.start(
         "ehr_sync",
         EHR_SYNC_HL7_DESTINATIONS=f"ehr=127.0.0.1:{listener.port}",
-        EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
-        EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
         FJ_BUS_GROUP_INSTANCE_ID="only",  # or Kafka keeps the place of the dead for 10 s
+        **SOON_AGAIN,
     )
     exams = [Exam(f"K{number}") for number in range(EXAMS)]
     async with listener.up(), Feed(kafka, topic_prefix) as facts:

@@ -11,6 +11,7 @@ from fj_hl7.conformance import problems
 from fj_testing import Feed, Log, ServiceProcess, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
+from services.ehr_sync.tests.hearing import SOON_AGAIN, deliveries, told
 from services.ehr_sync.tests.listener import ACCEPT, NUMBER, REFUSE, Listener, Received
 
 pytestmark = pytest.mark.servers
@@ -31,10 +32,9 @@ def service(services: Services, ports: tuple[int, int, int]) -> ServiceProcess:
         EHR_SYNC_HL7_DESTINATIONS=f"old=127.0.0.1:{old}/procedures+appointments+patients@2.3.1,"
         f"new=127.0.0.1:{new}/procedures+appointments+patients@2.5.1,"
         f"ehr=127.0.0.1:{ehr}/numbers+status",
-        EHR_SYNC_BACKOFF_FIRST_SECONDS="0.1",
-        EHR_SYNC_BACKOFF_MAX_SECONDS="0.5",
         EHR_SYNC_REFUSALS_MAX=3,
         FJ_BUS_GROUP_INSTANCE_ID="only",  # or Kafka keeps the place of the dead for 10 s
+        **SOON_AGAIN,
     )
 
 
@@ -56,19 +56,12 @@ async def ehr(ports: tuple[int, int, int]) -> AsyncIterator[Listener]:
         yield listener
 
 
-@pytest.fixture
-async def facts(kafka: str, topic_prefix: str, service: ServiceProcess) -> AsyncIterator[Feed]:
-    async with Feed(kafka, topic_prefix) as facts:
-        yield facts
-
-
 def an_exam() -> Exam:
     return Exam(f"O{next(NUMBERS):03d}")
 
 
 async def heard(listener: Listener, exam: Exam, *expected: str) -> list[Received]:
-    await eventually(lambda: len(listener.told(exam.placer)) >= len(expected), within=15)
-    assert listener.told(exam.placer) == list(expected)
+    await told(listener, exam, *expected)
     mine = [message for message in listener.taken if message.placer == exam.placer]
     for message in mine:
         assert problems(message.raw) == []
@@ -133,9 +126,7 @@ async def test_what_happens_to_a_plan_follows_in_order(facts: Feed, old: Listene
     assert Message.parse(cancel.raw)["ZDS"].get(1) == cancelled.uid
     await heard(old, discontinued, "ORM NW SC", "ORM DC CA")
     await heard(new, moved, "OMI NW SC", "OMI XO SC", "OMI XO CM")
-    records = await log.wait_for(
-        "delivery-events", where=lambda r: r.key == str(moved.order_id) and r.body["destination"] == "old", count=3
-    )
+    records = await deliveries(log, moved, 3, destination="old")
     assert [(r.body["kind"], r.body["message_type"], r.body["status"]) for r in records] == [
         ("procedures", "ORM^O01", "SC"),
         ("procedures", "ORM^O01", "SC"),
@@ -195,9 +186,7 @@ async def test_a_refused_plan_is_given_up_and_the_next_one_goes_on(
     refused = [message for message in old.seen if message.says == "ORM NW SC"]
     assert len(refused) == 3
     assert len({message.raw for message in refused}) == 1, "a repeated message is the same to the byte"
-    records = await log.wait_for(
-        "delivery-events", where=lambda r: r.key == str(exam.order_id) and r.body["destination"] == "old", count=3
-    )
+    records = await deliveries(log, exam, 3, destination="old")
     assert [r.type for r in records] == ["delivery.delayed.v1", "delivery.abandoned.v1", "delivery.delivered.v1"]
     async with httpx.AsyncClient(base_url=service.http) as http:
         query = {"exam": str(exam.order_id), "destination": "old", "state": "abandoned"}
@@ -238,7 +227,7 @@ async def test_a_placer_is_asked_for_the_number_of_an_order_that_was_born_here(
     message = Message.parse(wish.raw)
     assert message["OBR"].get(4) == "CTCHEST"
     assert message["ZDS"].get(1) == exam.uid
-    [delivered, _] = await log.wait_for("delivery-events", where=lambda r: r.key == str(exam.order_id), count=2)
+    [delivered, _] = await deliveries(log, exam, 2)
     assert (delivered.body["kind"], delivered.type) == ("numbers", "delivery.delivered.v1")
     assert delivered.body["placer_order_number"] == {"value": f"EHR-{exam.accession.value}", "issuer": "EHR"}
     await facts.publish(exam.numbered(), exam.cancelled(actor="tess"))

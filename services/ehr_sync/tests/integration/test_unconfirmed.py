@@ -7,7 +7,8 @@ import pytest
 from fj_fhir import check
 from fj_testing import Feed, Services, eventually
 
-from services.ehr_sync.tests.builders import Exam, a_patient
+from services.ehr_sync.tests.builders import Exam
+from services.ehr_sync.tests.ordered import a_patient
 
 pytestmark = pytest.mark.servers
 

@@ -1,0 +1,184 @@
+"""The plan of an exam, the exam and its images as their owners would tell of them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from fj_events import (
+    AppointmentNews,
+    CodedConcept,
+    Completeness,
+    Evidence,
+    ExamCancelled,
+    ExamCompleted,
+    ExamDiscontinued,
+    ExamMissed,
+    ExamRescheduled,
+    ExamScheduled,
+    ExamStarted,
+    LinkAct,
+    MatchRule,
+    ScheduledStep,
+    SeriesSummary,
+    StudyAvailable,
+    StudyMatched,
+    StudyReceived,
+    StudyRelinked,
+    StudyUnmatched,
+)
+
+from services.ehr_sync.tests.ordered import SITE, Ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Performed(Ordered):
+    """An exam as far as its images go."""
+
+    def scheduled(self) -> ExamScheduled:
+        return ExamScheduled(**self._plan(None, 9))
+
+    def rescheduled(
+        self, appointment: AppointmentNews | None = None, *, hour: int = 9, **changes: object
+    ) -> ExamRescheduled:
+        return ExamRescheduled(**self._plan(appointment, hour) | changes)
+
+    def unscheduled(self) -> ExamCancelled:
+        return ExamCancelled(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            step_ids=self._step_ids,
+            reason="the order was cancelled",
+        )
+
+    def missed(self) -> ExamMissed:
+        return ExamMissed(
+            exam_key=str(self.order_id), order_id=self.order_id, site=SITE, step_ids=self._step_ids, reason="no show"
+        )
+
+    def started(self) -> ExamStarted:
+        return ExamStarted(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+            started_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+        )
+
+    def performed(self) -> ExamCompleted:
+        return ExamCompleted(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+        )
+
+    def discontinued(self) -> ExamDiscontinued:
+        return ExamDiscontinued(
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            site=SITE,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+        )
+
+    def received(self) -> StudyReceived:
+        return StudyReceived(
+            site=SITE,
+            study_instance_uid=self.uid,
+            modalities=("CT",),
+            study_date=date(2026, 3, 2),
+            description="CT THORAX",
+            patient=self.who,
+            patient_id=self.patient_id,
+            received_at=datetime.now(UTC),
+        )
+
+    def matched(self) -> StudyMatched:
+        return StudyMatched(
+            site=SITE,
+            study_instance_uid=self.uid,
+            order_id=self.order_id,
+            patient_id=self.patient_id,
+            accession_number=self.accession,
+            matched_by=MatchRule.STUDY_UID,
+            reason="same UID",
+            ordered_study_instance_uid=self.uid,
+        )
+
+    def unmatched(self, *contradicted_by: str) -> StudyUnmatched:
+        return StudyUnmatched(
+            site="MAIN",
+            study_instance_uid=self.uid,
+            patient_id=self.patient_id,
+            reason="another name",
+            contradicted_by=contradicted_by,
+            unconfirmed_order_id=self.order_id if contradicted_by else None,
+        )
+
+    def available(self) -> StudyAvailable:
+        series = SeriesSummary(
+            series_instance_uid=f"{self.uid}.1", modality="CT", number=1, body_part="CHEST", number_of_instances=3
+        )
+        return StudyAvailable(
+            site=SITE,
+            study_instance_uid=self.uid,
+            order_id=self.order_id,
+            modalities=("CT",),
+            study_date=date(2026, 3, 2),
+            description="CT THORAX",
+            patient=self.who,
+            series=(series,),
+            number_of_series=1,
+            number_of_instances=3,
+            completeness=Completeness.MPPS,
+            reason="mpps lists 3, all here",
+            last_evidence_at=datetime.now(UTC),
+        )
+
+    def relinked(self, order_id: UUID | None) -> StudyRelinked:
+        """A person said that the images are this order's, or nobody's."""
+        return StudyRelinked(
+            site="MAIN",
+            actor="tess",
+            study_instance_uid=self.uid,
+            previous_order_id=self.order_id,
+            order_id=order_id,
+            act=LinkAct.LINK if order_id else LinkAct.UNLINK,
+            reason="the wrong line was picked",
+        )
+
+    @property
+    def _step_ids(self) -> tuple[str, ...]:
+        return (f"A{self.number}-1", f"A{self.number}-2")
+
+    def _plan(self, appointment: AppointmentNews | None, hour: int) -> dict[str, object]:
+        """Two steps, one after the other."""
+        steps = tuple(
+            ScheduledStep(
+                step_id=step_id,
+                modality="CT",
+                station_ae_title="CT1",
+                station_name="CT room",
+                starts_at=datetime(2026, 3, 3, hour, 20 * nth, tzinfo=UTC),
+                duration_minutes=20,
+                description=description,
+                protocol=(CodedConcept(code=f"PR{nth}", text=description, system="L"),),
+            )
+            for nth, (step_id, description) in enumerate(zip(self._step_ids, ("native", "contrast"), strict=True))
+        )
+        return {
+            "exam_key": str(self.order_id),
+            "order_id": self.order_id,
+            "site": SITE,
+            "accession_number": self.accession,
+            "study_instance_uid": self.uid,
+            "requested_procedure_id": self.accession.value,
+            "procedure": CodedConcept(code=self.code, text="CT chest", system="L"),
+            "priority": self.priority,
+            "steps": steps,
+            "reason": "auto-scheduling",
+            "appointment": appointment,
+        }
