@@ -215,11 +215,13 @@ async def test_a_placer_is_asked_for_the_number_of_an_order_that_was_born_here(
 ) -> None:
     exam, known = an_exam(), an_exam()
     ehr.manner = lambda message: NUMBER if message.says == "ORM SN SC" else ACCEPT
-    await facts.publish(known.placed(), exam.born_here(), exam.started())
+    await facts.publish(known.placed(), exam.born_here())
 
     def asked() -> list[Received]:
         return [message for message in ehr.taken if message.field("ORC", 3) == exam.accession.value]
 
+    await eventually(asked, within=15)
+    await facts.publish(exam.started())
     await eventually(lambda: len(asked()) == 2, within=15)
     wish, status = asked()
     assert problems(wish.raw) == []
