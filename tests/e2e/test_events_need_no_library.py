@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from fj_events import MAX_BODY, SERVICES, TOPICS, dead_letter_topic
+from fj_hl7 import Refused
 from fj_simulators import Clinic, an_exam
 from fj_testing import Log
 
@@ -25,7 +26,10 @@ async def test_every_event_can_be_read_and_trusted_by_anyone(clinic: Clinic, eve
     await clinic.plays(exam)
     await clinic.until(exam, "delivered")
     await clinic.ehr.merges(an_exam(), exam)
-    await events.wait_for("follower-events", within=30)
+    with pytest.raises(Refused):
+        await clinic.ehr.orders(exam, "ZZ")
+    for topic in ("follower-events", "message-events"):
+        await events.wait_for(topic, within=30)
     headers = json.loads((SCHEMAS.parent / "asyncapi.json").read_text("utf-8"))["components"]["schemas"]["headers"]
     records = await events.read(*TOPICS)
     numbers: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
