@@ -33,11 +33,7 @@ async def merged_before_the_exam(play: Play) -> None:
     await play.orders(known)
     await play.changes_number(unknown, known)
     await play.middle()
-
-    async def shows_the_survivor() -> bool:
-        return bool((await play.on_worklist(unknown)).dataset.PatientID == known.patient_id)
-
-    await play.becomes(shows_the_survivor, "the worklist shows the survivor")
+    await play.until_listed(unknown, known)
     await play.performs(unknown)
     await play.until(unknown, "available")
     await play.until_shown(unknown, known)
@@ -153,6 +149,7 @@ async def a_merge_is_undone(play: Play) -> None:
     await play.middle()
     await play.posts(f"/api/patient/patients/{key}/unmerge", reason="two people after all")
     await play.until_shown(one, one)
+    await play.until_listed(one, one)
     await play.performs(one)
     await play.until(one, "available")
     await play.until_shown(one, one)

@@ -176,6 +176,14 @@ class Play:
 
         await self.becomes(shown, f"{count} images of {exam.accession_number}")
 
+    async def until_listed(self, exam: Exam, patient: Exam) -> None:
+        """The exam is that of the other exam's patient, on the worklist: what is made from now on has that number."""
+
+        async def theirs() -> bool:
+            return bool((await self.on_worklist(exam)).dataset.PatientID == patient.patient_id)
+
+        await self.becomes(theirs, f"{exam.accession_number} of {patient.patient_id} on the worklist")
+
     async def until_shown(self, exam: Exam, patient: Exam) -> None:
         """The exam is that of the other exam's patient, at the portal."""
 
