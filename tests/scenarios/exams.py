@@ -1,6 +1,6 @@
 """What may happen at the modality and at the reader: IHE RAD SWF.b (group, append, wrong entry, unscheduled)."""
 
-from fj_simulators import Exam, Performed, an_exam
+from fj_simulators import Exam, Performed, WorklistEntry, an_exam
 
 from tests.scenarios.play import Play
 
@@ -10,12 +10,8 @@ EQUIPMENT_FAILURE = "110501"
 
 
 async def discontinued_without_images_to_keep(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
-    entry = await play.on_worklist(exam)
-    made = play.clinic.modality.acquires(entry)
-    await play.starts(made, entry)
+    exam = await play.ordered()
+    made = await play.begins(exam)
     await play.middle()
     await play.gives_up(made, EQUIPMENT_FAILURE)
     await play.until(exam, "discontinued")
@@ -23,16 +19,14 @@ async def discontinued_without_images_to_keep(play: Play) -> None:
 
 
 async def discontinued_and_begun_anew(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     entry = await play.on_worklist(exam)
     first = play.clinic.modality.acquires(entry)
     await play.starts(first, entry)
     await play.gives_up(first, EQUIPMENT_FAILURE)
     await play.until(exam, "discontinued")
     await play.middle()
-    await _all_of_it(play, play.clinic.modality.acquires(entry), exam)
+    await _all_of_it(play, entry, exam)
     await play.tells(exam, exam_discontinued=1, exam_completed=1)
 
 
@@ -42,9 +36,7 @@ async def the_wrong_worklist_entry(play: Play) -> None:
     play.has(wrong, right)
     for exam in (wrong, right):
         await play.orders(exam)
-    entry = await play.on_worklist(wrong)
-    mistaken = play.clinic.modality.acquires(entry)
-    await play.starts(mistaken, entry)
+    mistaken = await play.begins(wrong)
     await play.middle()
     await play.gives_up(mistaken, WRONG_ENTRY)
     for exam in (right, wrong):
@@ -64,8 +56,7 @@ async def one_acquisition_for_two_orders(play: Play) -> None:
     made = play.clinic.modality.acquires(entries[0])
     await play.starts(made, *entries)
     await play.middle()
-    await play.sends(made)
-    await play.completes(made)
+    await play.ends(made)
     await play.until(first, "available")
     for exam in (first, second):
         await play.off_worklist(exam)
@@ -73,24 +64,19 @@ async def one_acquisition_for_two_orders(play: Play) -> None:
 
 
 async def more_is_made_for_what_was_completed(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     entry = await play.on_worklist(exam)
-    await _all_of_it(play, play.clinic.modality.acquires(entry), exam)
+    await _all_of_it(play, entry, exam)
     await play.middle()
     more = play.clinic.modality.acquires(entry)
     await play.starts(more, entry)
-    await play.sends(more)
-    await play.completes(more)
+    await play.ends(more)
     await play.has_images(exam, 2 * len(more.images))
     await play.tells(exam, exam_started=2, exam_completed=2, study_matched=1)
 
 
 async def a_modality_without_mpps(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     made = play.clinic.modality.acquires(await play.on_worklist(exam))
     await play.sends(made)
     await play.middle()
@@ -114,15 +100,12 @@ async def images_before_their_order(play: Play) -> None:
 
 
 async def images_that_fit_no_order_are_linked_by_a_person(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.on_worklist(exam)
     stranger = an_exam()
     made = play.clinic.modality.acquires_unscheduled(stranger)
     await play.starts(made)
-    await play.sends(made)
-    await play.completes(made)
+    await play.ends(made)
     await play.middle()
     await _links(play, made, exam)
     await play.until(exam, "available")
@@ -159,9 +142,7 @@ async def a_report_before_its_order(play: Play) -> None:
 
 
 async def a_report_is_corrected(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.performs(exam)
     await play.until(exam, "available")
     await play.reports(exam, "F")
@@ -176,10 +157,10 @@ async def a_report_is_corrected(play: Play) -> None:
     await play.becomes(told, "the EHR has the correction")
 
 
-async def _all_of_it(play: Play, made: Performed, exam: Exam) -> None:
-    await play.starts(made)
-    await play.sends(made)
-    await play.completes(made)
+async def _all_of_it(play: Play, entry: WorklistEntry, exam: Exam) -> None:
+    made = play.clinic.modality.acquires(entry)
+    await play.starts(made, entry)
+    await play.ends(made)
     await play.until(exam, "available")
 
 

@@ -25,9 +25,7 @@ async def ordered_performed_and_reported(play: Play) -> None:
 
 
 async def stat_without_registration(play: Play) -> None:
-    exam = an_exam(priority="S")
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered("S")
     await play.middle()
     await play.performs(exam)
     await play.until(exam, "available")
@@ -35,9 +33,7 @@ async def stat_without_registration(play: Play) -> None:
 
 
 async def cancelled_before_the_start(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.on_worklist(exam)
     await play.middle()
     await play.orders(exam, "CA")
@@ -47,25 +43,18 @@ async def cancelled_before_the_start(play: Play) -> None:
 
 
 async def cancelled_when_it_has_begun(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
-    entry = await play.on_worklist(exam)
-    made = play.clinic.modality.acquires(entry)
-    await play.starts(made, entry)
+    exam = await play.ordered()
+    made = await play.begins(exam)
     await play.until_known(exam, "IN_PROGRESS")
     await play.is_refused(play.order(exam, "CA"))
     await play.middle()
-    await play.sends(made)
-    await play.completes(made)
+    await play.ends(made)
     await play.until(exam, "available")
     await play.tells(exam, order_cancelled=0, exam_started=1, exam_completed=1)
 
 
 async def changed_before_the_start(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.on_worklist(exam)
     await play.middle()
     await play.orders(replace(exam, procedure=HEAD), "XO")
@@ -77,25 +66,18 @@ async def changed_before_the_start(play: Play) -> None:
 
 
 async def changed_when_it_has_begun(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
-    entry = await play.on_worklist(exam)
-    made = play.clinic.modality.acquires(entry)
-    await play.starts(made, entry)
+    exam = await play.ordered()
+    made = await play.begins(exam)
     await play.until_known(exam, "IN_PROGRESS")
     await play.middle()
     await play.is_refused(play.order(replace(exam, procedure=HEAD), "XO"))
-    await play.sends(made)
-    await play.completes(made)
+    await play.ends(made)
     await play.until(exam, "available")
     await play.tells(exam, order_changed=0, exam_started=1)
 
 
 async def held_and_released(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.on_worklist(exam)
     await play.orders(exam, "HD")
     await play.off_worklist(exam)
@@ -107,17 +89,14 @@ async def held_and_released(play: Play) -> None:
 
 
 async def held_and_performed_all_the_same(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     entry = await play.on_worklist(exam)
     await play.orders(exam, "HD")
     await play.off_worklist(exam)
     await play.middle()
     made = play.clinic.modality.acquires(entry)
     await play.starts(made, entry)
-    await play.sends(made)
-    await play.completes(made)
+    await play.ends(made)
     await play.until(exam, "available")
     await play.tells(exam, order_held=1, order_released=1, exam_cancel_refused=1)
 
@@ -199,9 +178,7 @@ async def two_procedures_in_one_message(play: Play) -> None:
 
 
 async def appointed_moved_and_kept(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.on_worklist(exam)
     at = tomorrow(8) + timedelta(minutes=17 * (int(exam.patient_id[1:5], 16) % 24))
     await play.appoints(exam, "S12", at)
@@ -213,9 +190,7 @@ async def appointed_moved_and_kept(play: Play) -> None:
 
 
 async def missed_and_appointed_again(play: Play) -> None:
-    exam = an_exam()
-    play.has(exam)
-    await play.orders(exam)
+    exam = await play.ordered()
     await play.on_worklist(exam)
     at = tomorrow(8) + timedelta(days=3, minutes=17 * (int(exam.patient_id[1:5], 16) % 24))
     await play.appoints(exam, "S12", at)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import pytest
 from fj_hl7 import CannotConnect, MllpClient, NoAnswer, Refused
 from fj_hl7.builders import Header, order_message, patient_message
-from fj_simulators import Clinic, Exam, Performed, WorklistEntry
+from fj_simulators import Clinic, Exam, Performed, WorklistEntry, an_exam
 from fj_simulators.exam import a_header, a_visit
 from fj_testing import eventually
 
@@ -127,15 +127,31 @@ class Play:
         if self.twice:
             await self.clinic.modality.gives_up(made, reason, again=True)
 
-    async def performs(self, exam: Exam, *, pause: bool = False) -> Performed:
-        """Worklist, MPPS, images, MPPS; with the middle of the scenario in its middle."""
+    async def ordered(self, priority: str = "R") -> Exam:
+        """A new exam of a new patient, ordered."""
+        exam = an_exam(priority=priority)
+        self.has(exam)
+        await self.orders(exam)
+        return exam
+
+    async def begins(self, exam: Exam) -> Performed:
+        """Worklist and MPPS; the images are made, and not sent."""
         entry = await self.on_worklist(exam)
         made = self.clinic.modality.acquires(entry)
         await self.starts(made, entry)
-        if pause:
-            await self.middle()
+        return made
+
+    async def ends(self, made: Performed) -> None:
+        """Images and MPPS."""
         await self.sends(made)
         await self.completes(made)
+
+    async def performs(self, exam: Exam, *, pause: bool = False) -> Performed:
+        """Worklist, MPPS, images, MPPS; with the middle of the scenario in its middle."""
+        made = await self.begins(exam)
+        if pause:
+            await self.middle()
+        await self.ends(made)
         return made
 
     async def reports(self, exam: Exam, status: str, text: str = "Nothing.") -> None:

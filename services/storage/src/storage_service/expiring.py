@@ -47,8 +47,10 @@ class Expiring:
                 await retiring.review(retirement.study_instance_uid, self.rules, self.keepings(tx), datetime.now(UTC))
 
     async def remove(self) -> None:
-        """Remove what was retired long enough ago."""
-        while uids := await self.book.due(datetime.now(UTC), AT_ONCE, partial=False):
+        """Remove what was retired long enough ago. What stays due all the same waits for the next look."""
+        before: list[str] = []
+        while (uids := await self.book.due(datetime.now(UTC), AT_ONCE, partial=False)) and uids != before:
+            before = uids
             for uid in uids:
                 async with self.unit() as tx:
                     now = datetime.now(UTC)

@@ -75,13 +75,6 @@ class CandidateView(BaseModel):
 def linking_router(unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: Begin, known: Known) -> APIRouter:
     """Candidates, link, unlink, undo, and what was done. What is asked for twice is done once."""
     router = APIRouter(prefix="/api/storage/studies/{study_instance_uid}", tags=["reconciliation"])
-    book, history = known.book, known.history
-
-    async def seen(study_instance_uid: str) -> Overview:
-        found = await book.read(study_instance_uid)
-        if found is None:
-            raise Problem(404, "There is no such study")
-        return found
 
     @router.get("/candidates")
     async def candidates(study_instance_uid: str) -> list[CandidateView]:
@@ -91,40 +84,54 @@ def linking_router(unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: B
             raise Problem(404, "There is no such study")
         return [CandidateView.of(found) for found in matching.candidates(*near)]
 
+    @router.get("/links")
+    async def links(study_instance_uid: str) -> list[LinkOverview]:
+        """What persons have done with it, the first act first."""
+        return await known.history.history(study_instance_uid)
+
+    _acts(router, unit, begin, known.book)
+    return router
+
+
+def _acts(
+    router: APIRouter, unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: Begin, book: StudyBook
+) -> None:
+    """What a named person does with a study."""
+
     @router.post("/link")
     async def link(study_instance_uid: str, wanted: Link, actor: Actor) -> Overview:
         """The study belongs to this order; the study after that."""
         async with _answering(), unit() as tx:
             await linking.link(Wish(study_instance_uid, actor, wanted.reason), wanted.order_id, *begin(tx))
-        return await seen(study_instance_uid)
+        return await _seen(study_instance_uid, book)
 
     @router.post("/unlink")
     async def unlink(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
         """The study belongs to no order; the study after that."""
         async with _answering(), unit() as tx:
             await linking.unlink(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
-        return await seen(study_instance_uid)
+        return await _seen(study_instance_uid, book)
 
     @router.post("/undo")
     async def undo(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
         """The newest link or unlink is taken back; the study after that."""
         async with _answering(), unit() as tx:
             await linking.undo(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
-        return await seen(study_instance_uid)
+        return await _seen(study_instance_uid, book)
 
     @router.post("/conflicts/settle")
     async def settle(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
         """Instances that came again with other bytes were looked at: the first stay current."""
         async with _answering(), unit() as tx:
             await linking.settle_conflicts(Wish(study_instance_uid, actor, wanted.reason), begin(tx)[1])
-        return await seen(study_instance_uid)
+        return await _seen(study_instance_uid, book)
 
-    @router.get("/links")
-    async def links(study_instance_uid: str) -> list[LinkOverview]:
-        """What persons have done with it, the first act first."""
-        return await history.history(study_instance_uid)
 
-    return router
+async def _seen(study_instance_uid: str, book: StudyBook) -> Overview:
+    found = await book.read(study_instance_uid)
+    if found is None:
+        raise Problem(404, "There is no such study")
+    return found
 
 
 @asynccontextmanager
