@@ -102,6 +102,7 @@ async def on_patient_linked(fact: PatientLinked, envelope: Envelope, exams: Exam
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, envelope: Envelope, exams: Exams) -> None:
     """The exams of a number are somebody else's now: open pages are told."""
     await exams.patient_moved(fact.patient_id)
+    await duplicates.look_again(fact, envelope, exams)
     await _look_for_exceptions(fact, envelope, exams)
 
 

@@ -38,11 +38,14 @@ class Exams(Protocol):
     async def raise_once(self, raised: Raised) -> None:
         """Put it there unless one of its kind and key is there."""
 
-    async def with_accession(self, number: Identifier) -> Mapping[str, UUID]:
+    async def with_accession(self, number: Identifier, patient_id: UUID | None) -> Mapping[str, UUID]:
         """The exams whose orders have this number and are not cancelled, and whose they are after merges.
 
-        Whoever asks for one number takes turns.
+        Whoever asks for one number takes turns, and takes turns with merges of this patient.
         """
+
+    async def ordered_for(self, patient_id: UUID) -> Mapping[str, Identifier]:
+        """The exams with orders for this number of a patient, and their accession numbers."""
 
     async def end_exception(self, kind: str, key: str) -> None:
         """Take it off the list."""

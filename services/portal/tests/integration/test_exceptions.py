@@ -31,7 +31,7 @@ from fj_events import (
     StudyReceived,
     StudyUnmatched,
 )
-from fj_testing import Feed, ServiceProcess, Services, eventually
+from fj_testing import Feed, ServiceProcess, Services, eventually, merged, person, unmerged
 
 pytestmark = pytest.mark.servers
 MANY = 120
@@ -221,6 +221,30 @@ async def test_two_patients_under_one_accession_number(http: httpx.AsyncClient, 
         assert f'data-post="/api/order/orders/{order.order_id}/cancel"' in page
     await feed.publish(cancelled(third))
     await until(http, str(third.order_id))
+
+
+@pytest.mark.parametrize("first", ["merge", "orders"])
+async def test_two_patients_under_one_accession_number_who_are_one_after_all_until_that_is_undone(
+    http: httpx.AsyncClient, feed: Feed, first: str
+) -> None:
+    numbers = [uuid4().hex[:12].upper() for _ in range(2)]
+    ada, other = (uuid4(), person("P1", "Lovett")), (uuid4(), person("P2", "Lovett"))
+    for_ada = [an_order(number, ada[0], "Lovett") for number in numbers]
+    for_other = [an_order(number, other[0], "Lovett") for number in numbers]
+    merge = merged(other, ada)
+    if first == "orders":
+        await feed.publish(*for_ada, *for_other)
+        for order in for_other:
+            await until(http, str(order.order_id), "duplicate accession")
+        await feed.publish(merge)
+    else:
+        await feed.publish(merge, *for_ada, *for_other)
+    for order in (*for_ada, *for_other):
+        await until(http, str(order.order_id))
+    await feed.publish(unmerged(merge))
+    for order in for_other:
+        await until(http, str(order.order_id), "duplicate accession")
+    assert not [order for order in for_ada if await listed(http, str(order.order_id))]
 
 
 def cancelled(order: OrderPlaced) -> OrderCancelled:

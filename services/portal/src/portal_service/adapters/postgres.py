@@ -53,6 +53,12 @@ _WITH_ACCESSION: Final = """
 SELECT exam_id, survivor_of(patient_id, now()) AS whose FROM exams
  WHERE accession_number = $1 AND picture #>> '{order,accession_number,issuer}' = $2 AND state <> 'cancelled'
 """
+_ORDERED_FOR: Final = """
+SELECT exam_id, picture #>> '{order,accession_number,value}' AS value,
+       coalesce(picture #>> '{order,accession_number,issuer}', '') AS issuer
+  FROM exams WHERE patient_id = $1 AND picture #> '{order,accession_number}' IS NOT NULL AND state <> 'cancelled'
+ ORDER BY exam_id
+"""
 
 
 class PostgresExams:
@@ -133,10 +139,16 @@ class PostgresExams:
         if not await self._db.fetchval(_IS_RAISED, raised.key, raised.kind):
             await self.raise_exception(raised)
 
-    async def with_accession(self, number: Identifier) -> dict[str, UUID]:
+    async def with_accession(self, number: Identifier, patient_id: UUID | None) -> dict[str, UUID]:
+        if patient_id is not None:
+            await self._tx.lock("patient", str(patient_id))  # as fj_survivors does
         await self._tx.lock("accession", f"{number.issuer} {number.value}")
         rows = await self._db.fetch(_WITH_ACCESSION, number.value, number.issuer)
         return {row["exam_id"]: row["whose"] for row in rows}
+
+    async def ordered_for(self, patient_id: UUID) -> dict[str, Identifier]:
+        rows = await self._db.fetch(_ORDERED_FOR, patient_id)
+        return {row["exam_id"]: Identifier(value=row["value"], issuer=row["issuer"]) for row in rows}
 
     async def end_exception(self, kind: str, key: str) -> None:
         await self._db.execute("DELETE FROM exceptions WHERE key = $1 AND kind = $2", key, kind)
