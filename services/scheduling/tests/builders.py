@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -36,12 +37,14 @@ from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 MWL: Final = UID("1.2.840.10008.5.1.4.31")
 MPPS: Final = UID("1.2.840.10008.3.1.2.3.3")
 CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+C_CANCEL: Final = bytes.fromhex("0000 0001 02000000 FF0F")
+"""Command Field (0000,0100) of a C-CANCEL-RQ (PS3.7 E.1-1)."""
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -272,9 +275,9 @@ class Modality:
         query.AccessionNumber = order.accession_number.value
         return (await self.asks(query))[0]
 
-    async def gives_up(self, query: Dataset, *, after: int) -> tuple[int, int]:
-        """A query that is cancelled after so many answers: how many came, and the last status."""
-        return await asyncio.to_thread(self._cancel, query, after)
+    async def gives_up(self, query: Dataset, sent: Event) -> tuple[list[Dataset], list[int]]:
+        """A query that is cancelled before its first answer is read; `sent` is set when the cancel is on its way."""
+        return await asyncio.to_thread(self._cancel, query, sent)
 
     async def begins(self, content: Dataset, uid: str | None = None) -> tuple[str, Dataset]:
         """N-CREATE: the UID, and the status with its comment."""
@@ -290,14 +293,17 @@ class Modality:
             answers = list(association.send_c_find(query, MWL))
         return [item for _, item in answers if item is not None], [status.Status for status, _ in answers]
 
-    def _cancel(self, query: Dataset, after: int) -> tuple[int, int]:
-        taken, last = 0, 0
+    def _cancel(self, query: Dataset, sent: Event) -> tuple[list[Dataset], list[int]]:
+        def is_out(event: evt.Event) -> None:
+            if C_CANCEL in bytes(event.pdu.encode()):
+                sent.set()
+
         with self._associated(MWL, ExplicitVRLittleEndian) as association:
-            for status, item in association.send_c_find(query, MWL, msg_id=7):
-                taken, last = taken + (item is not None), status.Status
-                if taken == after:
-                    association.send_c_cancel(7, query_model=MWL)
-        return taken, last
+            association.bind(evt.EVT_PDU_SENT, is_out)
+            coming = association.send_c_find(query, MWL, msg_id=7)
+            association.send_c_cancel(7, query_model=MWL)
+            answers = list(coming)
+        return [item for _, item in answers if item is not None], [status.Status for status, _ in answers]
 
     def _create(self, content: Dataset, uid: str) -> Dataset:
         with self._associated(MPPS, ExplicitVRLittleEndian) as association:
