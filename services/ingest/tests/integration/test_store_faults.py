@@ -1,6 +1,8 @@
 """An object store that fails as real ones do: receiving goes on, and what was acknowledged arrives once."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
     from fj_testing.stack import S3
     from pydicom import Dataset
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180)]
 PIXELS: Final = 100_000
 """Of an instance, so that a pack is longer than what a torn connection lets through."""
 TORN_AFTER: Final = 64 * 1024
+OUTAGE: Final = float(os.environ.get("FJ_TEST_OUTAGE_S", "0"))
+"""How long a fault lasts at least: 600 where somebody has the time."""
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180 + 2 * OUTAGE)]
 BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: 46\r\n"
     b"Connection: close\r\n\r\n<Error><Code>SlowDown</Code><Message/></Error>"
@@ -130,14 +134,16 @@ async def test_what_was_acknowledged_while_the_store_failed_arrives_once_when_it
         world = World(process, log, store_of(s3))
         between.fault = fault
         between.cut()
-        studies: dict[str, list[Dataset]] = {a_uid(): [] for _ in range(3)}
-        for uid, instances in studies.items():
-            series = a_uid()
-            instances += [an_instance(uid, series, pixels=PIXELS) for _ in range(2)]
-            assert await Modality(dimse).store(*instances) == [0x0000] * 2
+        studies: dict[str, list[Dataset]] = {}
+        until = time.monotonic() + OUTAGE
+        while len(studies) < 3 or time.monotonic() < until:
+            uid, series = a_uid(), a_uid()
+            studies[uid] = [an_instance(uid, series, pixels=PIXELS) for _ in range(2)]
+            assert await Modality(dimse).store(*studies[uid]) == [0x0000] * 2
+            await asyncio.sleep(min(OUTAGE, 1))
 
         async def has_failed() -> bool:
-            return between.failed >= len(studies)
+            return between.failed >= 3
 
         await eventually(has_failed, within=60, what="the shipper has met the fault")
         assert len((await world.journal())["segments"]) == len(studies)
