@@ -1,6 +1,7 @@
 """A study from outside: its facts, its objects, what a search shows of it, and a person who acts on it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import httpx
@@ -81,9 +82,16 @@ class Study:
     async def keeping(self) -> Any:
         return (await self.http.get(f"{self.api}/keeping")).json()
 
+    async def is_overdue(self, by: timedelta) -> None:
+        """Its grace ended so long ago; what `ingest` has said of it stays as it is."""
+        due = "UPDATE retirement SET removal_at = now() - $2::interval WHERE study_instance_uid = $1"
+        await self.pool.execute(due, self.exam.study_uid, by)
+
     async def grace_ends(self) -> None:
         await grace_ends(self.pool, self.exam)
 
 
 async def grace_ends(pool: Pool, exam: Exam) -> None:
-    await pool.execute("UPDATE retirement SET removal_at = now() WHERE study_instance_uid = $1", exam.study_uid)
+    """And `ingest` takes what comes of it for new."""
+    due = "UPDATE retirement SET removal_at = now(), forgotten_at = now() WHERE study_instance_uid = $1"
+    await pool.execute(due, exam.study_uid)

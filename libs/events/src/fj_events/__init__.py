@@ -27,6 +27,7 @@ from fj_events.exam import (
 from fj_events.finding import PriorityRaised
 from fj_events.instance import (
     CommitmentRequested,
+    InstancesForgotten,
     InstancesStored,
     SeriesAttributes,
     SopReference,
@@ -40,6 +41,7 @@ from fj_events.keeping import (
     StudyHoldLifted,
     StudyPackMoved,
     StudyRecalled,
+    StudyRemovalDelayed,
     StudyRemoved,
     StudyRetired,
 )
@@ -149,6 +151,7 @@ __all__ = [
     "ExamWaitlisted",
     "Fact",
     "Identifier",
+    "InstancesForgotten",
     "InstancesStored",
     "KeptRange",
     "LinkAct",
@@ -221,6 +224,7 @@ __all__ = [
     "StudyReinstated",
     "StudyRejected",
     "StudyRelinked",
+    "StudyRemovalDelayed",
     "StudyRemoved",
     "StudyRestored",
     "StudyRetired",

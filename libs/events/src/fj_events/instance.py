@@ -82,6 +82,20 @@ class InstancesStored(Fact, type="instance.stored.v1", topic="instance-events", 
     instances: tuple[StoredInstance, ...]
 
 
+class InstancesForgotten(Fact, type="instance.forgotten.v1", topic="instance-events", key="study_instance_uid"):
+    """What was shipped of a retired study is not taken for known any more: what comes of it from now on is told again.
+
+    Every later `instance.stored` of the study is about packs of its own. Before this nothing of the study is removed.
+    """
+
+    study_instance_uid: Uid
+    retirement_id: UUID
+    """Of the `study.retired` that caused this."""
+    received_again_at: AwareDatetime | None = None
+    """When something of it was acknowledged last that was here before, with the same bytes: no fact tells of it, and
+    what was shipped first is all that is kept of it."""
+
+
 class SopReference(Part):
     """An instance as others refer to it (PS3.3 table 10-11)."""
 

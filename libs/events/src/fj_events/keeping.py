@@ -105,6 +105,17 @@ class StudyRemoved(Fact, type="study.removed.v1", topic="study-events", key="stu
     ended by a line feed. Who has a copy can prove that it is what was removed."""
 
 
+class StudyRemovalDelayed(Fact, type="study.removal_delayed.v1", topic="study-events", key="study_instance_uid"):
+    """A retired study should have been removed long ago, and something is still waited for. Stated once."""
+
+    study_instance_uid: Uid
+    retirement_id: UUID
+    removal_at: AwareDatetime
+    """As `study.retired` said."""
+    reason: str
+    """What is waited for, in words."""
+
+
 class KeptRange(Part):
     """Bytes that a pack has from the one that it replaces."""
 

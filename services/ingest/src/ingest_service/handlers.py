@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from fj_events import ObjectRef
+from fj_events import InstancesForgotten, ObjectRef, StudyRetired
 from fj_packs.pack import facts_of
 
 from ingest_service.domain import commitment
@@ -49,9 +49,19 @@ async def ship(segment: Segment, digests: Digests, packs: Packs, namespace: UUID
     return Shipped.PACKED
 
 
-async def forget(unit: DigestUnit) -> None:
-    """A study was retired: what comes of it from now on is packed and told again, so that nothing sent is lost."""
-    await unit.forget()
+async def forget(retired: StudyRetired, unit: DigestUnit) -> None:
+    """A study was retired: what comes of it from now on is packed and told again.
+
+    Nothing is removed before this is said, nor what came between the two and was taken for known (decision 8).
+    """
+    again = await unit.forget()
+    forgotten = InstancesForgotten(
+        site=retired.site,
+        study_instance_uid=retired.study_instance_uid,
+        retirement_id=retired.retirement_id,
+        received_again_at=again,
+    )
+    unit.emit(forgotten)
 
 
 class NotShipped(Exception):

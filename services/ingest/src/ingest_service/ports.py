@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -145,10 +146,13 @@ class DigestUnit(Protocol):
     """One transaction under the lock on a study."""
 
     async def add(self, members: Sequence[Member], pack: UUID) -> list[Member]:
-        """Keep the digests that are new; the members that they belong to."""
+        """Keep the digests that are new; the members that they belong to. That the others came again is kept, too."""
 
-    async def forget(self) -> None:
-        """Know nothing of the study any more: what comes of it is new. Its packs are still referred to."""
+    async def forget(self) -> datetime | None:
+        """Know nothing of the study any more: what comes of it is new. Its packs are still referred to.
+
+        When something of it was received last that was taken for known, since it was forgotten before; None if never.
+        """
 
     def emit(self, fact: Fact) -> None:
         """State a fact when the transaction commits."""
@@ -158,7 +162,7 @@ class Digests(Protocol):
     """What was shipped: a digest of SOP Instance UID and content for each instance."""
 
     async def all_known(self, study_instance_uid: str, members: Sequence[Member]) -> bool:
-        """Whether every one of them, all of this study, was shipped before."""
+        """Whether every one of them, all of this study, was shipped before; then it is kept that they came again."""
 
     async def refers_to(self, pack: UUID) -> bool:
         """Whether any instance was shipped in this pack."""

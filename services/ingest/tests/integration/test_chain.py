@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -74,6 +75,11 @@ class Chain:
         count: int = await self.pool.fetchval("SELECT count(*) FROM bus.outbox WHERE key = $1", study)
         return count
 
+    async def forgets(self, study: str) -> datetime | None:
+        """As when the study is retired."""
+        async with self.digests.unit(study) as unit:
+            return await unit.forget()
+
     async def has_pack(self, key: str) -> bool:
         """Whether the object store has this object."""
         try:
@@ -113,6 +119,15 @@ class DiesAfterCommit(PostgresDigests):
         async with super().unit(study_instance_uid) as unit:
             yield unit
         raise Killed
+
+
+class ForgottenBeforeTheLock(PostgresDigests):
+    @asynccontextmanager
+    async def unit(self, study_instance_uid: str) -> AsyncIterator[PostgresUnit]:
+        async with super().unit(study_instance_uid) as unit:
+            await unit.forget()
+        async with super().unit(study_instance_uid) as unit:
+            yield unit
 
 
 def before_put(chain: Chain) -> None:
@@ -180,8 +195,7 @@ async def test_a_pack_that_was_told_stays_though_its_study_was_forgotten_and_cam
     chain.receive(sent)
     killed = await die(chain, after_commit)
     hidden = killed.path.rename(chain.folder.parent / killed.path.name)
-    async with chain.digests.unit(sent.StudyInstanceUID) as unit:
-        await unit.forget()
+    await chain.forgets(sent.StudyInstanceUID)
     chain.receive(sent)
     second = chain.take()
     assert await chain.ship(second) is Shipped.PACKED
@@ -194,10 +208,38 @@ async def test_a_forgotten_segment_that_is_taken_up_again_is_told_again(chain: C
     sent = an_instance()
     chain.receive(sent)
     await die(chain, after_commit)
-    async with chain.digests.unit(sent.StudyInstanceUID) as unit:
-        await unit.forget()
+    await chain.forgets(sent.StudyInstanceUID)
     assert await chain.ship(chain.take()) is Shipped.PACKED
     assert await chain.facts(sent.StudyInstanceUID) == 2
+
+
+async def test_what_came_again_and_was_taken_for_known_is_said_once_when_the_study_is_forgotten(chain: Chain) -> None:
+    old, new = an_instance("1.2.7.1", "1.2.7.1.1"), an_instance("1.2.7.1", "1.2.7.1.1")
+    chain.receive(old)
+    await chain.ship(chain.take())
+    assert await chain.forgets("1.2.7.1") is None
+    chain.receive(old)
+    await chain.ship(chain.take())
+    before = datetime.now(UTC)
+    chain.receive(old, new)
+    await chain.ship(chain.take())
+    after = datetime.now(UTC)
+    again = await chain.forgets("1.2.7.1")
+    assert again is not None
+    assert before <= again <= after
+    assert await chain.forgets("1.2.7.1") is None
+
+
+async def test_a_study_that_is_forgotten_while_it_comes_again_is_shipped_again(chain: Chain) -> None:
+    sent = an_instance()
+    chain.receive(sent)
+    await chain.ship(chain.take())
+    chain.receive(sent)
+    chain.digests.__class__ = ForgottenBeforeTheLock
+    second = chain.take()
+    assert await chain.ship(second) is Shipped.PACKED
+    assert await chain.facts(sent.StudyInstanceUID) == 2
+    assert await chain.has_pack(second.key)
 
 
 async def test_a_segment_with_nothing_new_is_never_sent(chain: Chain) -> None:

@@ -59,6 +59,14 @@ class Expiring:
                     _removed.inc()
                     log.info("a study was removed", retirement=str(gone.retirement_id), rule=gone.rule)
 
+    async def report(self) -> None:
+        """Say of which studies the removal waits for too long."""
+        for uid in await self.book.waiting(datetime.now(UTC) - retiring.PATIENCE, AT_ONCE):
+            async with self.unit() as tx:
+                told = await retiring.report_delay(uid, self.rules, self.keepings(tx), datetime.now(UTC))
+            if told is not None:
+                log.warning("a removal waits", retirement=str(told.retirement_id), reason=told.reason)
+
     async def forecast(self, now: datetime, most: int) -> Forecast:
         """What is due at that time, if nothing changes until then: nothing is done."""
         by_rule: Counts[str] = Counts()

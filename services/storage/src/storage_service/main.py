@@ -48,7 +48,7 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
         namespace = UUID(settings.patient_namespace.get_secret_value())
-        aids = Aids(StoredLists(parts.store), Sites.load(settings.sites), namespace, PostgresLinks)
+        aids = Aids(StoredLists(parts.store), Sites.load(settings.sites), namespace, PostgresLinks, parts.keepings_in)
         subscribe(consumer, work, commitments.put, aids)
         yield consumer
 

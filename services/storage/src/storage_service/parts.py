@@ -217,7 +217,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         _linking(settings, kept),
         integrity_router(kept.archive),
         rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
-        keeping_router(kept.book, keepings, kept.consumer.bus.unit, _keepings),
+        keeping_router(kept.book, keepings, kept.consumer.bus.unit, keepings_in),
         retention_router(keepings, expiring(settings, kept.consumer)),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
@@ -243,10 +243,11 @@ def expiring(settings: Settings, consumer: Consumer) -> Expiring:
     """What the rules of FJ_LIFECYCLE let go."""
     bus, rules = consumer.bus, load_lifecycle(settings.lifecycle)
     delay = timedelta(seconds=settings.deletion_delay)
-    return Expiring(rules, PostgresKeepingBook(bus.pool), bus.unit, _keepings, delay)
+    return Expiring(rules, PostgresKeepingBook(bus.pool), bus.unit, keepings_in, delay)
 
 
-def _keepings(tx: Tx) -> PostgresKeepings:
+def keepings_in(tx: Tx) -> PostgresKeepings:
+    """How long studies are kept, in this transaction."""
     return PostgresKeepings(tx.connection, tx.emit, S3Settings.model_validate({}).bucket)
 
 

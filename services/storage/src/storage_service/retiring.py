@@ -5,15 +5,26 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from fj_events import RecallCause, StudyHeld, StudyHoldLifted, StudyRetired
+from fj_events import InstancesForgotten, RecallCause, StudyHeld, StudyHoldLifted, StudyRemovalDelayed, StudyRetired
 
 from storage_service.domain.retention import Due, Lifecycle
-from storage_service.domain.retirement import Hold, KeepingRefused, NotHere, Retirement, Tombstone, recalled, tombstone
+from storage_service.domain.retirement import (
+    Hold,
+    KeepingRefused,
+    NotHere,
+    Retirement,
+    Tombstone,
+    delayed,
+    recalled,
+    tombstone,
+)
 from storage_service.domain.thinning import Sentence
 from storage_service.ports.keeping import Keepings
 
 PERSONS_GRACE: Final = timedelta(days=30)
 """Between the word of a person and the removal."""
+PATIENCE: Final = timedelta(days=1)
+"""So long after its time a removal may wait before a person hears of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +161,34 @@ async def remove_due(
 ) -> Tombstone | None:
     """Remove a study whose grace is over; its objects go after `delay`, when nobody reads in them any more."""
     retirement = await review(uid, rules, keepings, now)
-    if retirement is None or retirement.partial or retirement.removal_at > now:
+    if retirement is None or retirement.partial or not retirement.is_due(now):
         return None
     gone = tombstone(retirement, await keepings.content(uid), now)
     await keepings.remove(gone, now + delay)
     keepings.emit(gone.fact)
     return gone
+
+
+async def on_forgotten(fact: InstancesForgotten, keepings: Keepings, now: datetime) -> None:
+    """`ingest` takes what comes of a study for new: it may be removed, unless something of it came before that."""
+    await keepings.lock([fact.study_instance_uid])
+    retirement = await keepings.retirement(fact.study_instance_uid)
+    if retirement is None:
+        return
+    if fact.received_again_at is not None and fact.received_again_at > retirement.retired_at:
+        await _recalled(retirement, RecallCause.IMAGES, "images of it came again", keepings, now)
+    elif fact.retirement_id == retirement.retirement_id:
+        await keepings.forgotten(retirement, now)
+
+
+async def report_delay(uid: str, rules: Lifecycle, keepings: Keepings, now: datetime) -> StudyRemovalDelayed | None:
+    """Say once that a study should be gone and cannot be removed yet."""
+    retirement = await review(uid, rules, keepings, now)
+    if retirement is None or retirement.forgotten_at is not None or retirement.removal_at > now - PATIENCE:
+        return None
+    told = delayed(retirement)
+    await keepings.report(told, now)
+    return told
 
 
 async def _retired(made: Retirement, keepings: Keepings) -> None:

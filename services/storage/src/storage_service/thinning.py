@@ -69,7 +69,7 @@ class Thinning:
     async def _due(self, uid: str, tx: Tx, now: datetime) -> tuple[Retirement, Sentence] | None:
         retirement = await retiring.review(uid, self.rules, self.keepings(tx), now)
         rule = next((one for one in self.rules.rejected if retirement and one.name == retirement.rule), None)
-        if retirement is None or rule is None or retirement.removal_at > now:
+        if retirement is None or rule is None or not retirement.is_due(now):
             return None
         return retirement, Sentence(rule, retirement.retired_at, now.date())
 

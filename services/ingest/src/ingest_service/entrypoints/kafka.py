@@ -14,4 +14,4 @@ def subscribe(consumer: Consumer, digests: Callable[[Tx, str], DigestUnit]) -> N
 
     @consumer.on(StudyRetired)
     async def _(fact: StudyRetired, tx: Tx) -> None:
-        await handlers.forget(digests(tx, fact.study_instance_uid))
+        await handlers.forget(fact, digests(tx, fact.study_instance_uid))

@@ -24,7 +24,9 @@ from fj_events import (
     StudyConflictSettled,
     StudyDamaged,
     StudyMatched,
+    StudyRecalled,
     StudyRelinked,
+    StudyRemovalDelayed,
     StudyRemoved,
     StudyRestored,
     StudyUnmatched,
@@ -45,10 +47,12 @@ class Kind(StrEnum):
     REFUSED_MESSAGE = "refused message"
     UID_CONFLICT = "UID conflict"
     DAMAGED_STUDY = "damaged study"
+    DELAYED_REMOVAL = "delayed removal"
+    """It should be gone, and something is waited for."""
 
 
 HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
-OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY)
+OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY, Kind.DELAYED_REMOVAL)
 _BY_IMAGES: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
 
 
@@ -83,6 +87,7 @@ _RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxy
         PatientRegistered: _unknown,
         StudyConflicted: lambda _: Kind.UID_CONFLICT,
         StudyDamaged: lambda _: Kind.DAMAGED_STUDY,
+        StudyRemovalDelayed: lambda _: Kind.DELAYED_REMOVAL,
         StudyRelinked: lambda fact: None if fact.order_id else Kind.UNMATCHED_STUDY,
         StudyUnmatched: _unmatched,
     }
@@ -99,6 +104,7 @@ _ENDED: Final[Mapping[type[Fact], Callable[[Any], tuple[Kind, ...]]]] = MappingP
         PatientUpdated: _announced,
         StudyConflictSettled: lambda _: (Kind.UID_CONFLICT,),
         StudyMatched: lambda _: HOMELESS,
+        StudyRecalled: lambda _: (Kind.DELAYED_REMOVAL,),
         StudyRelinked: lambda _: HOMELESS,
         StudyRemoved: lambda _: OF_STUDIES,
         StudyRestored: lambda _: (Kind.DAMAGED_STUDY,),

@@ -19,9 +19,15 @@ SELECT DISTINCT x.study_instance_uid FROM rejected x JOIN study_route r USING (s
  WHERE r.retired_at IS NULL AND r.available_at IS NOT NULL AND x.settled_at IS NULL
    AND x.study_instance_uid > $1 ORDER BY 1 LIMIT {PAGE}
 """
-_DUE: Final = """
-SELECT study_instance_uid FROM retirement
- WHERE removal_at <= $1 AND recalled_at IS NULL AND removed_at IS NULL AND partial = $3
+_OPEN: Final = """
+SELECT study_instance_uid FROM retirement WHERE removal_at <= $1 AND recalled_at IS NULL AND removed_at IS NULL
+"""
+_DUE: Final = f"""
+{_OPEN} AND forgotten_at IS NOT NULL AND partial = $3
+ ORDER BY removal_at LIMIT $2
+"""
+_WAITING: Final = f"""
+{_OPEN} AND forgotten_at IS NULL AND delay_told_at IS NULL
  ORDER BY removal_at LIMIT $2
 """
 _TOMBSTONES: Final = """
@@ -54,6 +60,9 @@ class PostgresKeepingBook:
 
     async def due(self, now: datetime, most: int, *, partial: bool) -> list[str]:
         return [row["study_instance_uid"] for row in await self._pool.fetch(_DUE, now, most, partial)]
+
+    async def waiting(self, since: datetime, most: int) -> list[str]:
+        return [row["study_instance_uid"] for row in await self._pool.fetch(_WAITING, since, most)]
 
     async def retired(self, most: int) -> list[Retirement]:
         rows = await self._pool.fetch(f"{RETIREMENTS} ORDER BY removal_at LIMIT $1", most)

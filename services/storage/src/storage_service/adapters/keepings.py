@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from fj_events import Fact, RecallCause
+from fj_events import Fact, RecallCause, StudyRemovalDelayed
 
-from storage_service.adapters import doomed, erasing, hiding
+from storage_service.adapters import doomed, erasing, exceptions, hiding
 from storage_service.adapters.moves import put_removed
 from storage_service.adapters.rejections import hide, show
 from storage_service.adapters.sql import UNDATED, Database, lock_studies
 from storage_service.adapters.thinnings import PostgresThinnings
+from storage_service.domain.exceptional import ExceptionKind, of_delay
 from storage_service.domain.rejection import Code, Named, Rejection, Shown
 from storage_service.domain.retention import Retained
 from storage_service.domain.retirement import Hold, Packed, Retirement, Tombstone
@@ -62,7 +63,9 @@ ON CONFLICT (hold_id) DO UPDATE
    SET lifted_at = excluded.lifted_at, lifted_by = excluded.lifted_by, lifted_because = excluded.lifted_because
 """
 RETIREMENTS: Final = """
-SELECT retirement_id, study_instance_uid, site, rule, reason, actor, retired_at, removal_at, partial FROM retirement
+SELECT retirement_id, study_instance_uid, site, rule, reason, actor, retired_at, removal_at, partial,
+       forgotten_at
+  FROM retirement
  WHERE recalled_at IS NULL AND removed_at IS NULL
 """
 _RETIRE: Final = """
@@ -71,6 +74,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _MARK: Final = "UPDATE study_route SET retired_at = $2 WHERE study_instance_uid = $1"
 _UNHIDE: Final = "DELETE FROM rejected WHERE study_instance_uid = $1 AND rejection_id = $2"
+_FORGOTTEN: Final = "UPDATE retirement SET forgotten_at = $2 WHERE retirement_id = $1"
+_TOLD: Final = "UPDATE retirement SET delay_told_at = $2 WHERE retirement_id = $1"
 _RECALL: Final = "UPDATE retirement SET recalled_at = $2, recall_cause = $3 WHERE retirement_id = $1"
 _REMOVE: Final = "UPDATE retirement SET removed_at = $2 WHERE retirement_id = $1"
 _TOMBSTONE: Final = "INSERT INTO tombstone VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -139,6 +144,14 @@ class PostgresKeepings:
     async def recall(self, retirement: Retirement, cause: RecallCause, now: datetime) -> Shown:
         return await _recall(self._db, retirement, cause, now)
 
+    async def forgotten(self, retirement: Retirement, now: datetime) -> None:
+        await self._db.execute(_FORGOTTEN, retirement.retirement_id, now)
+        await exceptions.resolve(self._db, retirement.study_instance_uid, ExceptionKind.DELAYED_REMOVAL)
+
+    async def report(self, delayed: StudyRemovalDelayed, now: datetime) -> None:
+        await self._db.execute(_TOLD, delayed.retirement_id, now)
+        await exceptions.put(self._db, delayed, of_delay(delayed), self._emit(delayed))
+
     async def content(self, study_instance_uid: str) -> Packed:
         return await erasing.content(self._db, study_instance_uid)
 
@@ -188,6 +201,7 @@ async def _retirement(db: Database, study_instance_uid: str) -> Retirement | Non
 
 async def _recall(db: Database, retirement: Retirement, cause: RecallCause, now: datetime) -> Shown:
     await db.execute(_RECALL, retirement.retirement_id, now, cause)
+    await exceptions.resolve(db, retirement.study_instance_uid, ExceptionKind.DELAYED_REMOVAL)
     await db.execute(_MARK, retirement.study_instance_uid, None)
     shown, _ = await show(db, retirement.study_instance_uid, str(retirement.retirement_id))
     return shown

@@ -28,7 +28,7 @@ from fj_events import (
 )
 from prometheus_client import Counter
 
-from storage_service.adapters import current, folding, keepings, moves, orders, rejections, sends, steps
+from storage_service.adapters import current, exceptions, folding, keepings, moves, orders, rejections, sends, steps
 from storage_service.adapters.orders import BESIDE, order_keys
 from storage_service.adapters.routed import GET, KEPT, SAVE, kept, study_of
 from storage_service.adapters.sql import Database, columns, lock_patients, lock_studies
@@ -86,11 +86,6 @@ SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id 
    AND o.patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
 """
 _OF_ORDER: Final = "SELECT study_instance_uid FROM study_route WHERE order_id = $1 AND received_at IS NOT NULL"
-_REPORT: Final = """
-INSERT INTO exception_entry (kind, study_instance_uid, subject, site, summary, event_id) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING
-"""
-_RESOLVE: Final = "DELETE FROM exception_entry WHERE study_instance_uid = $1 AND kind = $2 RETURNING subject"
 
 
 class PostgresStudies:
@@ -110,12 +105,10 @@ class PostgresStudies:
     async def report(
         self, fact: StudyConflicted | StudyDamaged | StudyRelinked | StudyUnmatched, entry: Exceptional
     ) -> None:
-        event_id = self._emit(fact)
-        about = (entry.kind, fact.study_instance_uid, entry.subject)
-        await self._db.execute(_REPORT, *about, fact.site, entry.summary, event_id)
+        await exceptions.put(self._db, fact, entry, self._emit(fact))
 
     async def resolve(self, study_instance_uid: str, kind: ExceptionKind) -> bool:
-        return bool(await self._db.fetch(_RESOLVE, study_instance_uid, kind))
+        return await exceptions.resolve(self._db, study_instance_uid, kind)
 
     async def add_instances(self, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
         return await folding.add_instances(self._db, facts, heard_at)

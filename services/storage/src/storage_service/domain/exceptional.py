@@ -6,7 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fj_events import ConflictingInstance, InstancesStored, StudyConflicted, StudyDamaged, StudyRelinked, StudyUnmatched
+from fj_events import (
+    ConflictingInstance,
+    InstancesStored,
+    StudyConflicted,
+    StudyDamaged,
+    StudyRelinked,
+    StudyRemovalDelayed,
+    StudyUnmatched,
+)
 
 from storage_service.domain.study import Arrival, Conflict
 
@@ -16,6 +24,8 @@ class ExceptionKind(StrEnum):
 
     UID_CONFLICT = "uid_conflict"
     """Instances came again under known UIDs with other bytes. Both are kept."""
+    DELAYED_REMOVAL = "delayed_removal"
+    """A retired study should be gone, and something is waited for; until it goes or is recalled."""
     DAMAGED_STUDY = "damaged_study"
     """A pack is not what was stored. The study leaves the list when all its packs are well again."""
     UNCONFIRMED_STUDY = "unconfirmed_study"
@@ -103,6 +113,12 @@ def of_unmatched(fact: StudyUnmatched) -> Exceptional:
 def of_unlinked(_fact: StudyRelinked) -> Exceptional:
     """The entry for a study that a person left without an order."""
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "a person took this study off its order")
+
+
+def of_delay(fact: StudyRemovalDelayed) -> Exceptional:
+    """The entry for a study that cannot be removed yet."""
+    summary = f"it was to be removed after {fact.removal_at:%Y-%m-%d}: {fact.reason}"
+    return Exceptional(ExceptionKind.DELAYED_REMOVAL, str(fact.retirement_id), summary)
 
 
 def of_damage(fact: StudyDamaged) -> Exceptional:

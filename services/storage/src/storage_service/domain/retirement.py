@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from fj_events import RecallCause, StudyRecalled, StudyRemoved
+from fj_events import RecallCause, StudyRecalled, StudyRemovalDelayed, StudyRemoved
 
 from storage_service.domain.rejection import Shown
 
@@ -50,6 +50,12 @@ class Retirement:
     removal_at: datetime
     partial: bool = False
     """Only rejected instances of it go; the rest is shown meanwhile."""
+    forgotten_at: datetime | None = None
+    """Since when `ingest` takes what comes of it for new; before that nothing is removed."""
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether what goes may go now."""
+        return self.removal_at <= now and self.forgotten_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,17 @@ def recalled(retirement: Retirement, cause: RecallCause, reason: str, shown: Sho
         cause=cause,
         reason=reason,
         number_of_instances=shown.after,
+    )
+
+
+def delayed(retirement: Retirement) -> StudyRemovalDelayed:
+    """What is told of a study that cannot be removed yet."""
+    return StudyRemovalDelayed(
+        site=retirement.site,
+        study_instance_uid=retirement.study_instance_uid,
+        retirement_id=retirement.retirement_id,
+        removal_at=retirement.removal_at,
+        reason="ingest has not said yet that it takes what comes of the study for new",
     )
 
 

@@ -117,6 +117,7 @@ def retention(expiring: Expiring, thinning: Thinning, deleting: Deleting, second
     """Parts that retire what is due, remove what was retired long enough ago, and delete its objects."""
 
     async def act() -> None:
+        await expiring.report()
         await expiring.remove()
         await thinning.look()
         while await deleting.next():

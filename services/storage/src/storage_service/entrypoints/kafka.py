@@ -18,6 +18,7 @@ from fj_events import (
     ExamScheduled,
     ExamStarted,
     Fact,
+    InstancesForgotten,
     InstancesStored,
     OrderCancelled,
     OrderChanged,
@@ -31,10 +32,11 @@ from fj_runtime import Sites
 from fj_survivors import Moved, follow
 from prometheus_client import Counter
 
-from storage_service import handlers, linking
+from storage_service import handlers, linking, retiring
 from storage_service.domain.assembly import StepState
 from storage_service.domain.study import PerformedEnd
 from storage_service.handlers import Work
+from storage_service.ports.keeping import Keepings
 from storage_service.ports.links import Links
 from storage_service.ports.studies import InstanceLists
 
@@ -58,6 +60,7 @@ class Aids:
     namespace: UUID
     """Of patient ids."""
     links: Callable[[Connection], Links]
+    keepings: Callable[[Tx], Keepings]
 
 
 def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: Aids) -> None:
@@ -67,6 +70,7 @@ def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: 
         return work(tx.connection, tx.emit)
 
     _images(consumer, work)
+    _forgetting(consumer, aids.keepings)
     _commitments(consumer, keep)
     _orders(consumer, one, aids)
     _exams(consumer, one, aids.lists)
@@ -102,6 +106,12 @@ def _images(consumer: Consumer, work: BeginSlice) -> None:
     @consumer.on(InstancesStored)
     async def _(fact: InstancesStored, tx: Tx) -> None:
         tx.batch(begin).add(fact, tx)
+
+
+def _forgetting(consumer: Consumer, keepings: Callable[[Tx], Keepings]) -> None:
+    @consumer.on(InstancesForgotten)
+    async def _(fact: InstancesForgotten, tx: Tx) -> None:
+        await retiring.on_forgotten(fact, keepings(tx), datetime.now(UTC))
 
 
 def _commitments(consumer: Consumer, keep: KeepCommitment) -> None:

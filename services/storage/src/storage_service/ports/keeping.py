@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from fj_events import Fact, RecallCause
+from fj_events import Fact, RecallCause, StudyRemovalDelayed
 
 from storage_service.domain.rejection import Shown
 from storage_service.domain.retention import Retained
@@ -52,6 +52,12 @@ class Keepings(Protocol):
     async def recall(self, retirement: Retirement, cause: RecallCause, now: datetime) -> Shown:
         """Show it again."""
 
+    async def forgotten(self, retirement: Retirement, now: datetime) -> None:
+        """Keep that `ingest` takes what comes of it for new."""
+
+    async def report(self, delayed: StudyRemovalDelayed, now: datetime) -> None:
+        """Have a person see that a removal waits, once; until it is done or not to be done any more."""
+
     async def content(self, study_instance_uid: str) -> Packed:
         """All that is kept of a study."""
 
@@ -75,7 +81,10 @@ class KeepingBook(Protocol):
         """The studies of which something is rejected and that are not retired."""
 
     async def due(self, now: datetime, most: int, *, partial: bool) -> list[str]:
-        """Studies that are to be removed, as a whole or in part, the longest due first."""
+        """Studies that can be removed, as a whole or in part, the longest due first."""
+
+    async def waiting(self, since: datetime, most: int) -> list[str]:
+        """Studies that should have been removed then and are waited for, which nobody has been told yet."""
 
     async def retired(self, most: int) -> list[Retirement]:
         """Those that are open, the next one to be removed first."""
