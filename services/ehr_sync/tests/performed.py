@@ -162,6 +162,7 @@ class Performed(Ordered):
                 modality="CT",
                 station_ae_title="CT1",
                 station_name="CT room",
+                station_location="Level 1",
                 starts_at=datetime(2026, 3, 3, hour, 20 * nth, tzinfo=UTC),
                 duration_minutes=20,
                 description=description,

@@ -24,6 +24,10 @@ class OrderedStep(Part):
     """IPC-8."""
     station_ae_title: str | None = None
     """IPC-9."""
+    procedure: CodedConcept | None = None
+    """OBR-4 of its own group, where it is not the order's procedure."""
+    asked_for: AwareDatetime | None = None
+    """When the placer wants it, where it is another time than the order's."""
 
 
 class OrderDetails(Part):

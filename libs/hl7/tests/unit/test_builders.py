@@ -70,6 +70,7 @@ STEP = Step(
     modality="CT",
     station_ae_title="CT1",
     station_name="Room & 1",
+    station_location="Level ^ 1",
     starts_at=AT,
     minutes=20,
     description="Chest ^ native",

@@ -110,7 +110,7 @@ async def test_an_image_manager_of_2_5_1_gets_omi_with_ipc(facts: Feed, old: Lis
         accession = exam.accession.value
         assert [ipc.get(field) for field in range(1, 6)] == [accession, accession, exam.uid, f"{accession}-{nth}", "CT"]
         assert ipc.raw(6) == f"PR{nth - 1}^{('native', 'contrast')[nth - 1]}^L"
-        assert (ipc.get(7), ipc.get(9)) == ("CT room", "CT1")
+        assert (ipc.get(7), ipc.get(8), ipc.get(9)) == ("CT room", "Level 1", "CT1")
     assert {obr.raw(27) for obr in message.segments("OBR")} == {""}
 
 

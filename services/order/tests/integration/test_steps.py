@@ -44,6 +44,24 @@ async def test_all_ipc_of_an_order_are_its_steps_and_a_change_says_that_they_dif
     assert [step["modality"] for step in changed.body["steps"]] == ["RF", "MR", "CT"]
 
 
+async def test_groups_of_one_number_are_one_order_and_each_group_is_answered(placer: MllpClient, log: Log) -> None:
+    number, other = a_number(), a_number()
+    head, first = omi(number, ipc(number, 1, "RF")).split(b"\rORC", 1)
+    groups = [b"ORC" + first]
+    groups.append(groups[0].replace(groups[0].split(b"\r")[-1], ipc(number, 2, "MR").encode()))
+    groups.append(b"ORC" + omi(other, ipc(other, 1, "CT", uid="2.25.78")).split(b"\rORC", 1)[1])
+    ack = await placer.send(b"\r".join((head, *groups)))
+    assert [(orc.get(1), orc.get(2)) for orc in ack.orders] == [("OK", number), ("OK", number), ("OK", other)]
+    [placed] = await facts(log, number, "order.placed.v1")
+    assert [step["modality"] for step in placed.body["steps"]] == ["RF", "MR"]
+    [second] = await facts(log, other, "order.placed.v1")
+    assert second.body["steps"] == []
+    changed = b"\r".join((head, groups[0].replace(b"ORC|NW", b"ORC|XO"), groups[1].replace(b"ORC|NW", b"ORC|XO")))
+    assert (await placer.send(changed.replace(b"|RF|", b"|CT|"))).code == "AA"
+    _, change = await facts(log, number, "order.placed.v1", "order.changed.v1")
+    assert [step["modality"] for step in change.body["steps"]] == ["CT", "MR"]
+
+
 async def test_steps_that_come_before_their_order_wait_for_it_whole(placer: MllpClient, log: Log) -> None:
     number = a_number()
     two = (ipc(number, 1, "RF"), ipc(number, 2, "MR"))

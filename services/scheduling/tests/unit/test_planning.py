@@ -163,6 +163,30 @@ def test_a_step_goes_to_the_room_of_the_name_that_the_placer_gives() -> None:
     assert [step.plan.station_ae_title for step in planned(two, steps=steps).steps] == ["CT2", "CT1"]
 
 
+def test_procedures_of_one_order_have_each_what_the_catalogue_says_of_them() -> None:
+    arthrography = CodedConcept(code="MRARTHRO", text="MR arthrography")
+    steps = (OrderedStep(), OrderedStep(procedure=arthrography))
+    first, *others = (step.plan for step in planned(steps=steps).steps)
+    assert (first.modality, first.description) == ("CT", "CT chest")
+    alone = [step.plan for step in planned(procedure=arthrography, modality=None).steps]
+    assert [(step.modality, step.description) for step in others] == [(s.modality, s.description) for s in alone]
+    assert len({first.step_id, *(step.step_id for step in others)}) == 3
+
+
+def test_a_step_of_a_procedure_of_its_own_is_named_by_it() -> None:
+    head = OrderedStep(modality="CT", step_id="S2", procedure=CodedConcept(code="UNKNOWN", text="CT of the head"))
+    steps = (OrderedStep(modality="CT", step_id="S1"), head)
+    assert [step.plan.description for step in planned(steps=steps).steps] == ["CT chest", "CT of the head"]
+
+
+def test_a_step_begins_when_the_placer_wants_it_and_never_before_the_one_in_front_of_it_is_over() -> None:
+    later, too_early = NOON + timedelta(hours=2), NOON + timedelta(hours=2, minutes=1)
+    steps = tuple(OrderedStep(modality="CT", asked_for=at) for at in (None, later, too_early))
+    starts = [step.plan.starts_at for step in planned(steps=steps).steps]
+    assert starts[:2] == [NOON, later]
+    assert starts[2] > too_early
+
+
 def test_other_steps_are_planned_anew_and_the_same_ones_stay() -> None:
     steps = tuple(OrderedStep(step_id=f"S{nth}", modality="CT") for nth in (1, 2))
     order = an_order(steps=steps)

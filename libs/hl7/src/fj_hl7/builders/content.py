@@ -52,6 +52,7 @@ class Step:
     modality: str
     station_ae_title: str
     station_name: str = ""
+    station_location: str = ""
     starts_at: datetime
     minutes: int
     description: str = ""

@@ -57,6 +57,7 @@ def _omi(order: Order, status: Status, step: Step, number: int) -> list[str]:
         5: one(CWE(step.modality, "", "DCM")),
         6: USUAL.repetition.join(code.write() for code in step.protocol),
         7: EI(step.station_name).write(),
+        8: EI(step.station_location).write(),
         9: escape(step.station_ae_title),
     }
     return [

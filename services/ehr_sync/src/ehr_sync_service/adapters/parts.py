@@ -132,6 +132,7 @@ def _step(each: ScheduledStep, site: Site) -> Step:
         modality=each.modality,
         station_ae_title=each.station_ae_title,
         station_name=each.station_name or "",
+        station_location=each.station_location or "",
         starts_at=local(each.starts_at, site),
         minutes=each.duration_minutes,
         description=each.description or "",

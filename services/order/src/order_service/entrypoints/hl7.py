@@ -15,18 +15,22 @@ from order_service.domain.life import Act
 from order_service.domain.numbers import SH
 from order_service.domain.order import Heard, Request
 from order_service.domain.wish import Wish
+from order_service.entrypoints.grouped import Part, by_order, united
 from order_service.entrypoints.reading import OrderReading, authority_of, needs_request
-from order_service.entrypoints.steps import steps_of
+from order_service.entrypoints.steps import step_of, steps_of
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One ORC group: what is wanted, and where it stands."""
+    """What is wanted of one order, and the ORC groups in which it stands: mostly one."""
 
     wish: Wish
-    orc: Segment
-    details: tuple[str, ...] = ()
-    """The segments that a reply about it has to repeat: OBR and IPC, in ORI."""
+    groups: tuple[Group, ...]
+
+    @property
+    def orc(self) -> Segment:
+        """What an error points at."""
+        return self.groups[0]["ORC"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Translator:
         return paired(list(self.each(message)))
 
     def each(self, message: Message) -> Iterator[Said]:
-        """The groups of a message, one by one, a replacement not yet with what it replaces."""
+        """The orders of a message, one by one, a replacement not yet with what it replaces."""
         site = site_of(message, self.sites)
         patient = _patient(PID.read(message["PID"], message.profile), site)
         if len(message.segments("PID")) > 1:
@@ -50,11 +54,20 @@ class Translator:
         groups = message.groups("ORC")
         if not groups:
             raise missing("ORC")
-        for group in groups:
-            yield self._wish(message, group, patient, site)
+        readings = [OrderReading(message, group, site) for group in groups]
+        for about_one in by_order(readings, site.issuers.placer):
+            yield self._said(message, about_one, patient, site)
 
-    def _wish(self, message: Message, group: Group, patient: PatientPhi, site: Site) -> Said:
-        reading = OrderReading(message, group, site)
+    def _said(self, message: Message, readings: Sequence[OrderReading], patient: PatientPhi, site: Site) -> Said:
+        first, *others = [self._wish(message, reading, patient, site) for reading in reversed(readings)][::-1]
+        wish = first
+        if others and needs_request(first.control):
+            requests = zip(readings, (each.request for each in (first, *others)), strict=True)
+            wish = replace(first, request=united([_part(message, *each) for each in requests]))
+        return Said(wish, tuple(reading.group for reading in readings))
+
+    def _wish(self, message: Message, reading: OrderReading, patient: PatientPhi, site: Site) -> Wish:
+        group = reading.group
         orc, obr = group["ORC"], group.segment("OBR")
         control = reading.control()
         placer = reading.number(Item.PLACER_ORDER_NUMBER, site.issuers.placer)
@@ -89,17 +102,13 @@ class Translator:
             heard=heard,
         )
         reason = orc.get(16, 2) or orc.get(16) or None
-        return Said(
-            Wish(control=control, number=placer, request=request, heard=heard, reason=reason),
-            orc,
-            _details(message, group),
-        )
+        return Wish(control=control, number=placer, request=request, heard=heard, reason=reason)
 
 
-def _details(message: Message, group: Group) -> tuple[str, ...]:
-    """ORI names of each order OBR and IPC (ch. 4.4.11); ORR and ORG need not."""
-    names = ("OBR", "IPC") if message.code == "OMI" else ()
-    return tuple(str(segment) for name in names for segment in group.segments(name))
+def _part(message: Message, reading: OrderReading, request: Request) -> Part:
+    group = reading.group
+    steps = request.steps or (step_of(reading, group, request, with_study="ZDS" in message),)
+    return Part(group["ORC"], request, steps)
 
 
 def _heard(message: Message, orc: Segment, site: Site) -> Heard:

@@ -1,13 +1,13 @@
 """Orders in by MLLP: which order control does what (HL7 v2.5.1 table 0119)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from fj_bus import Tx
-from fj_hl7 import AckCode, Door, ErrorCode, Hl7Error, Intake, Message, Refusal, Reply
+from fj_hl7 import AckCode, Door, ErrorCode, Group, Hl7Error, Intake, Message, Refusal, Reply
 from prometheus_client import Counter
 
 from order_service import commands
@@ -33,7 +33,7 @@ def orders_door(
     async def take(messages: Sequence[Message], tx: Tx) -> Sequence[Reply]:
         replies: list[list[Sequence[str]]] = [[] for _ in messages]
         everything = [
-            _Place(said, reply)
+            _Place(said, message.code, reply)
             for message, reply in zip(messages, replies, strict=True)
             for said in translator.wishes(message)
         ]
@@ -50,13 +50,22 @@ class _Place:
     """One order of a message, and the reply in which it is answered."""
 
     said: Said
+    code: str
+    """Of its message (MSH-9.1)."""
     reply: list[Sequence[str]]
 
     def done(self, filler: str = "") -> None:
         """Say that it was done as the order control wanted; `filler` is our number where the message has none."""
-        orc = self.said.orc
-        self.reply.append(("ORC", CONTROLS[self.said.wish.control].done, orc.raw(2), orc.raw(3) or filler))
-        self.reply.extend((line,) for line in self.said.details)
+        for group in self.said.groups:
+            orc = group["ORC"]
+            self.reply.append(("ORC", CONTROLS[self.said.wish.control].done, orc.raw(2), orc.raw(3) or filler))
+            self.reply.extend((line,) for line in _details(group, self.code))
+
+
+def _details(group: Group, code: str) -> Iterator[str]:
+    """ORI names of each order OBR and IPC (ch. 4.4.11); ORR and ORG need not."""
+    names = ("OBR", "IPC") if code == "OMI" else ()
+    return (str(segment) for name in names for segment in group.segments(name))
 
 
 def _places(place: _Place) -> bool:
@@ -90,6 +99,6 @@ async def _grant(place: _Place, orders: Orders) -> None:
 
 def _refusal(said: Said, text: str, code: ErrorCode, field: int, unable: str) -> Refusal:
     """The refusal of one order; `unable`: how the reply says so of this order (ORC-1 beside the order's numbers)."""
-    orc = said.orc
-    reply = (("ORC", unable, orc.raw(2), orc.raw(3)),)
-    return Refusal(AckCode.AE, Hl7Error(text, code, "ORC", orc.sequence, field), reply=reply)
+    orcs = [group["ORC"] for group in said.groups]
+    reply = tuple(("ORC", unable, orc.raw(2), orc.raw(3)) for orc in orcs)
+    return Refusal(AckCode.AE, Hl7Error(text, code, "ORC", orcs[0].sequence, field), reply=reply)

@@ -72,25 +72,25 @@ _MODALITIES: Final = frozenset(
 class OrderReading:
     """One order of a message, read by the profile of its sender."""
 
-    __slots__ = ("_group", "_message", "_profile", "_site")
+    __slots__ = ("_message", "_profile", "_site", "group")
 
     def __init__(self, message: Message, group: Group, site: Site) -> None:
         self._message = message
-        self._group = group
+        self.group = group
         self._profile = message.profile
         self._site = site
 
     def each(self, item: Item, otherwise: Sequence[Place] = ()) -> Iterator[Found]:
         """What stands in the item's places: of the order, else of what stands before all orders."""
         if item in self._profile.own:
-            return self._profile.each(item, self._group, self._message.head("ORC"))
-        return self._profile.each(item, self._group, otherwise=otherwise)
+            return self._profile.each(item, self.group, self._message.head("ORC"))
+        return self._profile.each(item, self.group, otherwise=otherwise)
 
     def find(self, item: Item) -> Found | None:
         """The first of `each`."""
         if item in self._profile.own:
-            return self._profile.find(item, self._group, self._message.head("ORC"))
-        return self._profile.find(item, self._group)
+            return self._profile.find(item, self.group, self._message.head("ORC"))
+        return self._profile.find(item, self.group)
 
     def within(self, item: Item, segment: Segment, otherwise: Sequence[Place] = ()) -> Found | None:
         """What stands in those of the item's places that this segment has."""
@@ -111,7 +111,7 @@ class OrderReading:
         """ORC-1 in the words of table 0119. Raises Refusal where it is empty, or not taken here."""
         said = self.text(Item.ORDER_CONTROL).upper()
         if not said:
-            raise missing("ORC", self._group["ORC"].sequence, 1)
+            raise missing("ORC", self.group["ORC"].sequence, 1)
         if self._profile.codes.order_control:
             said = self._profile.control(said, self.text(Item.ORDER_STATUS).upper())
         status = self.text(Item.ORDER_STATUS).upper() if said == STATUS else ""
@@ -119,7 +119,7 @@ class OrderReading:
         if said not in CONTROLS and said != REPLACEMENT:
             said += f" with status {status}" if status else ""
             text = f"order control {said} is not one of {', '.join(CONTROLS)}"
-            sequence = self._group["ORC"].sequence
+            sequence = self.group["ORC"].sequence
             raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.TABLE_VALUE_NOT_FOUND, "ORC", sequence, 1))
         return said
 
@@ -147,7 +147,7 @@ class OrderReading:
         coded = found.read(CWE) if found is not None else None
         if coded is None or not (coded.code or coded.text):
             if needs_request(control):
-                obr = self._group.segment("OBR")
+                obr = self.group.segment("OBR")
                 raise missing("OBR", obr.sequence if obr else 1, 4)
             return CodedConcept(code="")
         meant = self._profile.procedure(coded)
@@ -194,8 +194,8 @@ class OrderReading:
         reason = why.read(CWE) if why else None
         history = self.find(Item.HISTORY)
         site = self._site
-        account = self._profile.find(Item.ACCOUNT_NUMBER, self._group, self._message)
-        visit = self._profile.find(Item.VISIT_NUMBER, self._group, self._message)
+        account = self._profile.find(Item.ACCOUNT_NUMBER, self.group, self._message)
+        visit = self._profile.find(Item.VISIT_NUMBER, self.group, self._message)
         return ClinicalPhi(
             reason=(reason.text or reason.code or None) if reason else None,
             history=(history.value.whole() or None) if history else None,

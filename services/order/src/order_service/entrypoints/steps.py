@@ -7,6 +7,7 @@ from fj_events import CodedConcept, OrderedStep
 from fj_hl7 import CWE, AckCode, ErrorCode, Found, Group, Hl7Error, Item, Place, Refusal, Segment
 
 from order_service.domain.numbers import SH
+from order_service.domain.order import Request
 from order_service.entrypoints.reading import OrderReading
 
 STEPS_MAX: Final = 50
@@ -30,6 +31,30 @@ def steps_of(reading: OrderReading, group: Group) -> tuple[OrderedStep, ...]:
     _agree(ipcs, "requested procedure id", _text_of(reading, Item.REQUESTED_PROCEDURE_ID))
     _differ(ipcs, _text_of(reading, Item.SCHEDULED_STEP_ID))
     return tuple(_step(reading, ipc) for ipc in ipcs)
+
+
+def step_of(reading: OrderReading, group: Group, request: Request, *, with_study: bool) -> OrderedStep:
+    """The step of a group that has one at most: its IPC, else what its OBR says.
+
+    `with_study`: the message has ZDS, so the OBR says it as IHE RAD-4 has it in ORM^O01: OBR-20 is the step id, unless
+    it is the accession number, and OBR-4.4 to 4.6 the protocol.
+    """
+    ipc, obr = group.segment("IPC"), group.segment("OBR")
+    if ipc is not None:
+        return _step(reading, ipc)
+    step = OrderedStep(
+        step_id=request.scheduled_step_id, modality=request.modality, station_ae_title=request.station_ae_title
+    )
+    if obr is None or not with_study:
+        return step
+    planned, number, accession = obr.value(4), obr.get(20), request.accession_number
+    protocol = CWE(planned.get(4), planned.get(5), planned.get(6))
+    return step.model_copy(
+        update={
+            "step_id": step.step_id or (_name(number) if not accession or accession.value != number else None),
+            "protocol": (_concept(protocol),) if _says(protocol) else (),
+        }
+    )
 
 
 def _step(reading: OrderReading, ipc: Segment) -> OrderedStep:
@@ -78,9 +103,13 @@ def _refused(text: str, code: ErrorCode, found: Found) -> Refusal:
 
 
 def _exact(reading: OrderReading, item: Item, ipc: Segment) -> str | None:
-    """What names something: cut off it would name something else."""
     found = reading.within(item, ipc)
-    return found.text if found is not None and len(found.text) <= SH and "\\" not in found.text else None
+    return _name(found.text) if found is not None else None
+
+
+def _name(text: str) -> str | None:
+    """What names something: cut off it would name something else."""
+    return text if text and len(text) <= SH and "\\" not in text else None
 
 
 def _short(text: str) -> str | None:

@@ -12,7 +12,7 @@ from fj_events import CodedConcept, OrderDetails, OrderedStep, ScheduledStep
 
 from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
 from scheduling_service.domain.exam import Exam, Ordered
-from scheduling_service.domain.procedures import procedure_of, rooms, text_of, wanted
+from scheduling_service.domain.procedures import procedure_of, rooms, spelled_out, text_of, wanted
 from scheduling_service.domain.step import Step
 
 SH: Final = 16
@@ -38,8 +38,9 @@ class _Place:
 def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circumstances) -> Exam:
     """The exam of a new order: its steps one after the other, at the time asked for or now."""
     procedure, known = procedure_of(details, circumstances.catalogue)
-    places = [_place(step, wanted(details, number), site, circumstances) for number, step in enumerate(procedure.steps)]
-    start = _start(details, circumstances.now)
+    asked = spelled_out(details, circumstances.catalogue)
+    places = [_place(step, wanted(asked, number), site, circumstances) for number, step in enumerate(procedure.steps)]
+    start = _start(details.asked_for or circumstances.now)
     reasons = ["at the time asked for" if details.asked_for else "as soon as possible: no time was asked for"]
     reasons += dict.fromkeys(place.why for place in places)
     return Exam(
@@ -52,14 +53,15 @@ def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circum
             procedure=_named(details.procedure, procedure),
             planned_because="; ".join(reasons if known is None else [*reasons, known]),
         ),
-        steps=_steps(order_id, details, procedure, places, start),
+        steps=_steps(order_id, asked, procedure, places, start),
     )
 
 
 def choice(site: str, details: OrderDetails, catalogue: Catalogue) -> set[str]:
     """The AE titles between which the load decides; none where there is nothing to choose."""
     procedure, _ = procedure_of(details, catalogue)
-    wishes = [wanted(details, number) for number in range(len(procedure.steps))]
+    asked = spelled_out(details, catalogue)
+    wishes = [wanted(asked, number) for number in range(len(procedure.steps))]
     open_to_choice = (pair for pair in zip(procedure.steps, wishes, strict=True) if not pair[1].station_ae_title)
     stations = (rooms(step, wish, site, catalogue) for step, wish in open_to_choice)
     return {station.ae_title for group in stations if len(group) > 1 for station in group}
@@ -154,9 +156,9 @@ def _place(step: StepTemplate, wish: OrderedStep, site: str, circumstances: Circ
     return _Place(station, f"station {station.ae_title}, {of} {modality}")
 
 
-def _start(details: OrderDetails, now: datetime) -> datetime:
+def _start(wanted: datetime) -> datetime:
     """To the second: the worklist has no finer times."""
-    return (details.asked_for or now).replace(microsecond=0)
+    return wanted.replace(microsecond=0)
 
 
 def _steps(
@@ -164,8 +166,11 @@ def _steps(
 ) -> tuple[Step, ...]:
     steps = []
     for number, (template, place) in enumerate(zip(procedure.steps, places, strict=True)):
+        wish = wanted(details, number)
+        if wish.asked_for is not None:  # never before the step in front of it is over
+            start = max(start, _start(wish.asked_for))
         scheduled = ScheduledStep(
-            step_id=_step_id(order_id, wanted(details, number).step_id, number),
+            step_id=_step_id(order_id, wish.step_id, number),
             modality=template.modality,
             station_ae_title=place.station.ae_title,
             station_name=place.station.name,

@@ -1,5 +1,7 @@
 """Which steps an order is to have: as its placer planned them, else the catalogue's."""
 
+from collections import Counter
+
 from fj_events import OrderDetails, OrderedStep
 
 from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
@@ -9,7 +11,7 @@ def procedure_of(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure
     """The procedure, and the reason where it is not the catalogue's. For a single step the order's modality wins."""
     known = catalogue.procedure(details.procedure.code)
     if details.steps:
-        return _as_ordered(details, known, catalogue)
+        return _as_ordered(spelled_out(details, catalogue), known, catalogue)
     if known is not None and (details.modality is None or len(known.steps) > 1):
         return known, None
     if known is not None and details.modality:
@@ -43,16 +45,37 @@ def text_of(text: str) -> str:
     return text.replace("\\", "/")[:64]
 
 
+def spelled_out(details: OrderDetails, catalogue: Catalogue) -> OrderDetails:
+    """The order with all the catalogue's steps of a procedure of which its placer names one, and not which."""
+    times = Counter((step.procedure or details.procedure).code for step in details.steps)
+    steps: list[OrderedStep] = []
+    for step in details.steps:
+        code = (step.procedure or details.procedure).code
+        known = catalogue.procedure(code)
+        which = step.step_id or step.protocol or step.station_ae_title
+        if known is None or which or times[code] > 1:
+            steps.append(step)
+        else:
+            steps += (step.model_copy(update={"modality": each.modality}) for each in known.steps)
+    return details.model_copy(update={"steps": tuple(steps)})
+
+
 def _as_ordered(details: OrderDetails, known: Procedure | None, catalogue: Catalogue) -> tuple[Procedure, str]:
-    """A step for each of the placer's. What is not said of it is that of the catalogue's first of its modality."""
-    left = list(known.steps) if known is not None else []
+    """A step for each of the placer's. What is not said of it is that of its procedure's first of its modality."""
+    left: dict[str, list[StepTemplate]] = {}
     steps = []
     for wish in details.steps:
-        like = next((each for each in left if wish.modality in {None, each.modality}), None)
+        asked = wish.procedure or details.procedure
+        its_own = catalogue.procedure(asked.code)
+        same = left.setdefault(asked.code, list(its_own.steps) if its_own is not None else [])
+        like = next((each for each in same if wish.modality in {None, each.modality}), None)
         if like is not None:
-            left.remove(like)
+            same.remove(like)
         step = like or _by_default(wish.modality or details.modality or catalogue.default.modality, catalogue)
-        steps.append(step.model_copy(update={"protocol": wish.protocol or step.protocol}))
+        told: dict[str, object] = {"protocol": wish.protocol or step.protocol}
+        if wish.procedure is not None:
+            told["description"] = step.description or text_of(asked.text or asked.code)
+        steps.append(step.model_copy(update=told))
     return _with_steps(details, known, *steps), "the steps that the placer planned"
 
 
