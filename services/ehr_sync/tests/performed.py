@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from fj_events import (
@@ -18,12 +19,18 @@ from fj_events import (
     ExamStarted,
     LinkAct,
     MatchRule,
+    RecallCause,
     ScheduledStep,
     SeriesSummary,
     StudyAvailable,
     StudyMatched,
+    StudyRecalled,
     StudyReceived,
+    StudyReinstated,
+    StudyRejected,
     StudyRelinked,
+    StudyRemoved,
+    StudyRetired,
     StudyUnmatched,
 )
 
@@ -107,6 +114,43 @@ class Performed(Ordered):
             reason="same UID",
             ordered_study_instance_uid=self.uid,
         )
+
+    def rejected(self, left: int, series: tuple[SeriesSummary, ...]) -> StudyRejected:
+        return StudyRejected(
+            **self._shown(left, series),
+            rejection_id="1.2.3.4",
+            code=CodedConcept(code="113037", text="Rejected for Patient Safety Reasons", system="DCM"),
+            number_rejected=1,
+        )
+
+    def shown_again(self, left: int, series: tuple[SeriesSummary, ...]) -> StudyReinstated:
+        return StudyReinstated(**self._shown(left, series), rejection_ids=("1.2.3.4",), reason="it was fine")
+
+    def retired(self, left: int = 0) -> StudyRetired:
+        return StudyRetired(**self._going(), removal_at=datetime.now(UTC), number_of_instances=2, number_left=left)
+
+    def recalled(self, left: int, series: tuple[SeriesSummary, ...]) -> StudyRecalled:
+        return StudyRecalled(**{**self._going(), **self._shown(left, series)}, cause=RecallCause.PERSON)
+
+    def removed(self, left: int = 0) -> StudyRemoved:
+        return StudyRemoved(
+            **self._going(),
+            retired_at=datetime.now(UTC),
+            number_of_series=1,
+            number_of_instances=2,
+            number_left=left,
+            number_of_packs=1,
+            bytes=1,
+            content_sha256="ab",
+        )
+
+    def _shown(self, left: int, series: tuple[SeriesSummary, ...]) -> dict[str, Any]:
+        about = {"site": SITE, "study_instance_uid": self.uid}
+        return about | {"number_of_instances": left, "number_of_series": len(series), "series": series}
+
+    def _going(self) -> dict[str, Any]:
+        about = {"site": SITE, "study_instance_uid": self.uid}
+        return about | {"retirement_id": self.order_id, "reason": "10 years after the study"}
 
     def unmatched(self, *contradicted_by: str) -> StudyUnmatched:
         return StudyUnmatched(

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from fj_events.base import Fact, OpenEnum, Part
+from fj_events.study import SeriesSummary
 from fj_events.terms import ObjectRef, Uid
 
 
@@ -76,6 +77,10 @@ class StudyRecalled(Fact, type="study.recalled.v1", topic="study-events", key="s
     reason: str
     number_of_instances: int
     """That are shown now."""
+    number_of_series: int | None = None
+    """With an instance that is shown now. Absent in facts of earlier versions, as is `series`."""
+    series: tuple[SeriesSummary, ...] | None = None
+    """These, with what of them is shown; the first thousand."""
 
 
 class StudyRemoved(Fact, type="study.removed.v1", topic="study-events", key="study_instance_uid"):

@@ -229,6 +229,10 @@ class StudyRejected(Fact, type="study.rejected.v1", topic="study-events", key="s
     """Instances that were shown until now; 0 where they have not come yet, or were rejected before."""
     number_of_instances: int
     """Instances of the study that are still shown."""
+    number_of_series: int | None = None
+    """With an instance that is shown now. Absent in facts of earlier versions, as is `series`."""
+    series: tuple[SeriesSummary, ...] | None = None
+    """These, with what of them is shown; the first thousand."""
 
 
 class StudyReinstated(Fact, type="study.reinstated.v1", topic="study-events", key="study_instance_uid"):
@@ -240,6 +244,10 @@ class StudyReinstated(Fact, type="study.reinstated.v1", topic="study-events", ke
     """In the person's words."""
     number_of_instances: int
     """Instances of the study that are shown now."""
+    number_of_series: int | None = None
+    """With an instance that is shown now. Absent in facts of earlier versions, as is `series`."""
+    series: tuple[SeriesSummary, ...] | None = None
+    """These, with what of them is shown; the first thousand."""
 
 
 class UncommittedReference(Part):

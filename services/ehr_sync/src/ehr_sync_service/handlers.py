@@ -27,6 +27,8 @@ from fj_events import (
     StudyMatched,
     StudyReceived,
     StudyRelinked,
+    StudyRemoved,
+    StudyRetired,
     StudyUnmatched,
     StudyUpdated,
 )
@@ -35,7 +37,7 @@ from ehr_sync_service.domain import delivery as domain
 from ehr_sync_service.domain import records
 from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Policy, State
 from ehr_sync_service.domain.errors import NoSuchDelivery
-from ehr_sync_service.domain.records import OrderRecord, Report
+from ehr_sync_service.domain.records import OrderRecord, Report, StudyShown
 from ehr_sync_service.domain.telling import telling_of
 from ehr_sync_service.ports import Ledger, Projection
 from ehr_sync_service.post import Post
@@ -105,6 +107,20 @@ async def on_study(
     """Images arrived, or their study is complete."""
     known = await projection.study(fact.study_instance_uid)
     await projection.save_study(records.study_of(known, fact, cause))
+
+
+async def on_study_shown(fact: StudyShown, cause: Envelope, projection: Projection) -> None:
+    """More or less of the study is shown than before."""
+    known = await projection.study(fact.study_instance_uid)
+    if known is not None:
+        await projection.save_study(records.study_shown(known, fact, cause))
+
+
+async def on_study_withdrawn(fact: StudyRetired | StudyRemoved, cause: Envelope, projection: Projection) -> None:
+    """The study is hidden or gone. Where some of it is left, only that goes which was rejected before."""
+    known = await projection.study(fact.study_instance_uid)
+    if known is not None and not fact.number_left:
+        await projection.save_study(records.study_withdrawn(known, cause))
 
 
 async def on_study_matched(fact: StudyMatched, cause: Envelope, projection: Projection) -> None:

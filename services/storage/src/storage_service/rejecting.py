@@ -11,6 +11,7 @@ from fj_bus import Tx
 from fj_events import StudyReinstated, StudyRejected
 
 from storage_service.domain.errors import Gone, Unreadable
+from storage_service.domain.facts import shown_now
 from storage_service.domain.rejection import Code, Named, Note, Rejection, Shown
 from storage_service.domain.retrieval import Stored
 from storage_service.ports.commitment import Evidence
@@ -33,7 +34,7 @@ async def reject(rejection: Rejection, rejections: Rejections) -> list[Shown]:
                 code=rejection.code.concept,
                 reason=rejection.reason,
                 number_rejected=shown.before - shown.after,
-                number_of_instances=shown.after,
+                **shown_now(shown),
             )
         )
     return changed
@@ -52,7 +53,7 @@ async def reinstate(
             study_instance_uid=study,
             rejection_ids=withdrawn,
             reason=reason,
-            number_of_instances=shown.after,
+            **shown_now(shown),
         )
     )
     return shown

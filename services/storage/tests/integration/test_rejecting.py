@@ -111,6 +111,7 @@ async def test_a_safety_note_hides_what_it_names_and_itself_at_every_door(
     (fact,) = await doors.told(log, "study.rejected.v1")
     assert (fact["rejection_id"], fact["code"]["code"]) == (note.uid, SAFETY)
     assert (fact["number_rejected"], fact["number_of_instances"]) == (2, 2)
+    assert sum(series["number_of_instances"] for series in fact["series"]) == 2
 
     await doors.show(*images[1:])
     assert await doors.counts() == (2, 1, ["CT"])

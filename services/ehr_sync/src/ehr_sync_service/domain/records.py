@@ -36,7 +36,10 @@ from fj_events import (
     Staff,
     StudyAvailable,
     StudyMatched,
+    StudyRecalled,
     StudyReceived,
+    StudyReinstated,
+    StudyRejected,
     StudyRelinked,
     StudyUnmatched,
     StudyUpdated,
@@ -45,6 +48,8 @@ from fj_events import (
 from pydantic import BaseModel, ConfigDict
 
 Report = ReportPreliminary | ReportFinalized | ReportAmended | ReportRetracted
+StudyShown = StudyRejected | StudyReinstated | StudyRecalled
+"""The facts that say what of a study can be had now."""
 OrderMoved = OrderCancelled | OrderHeld | OrderReleased | OrderReinstated | OrderCompleted | OrderReopened
 """The facts that move an order without changing what is asked for."""
 
@@ -64,6 +69,8 @@ class StudyStatus(StrEnum):
     REGISTERED = "registered"
     """Images arrive."""
     AVAILABLE = "available"
+    CANCELLED = "cancelled"
+    """Nothing of it can be had: all of it was rejected, retired or removed."""
 
 
 class ReportStatus(StrEnum):
@@ -110,6 +117,8 @@ class StudyRecord(Record):
     study_instance_uid: Uid
     site: str
     status: StudyStatus
+    complete: bool = False
+    """It was available once, whatever has been hidden since."""
     matched: bool = False
     contradicted_by: tuple[str, ...] = ()
     """Not empty: it shows somebody else than the order of its number is for; it is nobody's until a person says so."""
@@ -222,13 +231,14 @@ def study_of(
     """A study received, available or updated."""
     matched = known is not None and known.matched
     doubts = known.contradicted_by if known else ()
-    counted = not isinstance(fact, StudyReceived)
+    shown = None if isinstance(fact, StudyReceived) else fact.number_of_instances
     return StudyRecord(
         version=cause.sequence,
         updated_at=cause.time,
         study_instance_uid=fact.study_instance_uid,
         site=fact.site,
-        status=StudyStatus.AVAILABLE if counted else StudyStatus.REGISTERED,
+        status=_status(complete=shown is not None, shown=shown),
+        complete=shown is not None,
         matched=matched,
         contradicted_by=doubts,
         order_id=known.order_id if known and matched else fact.order_id,
@@ -240,8 +250,34 @@ def study_of(
         patient=fact.patient,
         series=fact.series if not isinstance(fact, StudyReceived) else (),
         number_of_series=fact.number_of_series if not isinstance(fact, StudyReceived) else None,
-        number_of_instances=fact.number_of_instances if not isinstance(fact, StudyReceived) else None,
+        number_of_instances=shown,
     )
+
+
+def study_shown(known: StudyRecord, fact: StudyShown, cause: Envelope) -> StudyRecord:
+    """Instances were rejected or reinstated, or a retired study is shown again: what of it can be had now.
+
+    As long as images arrive nothing is counted, only whether there is any.
+    """
+    status = _status(complete=known.complete, shown=fact.number_of_instances)
+    counts: dict[str, object] = {"series": (), "number_of_series": None, "number_of_instances": None}
+    if known.complete or status == StudyStatus.CANCELLED:
+        counts = {"number_of_instances": fact.number_of_instances}
+        if fact.series is not None:
+            counts |= {"series": fact.series, "number_of_series": fact.number_of_series}
+    return known.model_copy(update={**counts, "status": status, "version": cause.sequence, "updated_at": cause.time})
+
+
+def study_withdrawn(known: StudyRecord, cause: Envelope) -> StudyRecord:
+    """It is retired or removed: nothing of it is shown."""
+    gone = {"status": StudyStatus.CANCELLED, "series": (), "number_of_series": 0, "number_of_instances": 0}
+    return known.model_copy(update={**gone, "version": cause.sequence, "updated_at": cause.time})
+
+
+def _status(*, complete: bool, shown: int | None) -> StudyStatus:
+    if shown == 0:
+        return StudyStatus.CANCELLED
+    return StudyStatus.AVAILABLE if complete else StudyStatus.REGISTERED
 
 
 def study_matched(known: StudyRecord, fact: StudyMatched, cause: Envelope) -> StudyRecord:

@@ -65,7 +65,7 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
             "ImagingStudy",
             (
                 *_COMMON,
-                Parameter("status", Kind.TOKEN, "registered, available"),
+                Parameter("status", Kind.TOKEN, "registered, available, cancelled"),
                 Parameter("started", Kind.DATE, "The date of the study"),
                 Parameter("modality", Kind.TOKEN, "A modality in the study"),
                 Parameter("basedon", Kind.REFERENCE, "The order", ("ServiceRequest",)),

@@ -31,8 +31,13 @@ from fj_events import (
     ReportRetracted,
     StudyAvailable,
     StudyMatched,
+    StudyRecalled,
     StudyReceived,
+    StudyReinstated,
+    StudyRejected,
     StudyRelinked,
+    StudyRemoved,
+    StudyRetired,
     StudyUnmatched,
     StudyUpdated,
 )
@@ -40,7 +45,7 @@ from fj_survivors import follow
 
 from ehr_sync_service import handlers, plans
 from ehr_sync_service.domain.plan import Performed
-from ehr_sync_service.domain.records import Report
+from ehr_sync_service.domain.records import Report, StudyShown
 from ehr_sync_service.ports import Ledger, Projection
 from ehr_sync_service.post import Post, Wishes
 
@@ -146,6 +151,19 @@ def _subscribe_to_records(consumer: Consumer, projection: Callable[[Tx], Project
     consumer.on(StudyReceived)(study)
     consumer.on(StudyAvailable)(study)
     consumer.on(StudyUpdated)(study)
+
+    async def shown(fact: StudyShown, tx: Tx) -> None:
+        await handlers.on_study_shown(fact, _cause(tx), projection(tx))
+
+    consumer.on(StudyRejected)(shown)
+    consumer.on(StudyReinstated)(shown)
+    consumer.on(StudyRecalled)(shown)
+
+    async def withdrawn(fact: StudyRetired | StudyRemoved, tx: Tx) -> None:
+        await handlers.on_study_withdrawn(fact, _cause(tx), projection(tx))
+
+    consumer.on(StudyRetired)(withdrawn)
+    consumer.on(StudyRemoved)(withdrawn)
 
     @consumer.on(StudyMatched)
     async def _(fact: StudyMatched, tx: Tx) -> None:

@@ -6,7 +6,15 @@ import fj_fhir
 from fj_events import Identifier, PatientPhi, Priority, Sex, Staff
 from fj_fhir import Coding, HumanName, Json, Meta, Reference, Uid
 
-from ehr_sync_service.domain.records import Found, OrderRecord, PatientRecord, Record, ReportRecord, StudyRecord
+from ehr_sync_service.domain.records import (
+    Found,
+    OrderRecord,
+    PatientRecord,
+    Record,
+    ReportRecord,
+    StudyRecord,
+    StudyStatus,
+)
 
 _GENDERS = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: "unknown"}
 _PRIORITIES = {Priority.STAT: "stat", Priority.ASAP: "asap", Priority.URGENT: "urgent", Priority.ROUTINE: "routine"}
@@ -105,7 +113,7 @@ def _imaging_study(record: StudyRecord, found: Found, dicomweb: str) -> Json:
             )
             for one in record.series
         ),
-        dicomweb=dicomweb,
+        dicomweb=None if record.status == StudyStatus.CANCELLED else dicomweb,
     ).to_json()
 
 

@@ -32,6 +32,7 @@ from storage_service.adapters import current, exceptions, folding, keepings, mov
 from storage_service.adapters.orders import BESIDE, order_keys
 from storage_service.adapters.routed import GET, KEPT, SAVE, kept, study_of
 from storage_service.adapters.sql import Database, columns, lock_patients, lock_studies
+from storage_service.adapters.summaries import series_of
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.rejection import Note, Shown
@@ -40,12 +41,6 @@ from storage_service.domain.study import Arrival, PerformedEnd, Study
 
 _completed: Final = Counter("storage_studies_completed", "Studies that became complete", ["completeness"])
 _matched: Final = Counter("storage_studies_matched", "Studies that were matched to their orders", ["matched_by"])
-_SERIES: Final = """
-SELECT study_instance_uid, series_instance_uid, modality, series_number, series_description, body_part_examined,
-       number_of_instances
-  FROM series WHERE study_instance_uid = ANY($1::text[]) AND number_of_instances > 0
- ORDER BY series_number NULLS LAST, series_instance_uid
-"""
 _CANDIDATES: Final = f"""
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS a (uid, accession, issuer)
@@ -134,19 +129,7 @@ class PostgresStudies:
         return await steps.with_progress(self._db, studies)
 
     async def series(self, study_instance_uids: Collection[str]) -> dict[str, list[SeriesSummary]]:
-        found: dict[str, list[SeriesSummary]] = {uid: [] for uid in study_instance_uids}
-        for row in await self._db.fetch(_SERIES, list(study_instance_uids)):
-            found[row["study_instance_uid"]].append(
-                SeriesSummary(
-                    series_instance_uid=row["series_instance_uid"],
-                    modality=row["modality"],
-                    number=row["series_number"],
-                    description=row["series_description"],
-                    body_part=row["body_part_examined"],
-                    number_of_instances=row["number_of_instances"],
-                )
-            )
-        return found
+        return await series_of(self._db, study_instance_uids)
 
     async def candidates(self, keys: Sequence[StudyKeys]) -> dict[str, list[OrderKeys]]:
         asked = [

@@ -9,6 +9,7 @@ from fj_events import Fact
 
 from storage_service.adapters import hiding, sends
 from storage_service.adapters.sql import Database, Pool, columns, lock_studies
+from storage_service.adapters.summaries import series_of
 from storage_service.domain.rejection import Named, Note, Overview, Rejection, Shown
 
 _ADD: Final = """
@@ -140,7 +141,11 @@ async def _shown(db: Database, uids: list[str]) -> list[Shown]:
 
 async def _since(db: Database, before: list[Shown]) -> list[Shown]:
     now = await _shown(db, [shown.study_instance_uid for shown in before])
-    return [Shown(new.study_instance_uid, new.site, old.after, new.after) for old, new in zip(before, now, strict=True)]
+    series = await series_of(db, [shown.study_instance_uid for shown in before])
+    return [
+        Shown(new.study_instance_uid, new.site, old.after, new.after, tuple(series[new.study_instance_uid]))
+        for old, new in zip(before, now, strict=True)
+    ]
 
 
 async def expect(db: Database, notes: Iterable[Note]) -> None:

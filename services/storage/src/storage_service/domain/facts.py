@@ -6,6 +6,7 @@ from fj_events import InstancesStored, SeriesSummary, StudyAvailable, StudyMatch
 
 from storage_service.domain.assembly import Complete
 from storage_service.domain.matching import Match
+from storage_service.domain.rejection import Shown
 from storage_service.domain.study import Study
 
 SERIES_IN_A_FACT: Final = 1000
@@ -65,6 +66,15 @@ def unmatched(study: Study) -> StudyUnmatched:
         contradicted_by=study.contradicted_by,
         unconfirmed_order_id=study.unconfirmed_order_id,
     )
+
+
+def shown_now(shown: Shown) -> dict[str, Any]:
+    """What facts about what is hidden say of what is left."""
+    return {
+        "number_of_instances": shown.after,
+        "number_of_series": len(shown.series),
+        "series": shown.series[:SERIES_IN_A_FACT],
+    }
 
 
 def counted(study: Study, series: list[SeriesSummary]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from fj_events import CodedConcept, InstancesStored
+from fj_events import CodedConcept, InstancesStored, SeriesSummary
 
 KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 SCHEME: Final = "DCM"
@@ -108,6 +108,8 @@ class Shown:
     site: str | None
     before: int
     after: int
+    series: tuple[SeriesSummary, ...] = ()
+    """Those of which something is shown after."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fj_events import RecallCause, StudyRecalled, StudyRemovalDelayed, StudyRemoved
 
+from storage_service.domain.facts import shown_now
 from storage_service.domain.rejection import Shown
 
 
@@ -126,7 +127,7 @@ def recalled(retirement: Retirement, cause: RecallCause, reason: str, shown: Sho
         retirement_id=retirement.retirement_id,
         cause=cause,
         reason=reason,
-        number_of_instances=shown.after,
+        **shown_now(shown),
     )
 
 
