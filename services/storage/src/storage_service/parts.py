@@ -23,6 +23,7 @@ from storage_service.adapters.commitments import PostgresCommitments, PostgresEv
 from storage_service.adapters.directory import Directory, PostgresListing
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.files import StoredFiles
+from storage_service.adapters.gathering import PostgresPieces
 from storage_service.adapters.headers import Headers
 from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
@@ -52,6 +53,7 @@ from storage_service.committing import Committing
 from storage_service.entrypoints.clock import (
     describing,
     fetching,
+    gathering,
     listing,
     noting,
     retention,
@@ -73,6 +75,7 @@ from storage_service.entrypoints.linking import Known, linking_router
 from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.expiring import Deleting, Expiring
+from storage_service.gathering import Gathering
 from storage_service.handlers import Work
 from storage_service.moving import Moving
 from storage_service.prefetching import Prefetching
@@ -164,6 +167,7 @@ def clock(settings: Settings, kept: Kept) -> list[Part]:
         sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
         describing(kept.metadata.describe_next),
         listing(PostgresListing(bus.pool).list_next),
+        gathering(Gathering(PostgresPieces(bus.pool, bus.unit), settings.rules.patience.quiet_time)),
         noting(Rejecting(kept.notes, evidence, StoredNotes(kept.headers).read, bus.unit, _rejections).next),
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),

@@ -1,22 +1,25 @@
 """Manifests and the directory in a real database: what was folded is found, by whatever it is named."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import asyncpg
 import fj_runtime.migrations
 import pytest
+from fj_bus import Bus, BusSettings
 from fj_events import InstancesStored, ObjectRef, StoredInstance
 from fj_runtime import migrate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.directory import Directory, PostgresListing
 from storage_service.adapters.folding import add_instances
+from storage_service.adapters.gathering import PostgresPieces
 from storage_service.adapters.index import PostgresIndex
-from storage_service.adapters.manifests import Manifests
+from storage_service.adapters.manifests import Content, Manifests
 from storage_service.domain.manifest import VERSION
 from storage_service.domain.retrieval import Selection
 from storage_service.domain.study import Arrival
@@ -25,6 +28,8 @@ from storage_service.main import MIGRATIONS
 from services.storage.tests.builders import Exam
 
 if TYPE_CHECKING:
+    from storage_service.adapters.sql import Connected
+
     Pool = asyncpg.Pool[asyncpg.Record]
 
 pytestmark = pytest.mark.servers
@@ -42,6 +47,7 @@ class Archive:
         self.directory = Directory(pool, manifests)
         self.index = PostgresIndex(pool, manifests, self.directory)
         self.book = PostgresStudyBook(pool)
+        self.pieces = PostgresPieces(pool, Bus(pool, BusSettings(kafka="127.0.0.1:1"), "storage").unit)
 
     async def fold(self, *facts: InstancesStored) -> dict[str, Arrival]:
         async with self.pool.acquire() as connection, connection.transaction():
@@ -54,6 +60,20 @@ class Archive:
     async def series_of(self, *uids: str) -> set[str]:
         """Found by nothing but SOP Instance UIDs."""
         return {one.series_instance_uid for one in await self.directory.manifests_with(uids)}
+
+    async def completed(self, exam: Exam) -> None:
+        """An hour ago."""
+        then = datetime.now(UTC) - timedelta(hours=1)
+        said = "UPDATE study_route SET available_at = $2, heard_at = $2 WHERE study_instance_uid = $1"
+        await self.pool.execute(said, exam.study_uid, then)
+
+    async def due(self) -> list[str]:
+        return await self.pieces.due(datetime.now(UTC) - timedelta(minutes=1), 10)
+
+    async def rows(self) -> list[tuple[int, bool, bool]]:
+        """How many instances each manifest has, whether it is gathered, and whether it is listed."""
+        rows = await self.pool.fetch("SELECT instances, gathered, listed FROM manifest ORDER BY 2, 1")
+        return [tuple(row.values()) for row in rows]
 
     async def levels(self) -> list[int]:
         rows = await self.pool.fetch("SELECT level FROM directory_volume ORDER BY level")
@@ -138,6 +158,101 @@ async def test_other_bytes_are_kept_beside_the_first_in_every_pack(archive: Arch
     study = await archive.book.read(exam.study_uid)
     assert study is not None
     assert (study.number_of_instances, study.conflicting_instances) == (1, 2)
+
+
+async def test_deliveries_of_a_complete_study_are_gathered_as_if_they_had_been_one(archive: Archive) -> None:
+    exam, packs, series, told = Exam(), [a_pack(), a_pack()], str(generate_uid()), instances(40)
+    other = told[0].model_copy(update={"sha256": "11" * 32, "offset": 900_000})
+    for number, one in enumerate([*told, other]):
+        await archive.fold(a_fact(exam, [one], packs[number % 2], series_instance_uid=series))
+    before = await archive.index.instances(exam.study_uid)
+    assert await archive.due() == []
+    await archive.completed(exam)
+    assert await archive.due() == [exam.study_uid]
+    await archive.pieces.gather(exam.study_uid)
+    assert await archive.due() == []
+    assert await archive.rows() == [(20, True, False), (21, True, False)]
+    assert await archive.index.instances(exam.study_uid) == before
+    study = await archive.book.read(exam.study_uid)
+    assert study is not None
+    assert (study.number_of_instances, study.conflicting_instances) == (40, 1)
+
+    again = await archive.fold(a_fact(exam, [told[7], other], packs[1], series_instance_uid=series))
+    assert (again[exam.study_uid].added, again[exam.study_uid].conflicts) == (0, ())
+    await archive.pieces.gather(exam.study_uid)
+    assert await archive.rows() == [(20, True, False), (21, True, False)]
+    assert await archive.series_of(told[7].sop_instance_uid) == {series}
+    together = await archive.pool.fetchval("SELECT entries FROM manifest ORDER BY instances LIMIT 1")
+    exam = Exam()
+    await archive.fold(a_fact(exam, told[1::2], series_instance_uid=series))
+    assert await archive.pool.fetchval("SELECT entries FROM manifest WHERE NOT gathered") == together
+
+
+async def test_what_comes_late_is_gathered_beside_the_rest_and_what_was_listed_stays_so(archive: Archive) -> None:
+    exam, pack, series, told = Exam(), a_pack(), str(generate_uid()), instances(6)
+    for one in told[:4]:
+        await archive.fold(a_fact(exam, [one], pack, series_instance_uid=series))
+    await archive.listed(least=4)
+    await archive.completed(exam)
+    await archive.pieces.gather(exam.study_uid)
+    assert await archive.rows() == [(4, True, True)]
+    for one in told[4:]:
+        await archive.fold(a_fact(exam, [one], pack, series_instance_uid=series))
+    assert await archive.due() == [], "it has just been heard of"
+    await archive.completed(exam)
+    assert await archive.due() == [exam.study_uid]
+    await archive.pieces.gather(exam.study_uid)
+    assert await archive.rows() == [(2, True, False), (4, True, True)]
+    assert [one.sop_instance_uid for one in await archive.index.instances(exam.study_uid)] == uids(told)
+    assert [await archive.series_of(uid) for uid in uids(told)] == [{series}] * 6
+
+
+async def test_nothing_is_missed_by_who_reads_while_manifests_are_gathered(archive: Archive) -> None:
+    exam, pack, series, told = Exam(), a_pack(), str(generate_uid()), instances(120)
+    known: list[str] = []
+    ended = asyncio.Event()
+
+    async def read() -> int:
+        times = 0
+        while not ended.is_set():
+            some = list(known)
+            found = {one.sop_instance_uid for one in await archive.index.instances(exam.study_uid)}
+            assert found >= set(some)
+            assert await Archive(archive.pool).series_of(*some[-3:]) == ({series} if some else set())
+            times += 1
+        return times
+
+    async def gather() -> None:
+        while not ended.is_set():
+            await archive.pieces.gather(exam.study_uid)
+            await archive.listed(least=30)
+
+    async def tell() -> None:
+        for one in told:
+            await archive.fold(a_fact(exam, [one], pack, series_instance_uid=series))
+            known.append(one.sop_instance_uid)
+        ended.set()
+
+    times, *_ = await asyncio.gather(read(), gather(), tell())
+    assert times > 5
+    assert [one.sop_instance_uid for one in await archive.index.instances(exam.study_uid)] == uids(told)
+
+
+async def test_who_finds_a_manifest_that_is_gathered_before_it_is_read_finds_its_instances(archive: Archive) -> None:
+    exam, pack, series, told = Exam(), a_pack(), str(generate_uid()), instances(3)
+    for one in told:
+        await archive.fold(a_fact(exam, [one], pack, series_instance_uid=series))
+    looks = []
+
+    class Slow(Manifests):
+        async def _contents(self, keys: Iterable[int], db: "Connected | None") -> Mapping[int, Content]:
+            looks.append(list(keys))
+            await archive.pieces.gather(exam.study_uid)
+            return await super()._contents(looks[-1], db)
+
+    (found,) = await Slow(archive.pool).find("e.study_instance_uid = $1", exam.study_uid)
+    assert sorted(found.content.current) == sorted(uids(told))
+    assert [len(keys) for keys in looks] == [3]
 
 
 async def test_an_instance_is_found_by_its_uid_alone_listed_or_not(archive: Archive) -> None:

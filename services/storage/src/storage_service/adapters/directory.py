@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Final
 
-from storage_service.adapters.manifests import OF_KEYS, OF_SERIES, Manifest, Manifests
+from storage_service.adapters.manifests import OF_SERIES, Manifest, Manifests
 from storage_service.adapters.sql import Database, Pool, Row, columns
 from storage_service.domain.directory import (
     BITS,
@@ -21,7 +21,7 @@ from storage_service.domain.manifest import VERSION, entries_of, uids_of, writte
 
 ASKED_AT_ONCE: Final = 200
 READ_AT_ONCE: Final = 32
-_UNLISTED: Final = "SELECT manifest_key FROM manifest WHERE NOT listed ORDER BY manifest_key DESC"
+_UNLISTED: Final = "SELECT series_key FROM manifest WHERE NOT listed GROUP BY 1 ORDER BY max(manifest_key) DESC"
 _PAGES: Final = f"""
 SELECT f.mark, v.bits, v.base, v.width, p.entries
   FROM unnest($1::bigint[]) AS f (mark) CROSS JOIN directory_volume v
@@ -33,8 +33,9 @@ _WAITING: Final = "SELECT manifest_key, instances FROM manifest WHERE NOT listed
 _TAKE: Final = """
 SELECT * FROM manifest WHERE manifest_key = ANY($1::bigint[]) ORDER BY manifest_key FOR UPDATE SKIP LOCKED
 """
-_LISTED: Final = """
-UPDATE manifest SET listed = true, entries = n.entries FROM unnest($1::bigint[], $2::bytea[]) AS n (key, entries)
+_LISTED: Final = "UPDATE manifest SET listed = true WHERE manifest_key = ANY($1::bigint[])"
+_WRITTEN: Final = """
+UPDATE manifest SET entries = n.entries FROM unnest($1::bigint[], $2::bytea[]) AS n (key, entries)
  WHERE manifest_key = n.key
 """
 _VOLUME: Final = """
@@ -58,7 +59,8 @@ class Directory:
         """The manifests that have one of them as current."""
         wanted = set(sop_instance_uids)
         found: dict[int, Manifest] = {}
-        # Listing takes a manifest out of the first and into the second: in this order none is missed.
+        # Listing takes a manifest out of the first and into the second: in this order none is missed. It may
+        # be replaced at any time, but not its series.
         async for manifests in self._unlisted():
             found.update({one.manifest_key: one for one in manifests if one.has_any(wanted)})
         listed = await self._manifests.find(OF_SERIES, await self._series_with(sorted(wanted)))
@@ -66,9 +68,9 @@ class Directory:
         return list(found.values())
 
     async def _unlisted(self) -> AsyncIterator[list[Manifest]]:
-        keys = [row["manifest_key"] for row in await self._pool.fetch(_UNLISTED)]
+        keys = [row["series_key"] for row in await self._pool.fetch(_UNLISTED)]
         for begin in range(0, len(keys), READ_AT_ONCE):
-            yield await self._manifests.find(OF_KEYS, keys[begin : begin + READ_AT_ONCE])
+            yield await self._manifests.find(OF_SERIES, keys[begin : begin + READ_AT_ONCE])
 
     async def _series_with(self, uids: Sequence[str]) -> list[int]:
         """Series that may have one of them."""
@@ -116,10 +118,12 @@ async def _list(db: Database, least: int) -> bool:
     rows = await db.fetch(_TAKE, keys)
     if not rows:
         return False  # somebody is removing them
-    pairs, entries = await asyncio.to_thread(_read, rows)
+    pairs, anew = await asyncio.to_thread(_read, rows)
     series = [row["series_key"] for row in rows]
     await _write(db, 1, Volume.of(len(pairs), min(series), max(series)), _once(pairs))
-    await db.execute(_LISTED, [row["manifest_key"] for row in rows], entries)
+    await db.execute(_LISTED, [row["manifest_key"] for row in rows])
+    if anew:
+        await db.execute(_WRITTEN, *columns(list(anew.items()), 2))
     return True
 
 
@@ -127,14 +131,15 @@ async def _once(pairs: Sequence[Pair]) -> AsyncIterator[Sequence[Pair]]:
     yield pairs
 
 
-def _read(rows: Iterable[Row]) -> tuple[Sequence[Pair], list[bytes]]:
-    """What manifests list, and their bytes in the present layout: a migration leaves others."""
-    pairs, entries = [], []
+def _read(rows: Iterable[Row]) -> tuple[Sequence[Pair], dict[int, bytes]]:
+    """What manifests list; and those that a migration has left in another layout, in the present one, by key."""
+    pairs, anew = [], {}
     for row in rows:
         data = row["entries"]
         pairs += [(fingerprint(uid), row["series_key"]) for uid in uids_of(data)]
-        entries.append(data if data[0] == VERSION else written(entries_of(data)))
-    return in_order(pairs), entries
+        if data[0] != VERSION:
+            anew[row["manifest_key"]] = written(entries_of(data))
+    return in_order(pairs), anew
 
 
 async def _join(db: Database, level: int, rows: Sequence[Row]) -> None:

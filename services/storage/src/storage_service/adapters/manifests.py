@@ -1,10 +1,11 @@
 """Manifests in PostgreSQL: a row for what came together of one series in one pack. No row is changed.
 
-So its key stands for its content, and who has read it once need not read it again.
+So its key stands for its content, and who has read it once need not read it again. Rows are replaced by others that say
+the same: all at once, so that one statement sees the former or the latter.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -18,12 +19,11 @@ REMEMBERED: Final = 100_000
 """Instances whose manifests are kept in memory, some 50 MB."""
 SMALL: Final = 16
 """Instances of a manifest that has marks."""
-OF_KEYS: Final = "m.manifest_key = ANY($1::bigint[])"
 OF_SERIES: Final = "m.series_key = ANY($1::bigint[])"
 OF_STUDIES: Final = "e.study_instance_uid = ANY($1::text[])"
 _FOUND: Final = """
 SELECT m.manifest_key, m.series_key, m.pack_key, e.study_instance_uid, e.series_instance_uid, e.series_number, p.bucket,
-       p.key AS pack, EXISTS (SELECT FROM rejected x WHERE x.study_instance_uid = e.study_instance_uid) AS rejections
+       p.key AS pack, EXISTS (SELECT FROM rejected x WHERE x.study_instance_uid = e.study_instance_uid) AS rejections{}
   FROM series e JOIN manifest m USING (series_key) JOIN pack p USING (pack_key) WHERE {}
 """
 _CONTENT: Final = "SELECT manifest_key, entries FROM manifest WHERE manifest_key = ANY($1::bigint[])"
@@ -37,10 +37,10 @@ SELECT series_key, entries FROM manifest
  WHERE series_key = ANY($1::bigint[]) AND (marks IS NULL OR marks && $2::int[])
 """
 _PUT: Final = """
-INSERT INTO manifest (series_key, pack_key, instances, entries, marks)
-SELECT series_key, pack_key, instances, entries, string_to_array(marks, ',')::int[]
-  FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bytea[], $5::text[])
-       AS row (series_key, pack_key, instances, entries, marks)
+INSERT INTO manifest (series_key, pack_key, instances, entries, marks, listed, gathered)
+SELECT series_key, pack_key, instances, entries, string_to_array(marks, ',')::int[], listed, $7
+  FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bytea[], $5::text[], $6::boolean[])
+       AS row (series_key, pack_key, instances, entries, marks, listed)
 """
 
 
@@ -116,12 +116,13 @@ class Manifests:
 
         `db`: a connection that the caller has already; to take a second one could end in waiting for each other.
         """
-        while True:
-            rows = await (db or self._pool).fetch(_FOUND.format(where), *values)
-            contents = await self._contents([row["manifest_key"] for row in rows], db)
-            if all(row["manifest_key"] in contents for row in rows):
-                return [_manifest(row, contents[row["manifest_key"]]) for row in rows]
-            # one of them has been removed since
+        rows = await (db or self._pool).fetch(_FOUND.format("", where), *values)
+        contents = await self._contents([row["manifest_key"] for row in rows], db)
+        if all(row["manifest_key"] in contents for row in rows):
+            return [_manifest(row, contents[row["manifest_key"]]) for row in rows]
+        # One of them has been replaced or removed between the two.
+        rows = await (db or self._pool).fetch(_FOUND.format(", m.entries", where), *values)
+        return [_manifest(row, self._keep(row["manifest_key"], Content(row["entries"]))) for row in rows]
 
     async def _contents(self, keys: Iterable[int], db: "Connected | None") -> Mapping[int, Content]:
         found, missing = {}, []
@@ -192,23 +193,30 @@ async def add(db: Database, given: Sequence[tuple[int, int, Sequence[Entry]]]) -
             before.append(entry._replace(revision=revision) if revision else entry)
             fresh[series, pack].append(before[-1])
             added[series].add(before[-1], before)
-    await _put(db, fresh)
+    await put(db, fresh, gathered=False)
     return added
 
 
 async def replace(db: Database, pack_key: int, instead: Mapping[tuple[int, int], list[Entry]]) -> None:
     """Forget what lies in a pack, for these instances by series and pack, which nobody has heard of there."""
     await db.execute("DELETE FROM manifest WHERE pack_key = $1", pack_key)
-    await _put(db, instead)
+    await put(db, instead, gathered=True)
 
 
-async def _put(db: Database, fresh: Mapping[tuple[int, int], list[Entry]]) -> None:
-    put = []
-    for key, entries in fresh.items():
+async def put(
+    db: Database,
+    given: Mapping[tuple[int, int], Sequence[Entry]],
+    listed: Collection[tuple[int, int]] = (),
+    *,
+    gathered: bool,
+) -> None:
+    """Write these instances by series and pack; `listed`: those that the directory has all of."""
+    rows = []
+    for key, entries in given.items():
         marks = ",".join(str(_mark(entry.sop_instance_uid)) for entry in entries) if len(entries) <= SMALL else None
-        put.append((*key, len(entries), written(entries), marks))
-    if put:
-        await db.execute(_PUT, *columns(put, 5))
+        rows.append((*key, len(entries), written(entries), marks, key in listed))
+    if rows:
+        await db.execute(_PUT, *columns(rows, 6), gathered)
 
 
 def _mark(sop_instance_uid: str) -> int:
@@ -227,4 +235,4 @@ def _known(rows: Iterable[Row], asked: set[str]) -> dict[str, list[Entry]]:
 
 
 def _manifest(row: Row, content: Content) -> Manifest:
-    return Manifest(**row, content=content)
+    return Manifest(content=content, **{name: value for name, value in row.items() if name != "entries"})

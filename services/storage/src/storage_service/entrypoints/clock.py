@@ -10,6 +10,7 @@ from fj_runtime import Periodic
 
 from storage_service import handlers
 from storage_service.expiring import Deleting, Expiring
+from storage_service.gathering import Gathering
 from storage_service.handlers import Work
 from storage_service.moving import Moving
 from storage_service.ports.studies import Hearing, StudyBook
@@ -21,6 +22,7 @@ ROUNDS: Final = 20
 """Transactions of one sweep at most."""
 DESCRIBE_SECONDS: Final = 1.0
 LIST_SECONDS: Final = 5.0
+GATHER_SECONDS: Final = 2.0
 NOTE_SECONDS: Final = 0.5
 PRIORS_SECONDS: Final = 5.0
 SCRUB_SECONDS: Final = 5.0
@@ -71,6 +73,11 @@ def listing(list_next: Callable[[], Awaitable[bool]]) -> Periodic:
             pass
 
     return Periodic("directory", LIST_SECONDS, act, seconds_max=DAY_SECONDS)
+
+
+def gathering(gathering: Gathering) -> Periodic:
+    """A part that puts together what came of a study piece by piece."""
+    return Periodic("gathering", GATHER_SECONDS, gathering.look, seconds_max=DAY_SECONDS)
 
 
 def noting(read_next: Callable[[], Awaitable[bool]]) -> Periodic:
