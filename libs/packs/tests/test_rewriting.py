@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from fj_events import Source
 from fj_packs.pack import Origin
-from fj_packs.reading import ABOUT, BrokenSegment, about, read_about
-from fj_packs.rewriting import moved, rewrite, successor
+from fj_packs.reading import ABOUT, BrokenSegment, about, read_about, read_parts
+from fj_packs.rewriting import Chosen, append, joint, moved, rewrite, successor
 from fj_packs.tar import END, padding, plain_member, walk
 
 SEGMENT = UUID("0190a1b2-0000-7000-8000-0000000000ff")
@@ -73,3 +73,47 @@ def test_what_does_not_begin_as_a_pack_is_refused() -> None:
         rewrite(io.BytesIO(plain_member(ABOUT, b"{}") + END), SEGMENT, [], io.BytesIO())
     with pytest.raises(BrokenSegment):
         rewrite(a_pack(*FILES), successor(SEGMENT), [], io.BytesIO())
+
+
+def segment(number: int) -> UUID:
+    return UUID(int=SEGMENT.int + (number << 80))
+
+
+def test_several_become_one_and_each_says_still_whose_it_is() -> None:
+    kept: list[list[int]] = [[0, 2], [], [1, 3, 4]]
+    packs, origins = [], [ORIGIN, ORIGIN, Origin(Source.DIMSE, "SOUTH", "CT2")]
+    for number, origin in enumerate(origins):
+        rest = a_pack(*(bytes([number]) + file for file in FILES)).getvalue()[1024:]
+        packs.append(io.BytesIO(plain_member(ABOUT, about(segment(number), "1.2.3", origin)) + rest))
+    chosen = [
+        Chosen(segment(number), frozenset(offsets(pack)[one] for one in kept[number]))
+        for number, pack in enumerate(packs)
+    ]
+    name, new = joint(chosen), io.BytesIO()
+    begins, ranges = [], []
+    for pack, part in zip(packs, chosen, strict=True):
+        begins.append(new.tell())
+        ranges.append(append(pack, part, new, None if begins[1:] else name))
+    new.write(END)
+    data = new.getvalue()
+    for number, pack in enumerate(packs):
+        for place, (offset, file) in enumerate(zip(offsets(pack), FILES, strict=True)):
+            now = moved(offset, ranges[number], begins[number])
+            assert (now is not None) is (place in kept[number])
+            assert now is None or data[now : now + len(file) + 1] == bytes([number]) + file
+    parts = read_parts(name, list(walk(new)), memoryview(data))
+    assert [part.origin for part in parts] == origins
+
+    again, last = io.BytesIO(), [found.offset for found in walk(new) if found.name != ABOUT][-1]
+    rewrite(new, name, [last], again)
+    parts = read_parts(successor(name), list(walk(again)), memoryview(again.getvalue()))
+    assert [part.origin for part in parts] == origins, "whatever is left"
+
+
+def test_the_name_of_what_several_become_stands_where_the_last_of_them_did_and_says_what_is_in_it() -> None:
+    parts = [Chosen(segment(number), frozenset({512, 2048})) for number in range(3)]
+    name = joint(parts)
+    assert str(segment(1)) < str(name) < str(segment(3))
+    assert name not in {part.segment for part in parts}
+    assert name == joint(parts)
+    assert len({name, joint(parts[1:]), joint([*parts[:2], Chosen(segment(2), frozenset({512}))])}) == 3

@@ -137,7 +137,10 @@ class StudyPackMoved(Fact, type="study.pack_moved.v1", topic="study-events", key
     """Where it lay; that object is deleted later."""
     pack: ObjectRef
     rule: str | None = None
-    """Of FJ_LIFECYCLE, by which it moved to another tier; absent where it was written anew without what was removed."""
+    """Of FJ_LIFECYCLE, by which it moved to another tier; absent where it was written anew: without what was removed,
+    or together with others, of each of which there is a fact."""
     kept: tuple[KeptRange, ...] = ()
     """What the new object has of the previous one, in this order; empty: all of it. Of the first range it has the place
     alone, as the first member of a pack names the pack."""
+    begins: int = 0
+    """Where that begins in the new object."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -30,10 +31,13 @@ def about(segment: UUID, study_instance_uid: str, origin: Origin) -> bytes:
     ).encode()
 
 
-def read_about(segment: UUID, content: bytes) -> tuple[str, Origin]:
-    """Study Instance UID and origin. Raises ValueError, KeyError, TypeError when it is not what `about` wrote."""
+def read_about(segment: UUID | None, content: bytes) -> tuple[str, Origin]:
+    """Study Instance UID and origin. Raises ValueError, KeyError, TypeError when it is not what `about` wrote.
+
+    `segment`: that which has to be named; None: any.
+    """
     told = json.loads(content)
-    if told["segment"] != str(segment):
+    if segment is not None and told["segment"] != str(segment):
         raise ValueError(f"the content is that of segment {told['segment']}")
     origin = Origin(Source(told["source"]), told["site"], told["calling_ae_title"], told["actor"])
     return told["study_instance_uid"], origin
@@ -45,10 +49,25 @@ class BrokenSegment(Exception):
 
 def read_contents(segment: UUID, members: Sequence[Found], content: memoryview) -> Contents:
     """What a segment holds. Raises BrokenSegment, fj_dicom.BadDataSet."""
+    return _contents(segment, segment, members, content)
+
+
+def read_parts(segment: UUID, members: Sequence[Found], content: memoryview) -> list[Contents]:
+    """What a pack holds: of one that replaces several, what each of them held.
+
+    Raises BrokenSegment, fj_dicom.BadDataSet.
+    """
+    later = [place for place, found in enumerate(members) if found.name == ABOUT and place]
+    parts = [members[begin:end] for begin, end in pairwise([0, *later, len(members)])]
+    named = [segment, *(None for _ in later)]  # the others name what they were
+    return [_contents(segment, name, part, content) for name, part in zip(named, parts, strict=True)]
+
+
+def _contents(segment: UUID, named: UUID | None, members: Sequence[Found], content: memoryview) -> Contents:
     try:
         first = members[0]
         told = bytes(content[first.offset : first.offset + first.length])
-        study_instance_uid, origin = read_about(segment, told)
+        study_instance_uid, origin = read_about(named, told)
     except (IndexError, ValueError, KeyError, TypeError) as reason:
         raise BrokenSegment(f"segment {segment} does not begin with {ABOUT}") from reason
     places = [found.place for found in members if found.place is not None]

@@ -29,6 +29,7 @@ from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
 from storage_service.adapters.instances import AllSearches
 from storage_service.adapters.integrity import PostgresArchive, reader
+from storage_service.adapters.joining import joiner
 from storage_service.adapters.keeping_book import PostgresKeepingBook
 from storage_service.adapters.keepings import PostgresKeepings
 from storage_service.adapters.lifecycle import load_lifecycle, load_tiers
@@ -167,7 +168,7 @@ def clock(settings: Settings, kept: Kept) -> list[Part]:
         sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
         describing(kept.metadata.describe_next),
         listing(PostgresListing(bus.pool).list_next),
-        gathering(Gathering(PostgresPieces(bus.pool, bus.unit), settings.rules.patience.quiet_time)),
+        gathering(_gathering(settings, kept)),
         noting(Rejecting(kept.notes, evidence, StoredNotes(kept.headers).read, bus.unit, _rejections).next),
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),
@@ -182,6 +183,18 @@ def _priors(settings: Settings, kept: Kept) -> Prefetching:
     horizon = timedelta(hours=settings.priors_hours)
     limits = (settings.priors_bytes, settings.priors_bytes_per_second)
     return Prefetching(PostgresPriors(kept.consumer.bus.pool), kept.packs, horizon, *limits)
+
+
+def _gathering(settings: Settings, kept: Kept) -> Gathering:
+    bus = kept.consumer.bus
+    return Gathering(
+        pieces=PostgresPieces(bus.pool, bus.unit),
+        join=joiner(store),
+        warm=kept.packs.keep,
+        silence=settings.rules.patience.quiet_time,
+        delay=timedelta(seconds=settings.deletion_delay),
+        bytes_per_second=settings.move_bytes_per_second,
+    )
 
 
 def _keeping(settings: Settings, kept: Kept) -> list[Part]:

@@ -14,7 +14,7 @@ from fj_dicom import BadDataSet
 from fj_events import InstancesStored, ObjectRef
 from fj_objects import NoSuchObject, ObjectInfo, ObjectStore, StoreUnavailable
 from fj_packs.pack import Contents, Defaults, Member, Origin, facts_of
-from fj_packs.reading import BrokenSegment, read_contents, read_heads
+from fj_packs.reading import BrokenSegment, read_heads, read_parts
 from fj_packs.tar import walk
 
 from storage_service.adapters import rejections
@@ -52,13 +52,18 @@ class StoredToldPacks:
     async def facts(self, key: str, known: Known) -> list[InstancesStored]:
         with tempfile.TemporaryFile() as file:
             stored = await self._fetch(key, file)
-            content, contents = await asyncio.to_thread(_read, stored, file)
-            # As `ingest` did: what came again is not told again, nor does it speak for its series.
-            uids = [member.identity.sop_instance_uid for member in contents.members]
-            before = await known(contents.study_instance_uid, uids)
-            new = [member for member in contents.members if _name(member) not in before]
-            heads = await asyncio.to_thread(read_heads, new, content, self._defaults(contents.origin))
-            return list(facts_of(stored, contents.origin, new, heads, self._namespace))
+            content, parts = await asyncio.to_thread(_read, stored, file)
+            facts: list[InstancesStored] = []
+            told: set[tuple[str, str]] = set()
+            for part in parts:
+                # As `ingest` did: what came again is not told again, nor does it speak for its series.
+                uids = [member.identity.sop_instance_uid for member in part.members]
+                told.update(await known(part.study_instance_uid, uids))
+                new = [member for member in part.members if _name(member) not in told]
+                told.update(map(_name, new))
+                heads = await asyncio.to_thread(read_heads, new, content, self._defaults(part.origin))
+                facts += facts_of(stored, part.origin, new, heads, self._namespace)
+            return facts
 
     async def _fetch(self, key: str, file: BinaryIO) -> ObjectRef:
         """Copy the pack; it must be what its writer left the digest of."""
@@ -109,11 +114,11 @@ def _verified(info: ObjectInfo, sha256: str) -> ObjectRef:
     return ObjectRef(bucket=info.bucket, key=info.key, size=info.size, sha256=sha256)
 
 
-def _read(stored: ObjectRef, file: BinaryIO) -> tuple[memoryview, Contents]:
+def _read(stored: ObjectRef, file: BinaryIO) -> tuple[memoryview, list[Contents]]:
     try:
         segment = UUID(PurePosixPath(stored.key).stem)
         content = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
-        return content, read_contents(segment, list(walk(file)), content)
+        return content, read_parts(segment, list(walk(file)), content)
     except (ValueError, BrokenSegment, BadDataSet) as error:
         raise Unreadable(f"it cannot be read: {type(error).__name__}") from None
 

@@ -36,6 +36,7 @@ _KNOWN: Final = """
 SELECT series_key, entries FROM manifest
  WHERE series_key = ANY($1::bigint[]) AND (marks IS NULL OR marks && $2::int[])
 """
+_FORGET: Final = "DELETE FROM manifest WHERE pack_key = ANY($1::bigint[]) RETURNING series_key, listed"
 _PUT: Final = """
 INSERT INTO manifest (series_key, pack_key, instances, entries, marks, listed, gathered)
 SELECT series_key, pack_key, instances, entries, string_to_array(marks, ',')::int[], listed, $7
@@ -197,10 +198,11 @@ async def add(db: Database, given: Sequence[tuple[int, int, Sequence[Entry]]]) -
     return added
 
 
-async def replace(db: Database, pack_key: int, instead: Mapping[tuple[int, int], list[Entry]]) -> None:
-    """Forget what lies in a pack, for these instances by series and pack, which nobody has heard of there."""
-    await db.execute("DELETE FROM manifest WHERE pack_key = $1", pack_key)
-    await put(db, instead, gathered=True)
+async def replace(db: Database, pack_keys: Collection[int], instead: Mapping[tuple[int, int], Sequence[Entry]]) -> None:
+    """Forget what lies in these packs, for this of it in packs that nobody has heard of, by series and pack."""
+    rows = await db.fetch(_FORGET, list(pack_keys))
+    unlisted = {row["series_key"] for row in rows if not row["listed"]}
+    await put(db, instead, {key for key in instead if key[0] not in unlisted}, gathered=True)
 
 
 async def put(

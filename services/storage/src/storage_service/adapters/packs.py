@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from fj_events import ObjectRef
 from fj_objects import ByteRange, NoSuchObject, StoreUnavailable
 from prometheus_client import Counter
 
@@ -47,6 +48,10 @@ class StoredPacks:
         """Have the packs of these instances in the cache, as far as it takes them."""
         for bucket, pack in dict.fromkeys((stored.bucket, stored.pack) for stored in instances):
             await self._reads(bucket).warm(pack)
+
+    async def keep(self, pack: ObjectRef) -> None:
+        """The same, of a pack that was just made."""
+        await self._reads(pack.bucket).warm(pack.key)
 
     async def fetch(self, pack: PriorPack) -> Kept:
         """See `storage_service.ports.priors.Ahead`."""

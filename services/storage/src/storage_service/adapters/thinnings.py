@@ -61,15 +61,15 @@ class PostgresThinnings:
         place = (to.bucket, to.key, to.size, to.sha256)
         pack_key: int = await self._db.fetchval(_PUT, rewrite.pack_key, *place)
         entries = {
-            (held.series_key, pack_key): [_shifted(entry, ranges) for entry in held.entries] for held in rewrite.kept
+            (held.series_key, pack_key): [shifted(entry, ranges) for entry in held.entries] for held in rewrite.kept
         }
-        await manifests.replace(self._db, rewrite.pack_key, entries)
+        await manifests.replace(self._db, [rewrite.pack_key], entries)
         await doomed.spare(self._db, to.bucket, to.key)
         await moves.put_moved(self._db, rewrite.stored, to, ranges)
         await self._leave(rewrite, deletion_at)
 
     async def drop(self, rewrite: Rewrite, deletion_at: datetime) -> None:
-        await manifests.replace(self._db, rewrite.pack_key, {})
+        await manifests.replace(self._db, [rewrite.pack_key], {})
         await moves.put_removed(self._db, [(rewrite.stored.bucket, rewrite.stored.key)])
         await self._leave(rewrite, deletion_at)
 
@@ -101,8 +101,9 @@ async def _packs(db: Database, study_instance_uid: str) -> list[tuple[int, Objec
     ]
 
 
-def _shifted(entry: Entry, ranges: Sequence[Range]) -> Entry:
-    offset = moved(entry.offset, ranges)
+def shifted(entry: Entry, ranges: Sequence[Range], begins: int = 0) -> Entry:
+    """As it lies in a new pack that has these ranges of the old one, from there on. Raises Unreadable."""
+    offset = moved(entry.offset, ranges, begins)
     if offset is None:
         raise Unreadable("an instance that is kept is not in the new pack")
     return entry._replace(offset=offset)
@@ -142,13 +143,14 @@ def _rewrite(one: Rewrite, old: Path, new: Path) -> list[Range]:
                 raise Unreadable("what is kept of it is in too many pieces")
             for held in one.kept:
                 for entry in held.entries:
-                    _compare(into, _shifted(entry, ranges))
+                    compare(into, shifted(entry, ranges))
     except BrokenSegment as reason:
         raise Unreadable(str(reason)) from None
     return ranges
 
 
-def _compare(file: BinaryIO, entry: Entry) -> None:
+def compare(file: BinaryIO, entry: Entry) -> None:
+    """Its bytes are those that were received, or else Unreadable."""
     offset, length = entry.data
     file.seek(offset)
     if hashlib.sha256(file.read(length)).digest() != entry.sha256:
