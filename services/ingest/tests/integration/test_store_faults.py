@@ -23,7 +23,7 @@ PIXELS: Final = 100_000
 TORN_AFTER: Final = 64 * 1024
 OUTAGE: Final = float(os.environ.get("FJ_TEST_OUTAGE_S", "0"))
 """How long a fault lasts at least: 600 where somebody has the time."""
-pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180 + 2 * OUTAGE)]
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180 + 3 * OUTAGE)]
 BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: 46\r\n"
     b"Connection: close\r\n\r\n<Error><Code>SlowDown</Code><Message/></Error>"
@@ -148,7 +148,7 @@ async def test_what_was_acknowledged_while_the_store_failed_arrives_once_when_it
         await eventually(has_failed, within=60, what="the shipper has met the fault")
         assert len((await world.journal())["segments"]) == len(studies)
         between.fault = None
-        await world.journal_is_empty(within=60)
+        await world.journal_is_empty(within=60 + OUTAGE)
         for uid, instances in studies.items():
             (fact,) = await world.facts(uid)
             assert [await world.data_of(fact, nth) for nth in range(2)] == [encoded(each) for each in instances]
