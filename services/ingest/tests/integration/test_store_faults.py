@@ -126,7 +126,6 @@ async def test_what_was_acknowledged_while_the_store_failed_arrives_once_when_it
             "ingest",
             INGEST_DIMSE_PORT=dimse,
             INGEST_JOURNAL=str(request.getfixturevalue("tmp_path")),
-            INGEST_SEGMENT_IDLE=1,
             FJ_S3_ENDPOINT=f"http://127.0.0.1:{store}",
             FJ_S3_TIMEOUT_S=3,
             FJ_S3_RETRY_S=1,
