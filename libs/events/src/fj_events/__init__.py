@@ -61,6 +61,7 @@ from fj_events.order import (
 )
 from fj_events.patient import (
     DuplicateOutcome,
+    FormerHolder,
     LinkBasis,
     MatchGrade,
     PatientDuplicateDismissed,
@@ -150,6 +151,7 @@ __all__ = [
     "ExamWaitlistLeft",
     "ExamWaitlisted",
     "Fact",
+    "FormerHolder",
     "Identifier",
     "InstancesForgotten",
     "InstancesStored",

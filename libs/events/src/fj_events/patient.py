@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from fj_events.base import Fact, OpenEnum
+from fj_events.base import Fact, OpenEnum, Part
 from fj_events.vocabulary import PatientPhi, Source, VisitPhi
 
 
@@ -28,36 +28,58 @@ class PatientUpdated(_PatientState, type="patient.updated.v1", topic="patient-ev
     """
 
 
-class PatientMerged(Fact, type="patient.merged.v1", topic="patient-events", key="patient_id"):
+class FormerHolder(Part):
+    """Whose everything is that was recorded under a number up to an instant, and after the holder before."""
+
+    survivor_id: UUID
+    until: AwareDatetime
+    survivor: PatientPhi
+    """Number and name, as they were known then."""
+
+
+class _NumberMoved(Fact):
+    patient_id: UUID
+    survivor_id: UUID
+    until: AwareDatetime | None = None
+    patient: PatientPhi
+    earlier: tuple[FormerHolder, ...] = ()
+
+    @property
+    def holders(self) -> frozenset[UUID]:
+        """All whose records may be under the number, with its own id."""
+        return frozenset({self.patient_id, self.survivor_id, *(each.survivor_id for each in self.earlier)})
+
+
+class PatientMerged(_NumberMoved, type="patient.merged.v1", topic="patient-events", key="patient_id"):
     """What is known under this number belongs to another patient now (HL7 v2.5.1 ch. 3 A40, A34, A36, A47).
 
     Resolved: `survivor_id` is the end of the chain, and where that end moves the fact is stated again, for each number
-    that led there. So a reader keeps one row per number, and the last fact of a number holds.
+    that led there. So a reader keeps for each number what its last fact says, and nothing older.
     """
 
     patient_id: UUID
     """The number that is no longer used."""
-    survivor_id: UUID
     until: AwareDatetime | None = None
     """Only what was recorded before this instant: after it the number was given to somebody else."""
     merged_at: AwareDatetime
     """When the merge was made, as the sender says (EVN-2, else MSH-7)."""
     source: Source
-    patient: PatientPhi
     survivor: PatientPhi
     """Number and name of the survivor, as they were known then."""
+    earlier: tuple[FormerHolder, ...] = ()
+    """Who had the number before and was merged too, the first one first: it was given out again more than once."""
 
 
-class PatientUnmerged(Fact, type="patient.unmerged.v1", topic="patient-events", key="patient_id"):
+class PatientUnmerged(_NumberMoved, type="patient.unmerged.v1", topic="patient-events", key="patient_id"):
     """A number stands for itself again: a merge was undone, or the number was given to somebody else."""
 
-    patient_id: UUID
     survivor_id: UUID
     """To whom it belonged until now."""
     until: AwareDatetime | None = None
     """Set where the number was given to somebody else: what was recorded before this instant stays the survivor's."""
     reason: str
-    patient: PatientPhi
+    earlier: tuple[FormerHolder, ...] = ()
+    """All whose records of before stay theirs, the first one first; with `until` the last of them is `survivor_id`."""
 
 
 class VisitKind(OpenEnum):

@@ -1,23 +1,31 @@
-"""Following merges and unmerges: the row of the number, what else the room does, and the fact that it has followed."""
+"""Following merges and unmerges: the rows of the number, what else the room does, and the fact that it has followed."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
+from uuid import UUID
 
 from fj_bus import Consumer, Tx
-from fj_events import PatientFollowed, PatientMerged, PatientUnmerged
+from fj_events import PatientFollowed, PatientMerged, PatientPhi, PatientUnmerged
 
 Moved: TypeAlias = PatientMerged | PatientUnmerged
 """A fact that says whose a number is from now on."""
 TABLE: Final = "survivor"
 """What a rebuild makes anew."""
 _PUT: Final = """
-INSERT INTO survivor (patient_id, survivor_id, until, patient, survivor) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (patient_id) DO UPDATE
-   SET survivor_id = excluded.survivor_id, until = excluded.until, patient = excluded.patient,
-       survivor = excluded.survivor
+INSERT INTO survivor (patient_id, survivor_id, until, patient, survivor)
+SELECT $1, id, before, $2, named
+  FROM unnest($3::uuid[], $4::timestamptz[], $5::jsonb[]) AS holder (id, before, named)
 """
+# What was written before facts told of every holder.
 _GIVEN_AWAY: Final = "UPDATE survivor SET survivor_id = $2, until = $3 WHERE patient_id = $1"
 _DELETE: Final = "DELETE FROM survivor WHERE patient_id = $1"
+
+
+class _Holder(NamedTuple):
+    survivor_id: UUID
+    until: datetime | None
+    survivor: PatientPhi
 
 
 def follow(consumer: Consumer, then: Callable[[Moved, Tx], Awaitable[None]] | None = None) -> None:
@@ -38,14 +46,24 @@ def follow(consumer: Consumer, then: Callable[[Moved, Tx], Awaitable[None]] | No
 
 
 async def _keep(fact: Moved, tx: Tx) -> None:
-    """One row per number. Facts of one number come in order, so the last one is the one that holds."""
-    if isinstance(fact, PatientMerged) and fact.survivor_id != fact.patient_id:
-        details = (each.model_dump_json(exclude_none=True) for each in (fact.patient, fact.survivor))
-        await tx.connection.execute(_PUT, fact.patient_id, fact.survivor_id, fact.until, *details)
-    elif fact.until is None:
-        await tx.connection.execute(_DELETE, fact.patient_id)
-    else:
+    """All of a number are written anew. Facts of one number come in order, so the last one is the one that holds."""
+    if isinstance(fact, PatientUnmerged) and fact.until is not None and not fact.earlier:
         await tx.connection.execute(_GIVEN_AWAY, fact.patient_id, fact.survivor_id, fact.until)
+        return
+    await tx.connection.execute(_DELETE, fact.patient_id)
+    said = _holders(fact)
+    if said:
+        patient = fact.patient.model_dump_json(exclude_none=True)
+        ids, untils = [each.survivor_id for each in said], [each.until for each in said]
+        named = [each.survivor.model_dump_json(exclude_none=True) for each in said]
+        await tx.connection.execute(_PUT, fact.patient_id, patient, ids, untils, named)
+
+
+def _holders(fact: Moved) -> list[_Holder]:
+    said = [_Holder(each.survivor_id, each.until, each.survivor) for each in fact.earlier]
+    if isinstance(fact, PatientMerged) and fact.survivor_id != fact.patient_id:
+        said.append(_Holder(fact.survivor_id, fact.until, fact.survivor))
+    return said
 
 
 def _followed(fact: Moved, room: str) -> PatientFollowed:

@@ -3,15 +3,18 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from fj_events import Identifier, PatientMerged, PatientPhi, PatientUnmerged, Source
+from fj_events import FormerHolder, Identifier, PatientMerged, PatientPhi, PatientUnmerged, Source
 
 from fj_testing.log import Log
 
 
 def merged(
-    number: tuple[UUID, PatientPhi], survivor: tuple[UUID, PatientPhi], until: datetime | None = None
+    number: tuple[UUID, PatientPhi],
+    survivor: tuple[UUID, PatientPhi],
+    until: datetime | None = None,
+    *earlier: FormerHolder,
 ) -> PatientMerged:
-    """What is known under this number is the survivor's from now on."""
+    """What is known under this number is the survivor's from now on, and was of these before."""
     return PatientMerged(
         site="MAIN",
         patient_id=number[0],
@@ -21,6 +24,7 @@ def merged(
         source=Source.HL7,
         patient=number[1],
         survivor=survivor[1],
+        earlier=earlier,
     )
 
 

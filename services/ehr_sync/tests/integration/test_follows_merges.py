@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fj_events import Fact, PatientMerged
+from fj_events import Fact, FormerHolder, PatientMerged
 from fj_testing import Feed, Log, ServiceProcess, Services, eventually, has_followed, merged, unmerged
 
 from services.ehr_sync.tests.builders import Exam
@@ -117,6 +117,26 @@ async def test_who_was_given_the_number_later_is_not_the_survivor(http: httpx.As
     await finds(http, survivor, [(old, "Example")])
     await finds(http, old, [(since, "Unknown")])
     assert await patient(http, old) == (True, None)
+
+
+async def test_each_holder_of_a_number_has_the_records_of_their_time(http: httpx.AsyncClient, feed: Feed) -> None:
+    first, second = Two("E1"), Two("E2")
+    number, again = first.old, Exam("E2A", patient=first.old.who)
+    ann, bob = first.survivor, second.survivor
+    given_away = datetime.now(UTC)
+    for exam, minutes in ((number, -1), (again, 1)):
+        facts = exam.placed(), exam.received(), exam.matched(), exam.finalized()
+        await feed.publish(*facts, time=given_away + timedelta(minutes=minutes))
+    await feed.publish(number.registered(), ann.registered(), bob.registered())
+    before = FormerHolder(survivor_id=ann.patient_id, until=given_away, survivor=ann.who)
+    last = merged((number.patient_id, number.who), (bob.patient_id, bob.who), None, before)
+    await feed.publish(first.merge(given_away), last)
+    await finds(http, ann, [(number, "Example")])
+    await finds(http, bob, [(again, "Example")])
+
+    await feed.publish(unmerged(last).model_copy(update={"earlier": (before,)}))
+    await finds(http, ann, [(number, "Example")])
+    await finds(http, number, [(again, "Unknown")])
 
 
 async def test_results_of_an_order_under_the_old_number_go_out_under_the_survivors(

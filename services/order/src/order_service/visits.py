@@ -31,8 +31,8 @@ async def on_visit_moved(fact: PatientVisitMoved, orders: Orders) -> None:
 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, orders: Orders) -> None:
     """A number is another patient's: of whom a visit was moved may be known by that number too."""
-    await orders.lock_patients([fact.survivor_id])
-    moved = await orders.moved_visits_of([fact.patient_id, fact.survivor_id])
+    await orders.lock_patients(fact.holders - {fact.patient_id})
+    moved = await orders.moved_visits_of([*fact.holders])
     await orders.lock_visits(moved)
     await _follow(moved, orders)
 

@@ -18,7 +18,7 @@ from patient_service.domain import suspicion as suspicions
 from patient_service.domain.blocking import ALIKE_MOST
 from patient_service.domain.errors import NotSuspected
 from patient_service.domain.link import ByHand
-from patient_service.domain.matching import Grade, Rules, Verdict, compare
+from patient_service.domain.matching import Grade, Rules, Verdict, compare, sharing
 from patient_service.domain.suspicion import State, Suspicion
 from patient_service.ports import Duplicates, Links, Patients, Record
 
@@ -34,7 +34,7 @@ class Work:
 
 
 async def look_at(patient_id: UUID, work: Work) -> None:
-    """Compare a record with those that share a key with it, and with those that it is suspected with already."""
+    """Compare a record with those that share a key or a number with it, and with those it is suspected with already."""
     mine = await work.duplicates.record(patient_id)
     if mine is None:
         return
@@ -85,7 +85,11 @@ async def _weigh(mine: Record, theirs: Record, work: Work) -> None:
 
 
 def _verdict(one: Record, other: Record, work: Work) -> Verdict:
-    return compare(one.patient.details, other.patient.details, work.rules)
+    verdict = compare(one.patient.details, other.patient.details, work.rules)
+    number = linking.shared_number(one.patient, other.patient)
+    if number is not None and linking.is_contradicted(one.patient, other.patient):
+        return sharing(verdict, f"number of {number.issuer}")
+    return verdict
 
 
 async def _settled(one: Record, other: Record, verdict: Verdict, work: Work) -> DuplicateOutcome | None:
@@ -97,7 +101,7 @@ async def _settled(one: Record, other: Record, verdict: Verdict, work: Work) -> 
     if persons.get(pair[0], pair[0]) == persons.get(pair[1], pair[1]):
         return DuplicateOutcome.LINKED
     said = await work.links.of(*pair)
-    if said is not None and not said.linked:
+    if said is not None and not said.linked and said.basis is not LinkBasis.IDENTIFIER:
         return DuplicateOutcome.APART
     return DuplicateOutcome.CHANGED if verdict.grade is Grade.NONE else None
 

@@ -10,7 +10,7 @@ from fj_events import Fact, Identifier
 from patient_service.domain.crossing import SamePerson
 from patient_service.domain.following import Following
 from patient_service.domain.link import Link
-from patient_service.domain.merge import Merge, Whose
+from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
 from patient_service.domain.reuse import Announcement
 from patient_service.domain.suspicion import Suspicion
@@ -39,17 +39,17 @@ class Merges(Protocol):
     async def lock(self) -> None:
         """Take turns with all who change merges, until the end: a chain is looked at as a whole."""
 
-    async def of(self, patient_id: UUID) -> Merge | None:
-        """What was said last of this number."""
+    async def of(self, patient_id: UUID) -> Number:
+        """What was said of this number."""
 
-    async def around(self, numbers: Collection[UUID]) -> list[Merge]:
-        """All merges that hang together with these numbers, in either direction."""
+    async def around(self, numbers: Collection[UUID]) -> list[Number]:
+        """All merged numbers that hang together with these, in either direction."""
 
-    async def save(self, merge: Merge) -> None:
+    async def save(self, number: Number) -> None:
         """Keep what holds of a number now."""
 
-    async def into(self, survivor_id: UUID) -> list[Merge]:
-        """What was said of numbers that went to this one and that nobody else was given since."""
+    async def into(self, survivor_id: UUID) -> list[Number]:
+        """The numbers of which anybody ever said that they are this one's."""
 
     async def keep_announcement(self, patient_id: UUID, announcement: Announcement) -> None:
         """Keep what the registration system said of a number."""
@@ -148,10 +148,10 @@ class LinkBook(Protocol):
 
 
 class Entry(NamedTuple):
-    """A patient as found, and to whom the number belongs where it was merged."""
+    """A patient as found, and to whom the number belongs where it was merged, the first holder first."""
 
     patient: Patient
-    whose: Whose | None
+    holders: tuple[Whose, ...]
 
 
 class PatientBook(Protocol):
@@ -191,7 +191,7 @@ class Duplicates(Protocol):
         """The record, not locked."""
 
     async def near(self, patient: Patient) -> list[Record]:
-        """Others that share a key with it, but for a key that very many share; none that was merged away."""
+        """Others that share a key or a number with it, but for one that very many share; none that was merged away."""
 
     async def suspected_with(self, patient_id: UUID) -> list[Record]:
         """With whom a person is asked about it."""

@@ -5,10 +5,9 @@ from uuid import UUID
 
 from fj_events import PatientVisitMoved, VisitPhi
 
-from patient_service import handlers
+from patient_service import learning
 from patient_service.domain import visit as domain
 from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
-from patient_service.domain.patient import Patient
 from patient_service.domain.visit import Move, Visit, VisitNews
 from patient_service.ports import Patients, Visits
 
@@ -22,7 +21,7 @@ async def move(news: VisitNews, patients: Patients, visits: Visits) -> None:
         raise SamePatient
     await visits.lock(news.visit.visit_id)
     for each in sorted((news.prior, news.holder), key=lambda each: each.patient_id):
-        await handlers.mention(each, patients)
+        await learning.mention(each, patients)
     said = Move(prior_id=news.prior.patient_id, holder_id=news.holder.patient_id, at=news.at)
     if await visits.add(news.visit, said):
         await _state(news.visit, "the registration system said so", patients, visits)
@@ -45,7 +44,7 @@ async def _state(visit: Visit, reason: str, patients: Patients, visits: Visits) 
     """Tell the others whose it is."""
     moves = await visits.moves(visit.visit_id)
     now = domain.standing(moves)
-    about = await _known(now.holder or now.patient_ids[0], patients)
+    about = await learning.known(now.holder or now.patient_ids[0], patients)
     patients.emit(
         PatientVisitMoved(
             site=about.site,
@@ -59,10 +58,3 @@ async def _state(visit: Visit, reason: str, patients: Patients, visits: Visits) 
             patient=about.public if now.holder else None,
         )
     )
-
-
-async def _known(patient_id: UUID, patients: Patients) -> Patient:
-    known = await patients.by_id(patient_id)
-    if known is None:
-        raise LookupError(f"patient {patient_id} was there and is gone")
-    return known

@@ -164,3 +164,19 @@ async def test_an_answer_needs_a_named_user_and_a_question(patient: ServiceProce
         nobody.headers.update(USER)
         assert (await answer(nobody, one, other, "link")).status_code == 409
         assert (await answer(nobody, one, one, "dismiss")).status_code == 409
+
+
+async def test_one_number_of_two_birth_dates_waits_for_a_person_and_links_nobody(
+    adt: MllpClient, log: Log, http: httpx.AsyncClient
+) -> None:
+    one, other, national = a_number(), a_number(), a_number()
+    for number, name, born in ((one, "Ypsilanti^Ada", "19700412"), (other, "Zoller^Bea", "19851130")):
+        segment = f"PID|1||{number}^^^GENERAL~{national}^^^NATIONAL||{name}||{born}|F"
+        await adt.send(adt_message("A28", segment))
+    [suspected] = await about(log, one, other, 1)
+    assert (suspected.body["grade"], suspected.body["reasons"][0]) == ("probable", "number of NATIONAL same")
+    assert len(await waiting(http, one, other)) == 1
+    assert (await http.get(f"/api/patient/patients/{key(one)}/links")).json()["numbers"] == [key(one)]
+    await adt.send(adt_message("A31", pid(other, "Zoller^Bea", "19700412"), minute=5))
+    *_, resolved = await about(log, one, other, 2)
+    assert resolved.body["outcome"] == "linked"

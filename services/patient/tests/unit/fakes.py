@@ -1,12 +1,13 @@
 """Patients and merges in memory, and a reader of facts that keeps one row per number, as every other room does."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from fj_events import Fact, Identifier, PatientLinked, PatientMerged, PatientUnlinked, PatientUnmerged
 from patient_service.domain.following import Following
 from patient_service.domain.link import Link
-from patient_service.domain.merge import Merge
+from patient_service.domain.merge import Number
 from patient_service.domain.patient import Patient, identifiers
 from patient_service.domain.reuse import Announcement
 
@@ -34,28 +35,27 @@ class MemoryPatients:
 
 class MemoryMerges:
     def __init__(self) -> None:
-        self.kept: dict[UUID, Merge] = {}
+        self.kept: dict[UUID, Number] = {}
         self.followings: dict[UUID, Following] = {}
         self.announced: dict[UUID, dict[tuple[object, bool], Announcement]] = {}
 
     async def lock(self) -> None:
         """One test is one transaction."""
 
-    async def of(self, patient_id: UUID) -> Merge | None:
-        return self.kept.get(patient_id)
+    async def of(self, patient_id: UUID) -> Number:
+        return self.kept.get(patient_id, Number(patient_id=patient_id))
 
-    async def around(self, numbers: Collection[UUID]) -> list[Merge]:
+    async def around(self, numbers: Collection[UUID]) -> list[Number]:
         near = set(numbers)
-        while more := {each for merge in self.kept.values() for each in _both(merge) if near & _both(merge)} - near:
+        while more := {each for known in self.kept.values() for each in _all(known) if near & _all(known)} - near:
             near |= more
-        return [merge for merge in self.kept.values() if merge.patient_id in near]
+        return [known for known in self.kept.values() if known.patient_id in near]
 
-    async def save(self, merge: Merge) -> None:
-        self.kept[merge.patient_id] = merge
+    async def save(self, number: Number) -> None:
+        self.kept[number.patient_id] = number
 
-    async def into(self, survivor_id: UUID) -> list[Merge]:
-        open_ = [merge for merge in self.kept.values() if not merge.undone and merge.until is None]
-        return [merge for merge in open_ if merge.into == survivor_id]
+    async def into(self, survivor_id: UUID) -> list[Number]:
+        return [known for known in self.kept.values() if any(each.into == survivor_id for each in known.merges)]
 
     async def keep_announcement(self, patient_id: UUID, announcement: Announcement) -> None:
         self.announced.setdefault(patient_id, {})[announcement.at, announcement.registers] = announcement
@@ -119,15 +119,27 @@ def persons(facts: Iterable[Fact]) -> dict[UUID, UUID]:
 
 
 def read(facts: Iterable[Fact]) -> dict[UUID, UUID]:
-    """Whose each number is by the last fact of it."""
-    rows: dict[UUID, UUID] = {}
+    """Whose each number is by the last fact of it, where that is somebody else."""
+    return {number: owner for number, known in keep(facts).items() if (owner := known.get(None)) is not None}
+
+
+def keep(facts: Iterable[Fact]) -> dict[UUID, dict[datetime | None, UUID]]:
+    """Of each number all whose records are under it, each until when: what every other room keeps."""
+    rows: dict[UUID, dict[datetime | None, UUID]] = {}
     for fact in facts:
+        if isinstance(fact, PatientMerged | PatientUnmerged):
+            rows[fact.patient_id] = {each.until: each.survivor_id for each in fact.earlier}
         if isinstance(fact, PatientMerged):
-            rows[fact.patient_id] = fact.survivor_id
-        elif isinstance(fact, PatientUnmerged) and fact.until is None:
-            rows.pop(fact.patient_id, None)
+            rows[fact.patient_id][fact.until] = fact.survivor_id
     return rows
 
 
-def _both(merge: Merge) -> set[UUID]:
-    return {merge.patient_id, merge.into}
+def survivor_of(rows: Mapping[UUID, Mapping[datetime | None, UUID]], number: UUID, recorded_at: datetime) -> UUID:
+    """Whose a record is that names this number and was made then (libs/survivors)."""
+    holders = rows.get(number, {})
+    later = [until for until in holders if until is not None and recorded_at < until]
+    return holders[min(later)] if later else holders.get(None, number)
+
+
+def _all(known: Number) -> set[UUID]:
+    return {known.patient_id, *(merge.into for merge in known.merges)}

@@ -1,6 +1,6 @@
 """Which numbers stand for one person, whatever the order in which links come, and how often."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +24,13 @@ def key(number: int) -> UUID:
     return UUID(int=number)
 
 
-def news(number: int, *other_ids: Identifier, issuer: str = "GENERAL") -> News:
+def news(
+    number: int, *other_ids: Identifier, issuer: str = "GENERAL", born: date | None = None, minute: int = 0
+) -> News:
     main = Identifier(value=f"P{number}", issuer=issuer)
-    details = PatientPhi(id=main, other_ids=other_ids)
-    return News(patient_id=key(number), site="MAIN", source=Source.HL7, details=details, at=START)
+    details = PatientPhi(id=main, other_ids=other_ids, birth_date=born)
+    at = START + timedelta(minutes=minute)
+    return News(patient_id=key(number), site="MAIN", source=Source.HL7, details=details, at=at)
 
 
 def a_link(one: int, other: int, minute: int, *, linked: bool = True) -> LinkNews:
@@ -137,3 +140,37 @@ async def test_only_two_patients_that_are_known_can_be_linked_by_hand() -> None:
         await house.by_hand(1, 2, linked=True)
     with pytest.raises(SamePatient):
         await house.by_hand(1, 1, linked=True)
+
+
+async def test_one_number_and_two_birth_dates_link_nobody() -> None:
+    house = House()
+    await house.announce(news(1, NATIONAL, born=date(1970, 4, 1)), news(2, NATIONAL, born=date(1971, 4, 1)))
+    assert house.told == {}
+    await house.announce(news(3, NATIONAL))
+    assert len(set(house.told.values())) == 1, "who has no birth date is one of them, and does not join them"
+    assert house.told.get(key(1), key(1)) != house.told.get(key(2), key(2))
+
+
+BORN = [
+    news(1, NATIONAL, born=date(1970, 4, 1)),
+    news(2, NATIONAL),
+    news(2, NATIONAL, born=date(1907, 4, 1), minute=1),
+    news(2, NATIONAL, born=date(1970, 4, 1), minute=2),
+]
+
+
+@given(st.permutations([*BORN, *BORN]), st.integers(2, 4))
+async def test_a_birth_date_that_is_put_right_links_again_whatever_comes_first(said: list[News], upto: int) -> None:
+    house = House()
+    known = [each for each in said if each in BORN[:upto]]
+    await house.announce(*known)
+    assert house.told == ({} if upto == 3 else {key(2): key(1)})
+
+
+async def test_whoever_says_so_joins_whom_two_birth_dates_keep_apart() -> None:
+    house = House()
+    await house.announce(news(1, NATIONAL, born=date(1970, 4, 1)), news(2, NATIONAL, born=date(1971, 4, 1)))
+    await house.link(a_link(1, 3, 1), a_link(2, 3, 2))
+    assert set(house.told.values()) == {key(1)}
+    await house.announce(news(2, NATIONAL, born=date(1971, 4, 1), minute=5))
+    assert set(house.told.values()) == {key(1)}

@@ -151,7 +151,7 @@ async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: S
 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, schedule: Schedule) -> None:
     """Show on the worklist whose the orders under a number are now."""
-    await schedule.hold_patients(fact.patient_id, fact.survivor_id)
+    await schedule.hold_patients(*fact.holders)
     for exam in await schedule.open_exams_under(fact.patient_id):
         await schedule.save(exam)
 

@@ -122,9 +122,8 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, namespace: UUID, 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, work: Work) -> None:
     """A number is somebody else's now: its studies are found as theirs, and orders of both may fit them."""
     await work.studies.patient_moved(fact)
-    both = {*await work.studies.waiting_for_patient(fact.patient_id)}
-    both |= {*await work.studies.waiting_for_patient(fact.survivor_id)}
-    await settle(sorted(both), work)
+    waiting = {uid for each in fact.holders for uid in await work.studies.waiting_for_patient(each)}
+    await settle(sorted(waiting), work)
 
 
 async def close_due(work: Work, most: int) -> int:

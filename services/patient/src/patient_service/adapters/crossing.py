@@ -7,7 +7,7 @@ from uuid import UUID
 from asyncpg import Pool
 from fj_events import Identifier, patient_key
 
-from patient_service.adapters.postgres import COLUMNS, patient_of
+from patient_service.adapters.postgres import COLUMNS, MERGED, patient_of
 from patient_service.domain.crossing import SamePerson
 from patient_service.domain.patient import Patient
 
@@ -24,15 +24,13 @@ WITH RECURSIVE same (id) AS (
     SELECT $1::uuid
      UNION
     SELECT next.id FROM same CROSS JOIN LATERAL (
-           SELECT stated_id FROM merges
-            WHERE patient_id = same.id AND stated_id IS NOT NULL AND stated_until IS NULL
+           SELECT survivor_id FROM holders WHERE patient_id = same.id AND until IS NULL
             UNION ALL
-           SELECT patient_id FROM merges WHERE stated_id = same.id AND stated_until IS NULL
+           SELECT patient_id FROM holders WHERE survivor_id = same.id AND until IS NULL
             UNION ALL
            SELECT other.patient_id FROM persons AS one JOIN persons AS other USING (enterprise_id)
             WHERE one.patient_id = same.id) AS next (id))
-SELECT {COLUMNS}, stated_id IS NOT NULL AND stated_until IS NULL AS merged
-  FROM patients LEFT JOIN merges USING (patient_id)
+SELECT {COLUMNS}, {MERGED} AS merged FROM patients
  WHERE patient_id = ANY(ARRAY(SELECT id FROM same))
  ORDER BY patient_id
 """

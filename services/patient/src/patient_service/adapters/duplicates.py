@@ -7,8 +7,9 @@ from asyncpg import Pool
 from asyncpg import Record as Row
 from fj_bus import Tx
 
-from patient_service.adapters.postgres import COLUMNS, patient_of
+from patient_service.adapters.postgres import COLUMNS, MERGED, patient_of
 from patient_service.domain import blocking
+from patient_service.domain.link import SHARED_MOST
 from patient_service.domain.matching import Grade
 from patient_service.domain.patient import Patient
 from patient_service.domain.suspicion import State, Suspicion
@@ -16,21 +17,29 @@ from patient_service.ports import Record, Suspect
 
 _SUSPICION: Final = "one_id, other_id, state, score, grade, reasons, evidence"
 _RECORDS: Final = f"""
-SELECT {COLUMNS}, coalesce(stated_id IS NOT NULL AND stated_until IS NULL, false) AS merged,
+SELECT {COLUMNS}, {MERGED} AS merged,
        EXISTS (SELECT FROM suspicions WHERE one_id = patient_id AND state = 'open')
        OR EXISTS (SELECT FROM suspicions WHERE other_id = patient_id AND state = 'open') AS suspected
-  FROM patients LEFT JOIN merges USING (patient_id)
+  FROM patients
 """
 _RECORD: Final = f"{_RECORDS} WHERE patient_id = $1"
 _NEAR: Final = f"""
 {_RECORDS}
- WHERE (stated_id IS NULL OR stated_until IS NOT NULL) AND patient_id <> $2 AND patient_id = ANY(ARRAY(
+ WHERE NOT {MERGED} AND patient_id <> $2 AND patient_id = ANY(ARRAY(
        SELECT found.patient_id FROM unnest($1::text[]) AS given (key)
         CROSS JOIN LATERAL (
               SELECT few.patient_id, count(*) OVER () AS sharing
                 FROM (SELECT patient_id FROM match_keys WHERE match_keys.key = given.key
                        LIMIT {blocking.MOST + 1}) AS few) AS found
-        WHERE sharing <= {blocking.MOST}))
+        WHERE sharing <= {blocking.MOST}
+        UNION
+       SELECT found.patient_id FROM identifiers AS mine
+        CROSS JOIN LATERAL (
+              SELECT few.patient_id, count(*) OVER () AS sharing
+                FROM (SELECT patient_id FROM identifiers AS theirs
+                       WHERE theirs.value = mine.value AND theirs.issuer = mine.issuer LIMIT {SHARED_MOST + 1}) AS few
+              ) AS found
+        WHERE mine.patient_id = $2 AND sharing <= {SHARED_MOST}))
 """
 _SUSPECTED_WITH: Final = f"""
 {_RECORDS}

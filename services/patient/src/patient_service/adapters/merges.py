@@ -1,6 +1,8 @@
 """Merges in PostgreSQL."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
@@ -9,27 +11,43 @@ from fj_bus import Tx
 from fj_events import PatientPhi
 
 from patient_service.domain.following import Following
-from patient_service.domain.merge import Merge, Whose
+from patient_service.domain.merge import Merge, Number, Whose
 from patient_service.domain.reuse import Announcement
 
-_COLUMNS: Final = "patient_id, into_id, merged_at, undone, until, stated_id, stated_until"
-_OF: Final = f"SELECT {_COLUMNS} FROM merges WHERE patient_id = $1"
+# All that is known of numbers, one row for each thing of one of three kinds.
+_KNOWN: Final = """
+SELECT patient_id, 'merge' AS kind, into_id AS other_id, merged_at AS at, undone
+  FROM merges JOIN asked USING (patient_id)
+ UNION ALL SELECT patient_id, 'reuse', NULL, at, NULL FROM reuses JOIN asked USING (patient_id)
+ UNION ALL SELECT patient_id, 'holder', survivor_id, until, NULL FROM holders JOIN asked USING (patient_id)
+ ORDER BY patient_id, at NULLS LAST
+"""
+_OF: Final = f"WITH asked AS (SELECT unnest($1::uuid[]) AS patient_id) {_KNOWN}"
 _AROUND: Final = f"""
 WITH RECURSIVE around (number) AS (
     SELECT unnest($1::uuid[])
      UNION
     SELECT CASE WHEN merges.patient_id = around.number THEN merges.into_id ELSE merges.patient_id END
       FROM around JOIN merges ON merges.patient_id = around.number OR merges.into_id = around.number
+), asked AS (
+    SELECT number AS patient_id FROM around WHERE EXISTS (SELECT FROM merges WHERE patient_id = number)
 )
-SELECT {_COLUMNS} FROM merges JOIN around ON number = patient_id ORDER BY merged_at, patient_id
+{_KNOWN}
 """
-_SAVE: Final = f"""
-INSERT INTO merges ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (patient_id) DO UPDATE
-   SET into_id = excluded.into_id, merged_at = excluded.merged_at, undone = excluded.undone, until = excluded.until,
-       stated_id = excluded.stated_id, stated_until = excluded.stated_until
+_INTO: Final = f"WITH asked AS (SELECT DISTINCT patient_id FROM merges WHERE into_id = $1) {_KNOWN}"
+_SAVE_MERGES: Final = """
+INSERT INTO merges (patient_id, into_id, merged_at, undone)
+SELECT $1, into_id, at, undone FROM unnest($2::uuid[], $3::timestamptz[], $4::boolean[]) AS m (into_id, at, undone)
+ON CONFLICT (patient_id, merged_at, into_id) DO UPDATE SET undone = excluded.undone
+ WHERE merges.undone <> excluded.undone
 """
-_INTO: Final = f"SELECT {_COLUMNS} FROM merges WHERE into_id = $1 AND NOT undone AND until IS NULL ORDER BY patient_id"
+_SAVE_REUSES: Final = """
+INSERT INTO reuses (patient_id, at) SELECT $1, unnest($2::timestamptz[]) ON CONFLICT DO NOTHING
+"""
+_DROP_HOLDERS: Final = "DELETE FROM holders WHERE patient_id = $1"
+_SAVE_HOLDERS: Final = """
+INSERT INTO holders (patient_id, survivor_id, until) SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[])
+"""
 _KEEP: Final = """
 INSERT INTO announcements (patient_id, said_at, registers, details) VALUES ($1, $2, $3, $4)
 ON CONFLICT (patient_id, said_at, registers) DO UPDATE SET details = excluded.details
@@ -55,21 +73,24 @@ class PostgresMerges:
     async def lock(self) -> None:
         await self._tx.lock("identity", "merges")
 
-    async def of(self, patient_id: UUID) -> Merge | None:
-        row = await self._tx.connection.fetchrow(_OF, patient_id)
-        return _merge(row) if row else None
+    async def of(self, patient_id: UUID) -> Number:
+        known = _numbers(await self._tx.connection.fetch(_OF, [patient_id]))
+        return known[0] if known else Number(patient_id=patient_id)
 
-    async def around(self, numbers: Collection[UUID]) -> list[Merge]:
-        return [_merge(row) for row in await self._tx.connection.fetch(_AROUND, list(numbers))]
+    async def around(self, numbers: Collection[UUID]) -> list[Number]:
+        return _numbers(await self._tx.connection.fetch(_AROUND, list(numbers)))
 
-    async def save(self, merge: Merge) -> None:
-        survivor, until = merge.stated or (None, None)
-        await self._tx.connection.execute(
-            _SAVE, merge.patient_id, merge.into, merge.at, merge.undone, merge.until, survivor, until
-        )
+    async def into(self, survivor_id: UUID) -> list[Number]:
+        return _numbers(await self._tx.connection.fetch(_INTO, survivor_id))
 
-    async def into(self, survivor_id: UUID) -> list[Merge]:
-        return [_merge(row) for row in await self._tx.connection.fetch(_INTO, survivor_id)]
+    async def save(self, number: Number) -> None:
+        execute, key = self._tx.connection.execute, number.patient_id
+        merges, holders = number.merges, number.stated
+        said = [each.into for each in merges], [each.at for each in merges], [each.undone for each in merges]
+        await execute(_SAVE_MERGES, key, *said)
+        await execute(_SAVE_REUSES, key, list(number.reused))
+        await execute(_DROP_HOLDERS, key)
+        await execute(_SAVE_HOLDERS, key, [each.survivor for each in holders], [each.until for each in holders])
 
     async def keep_announcement(self, patient_id: UUID, announcement: Announcement) -> None:
         details = announcement.details.model_dump_json(exclude_none=True)
@@ -96,13 +117,18 @@ class PostgresMerges:
         await self._tx.connection.execute(_SAVE_FOLLOWING, *values)
 
 
-def _merge(row: Record) -> Merge:
-    survivor = row["stated_id"]
-    return Merge(
-        patient_id=row["patient_id"],
-        into=row["into_id"],
-        at=row["merged_at"],
-        undone=row["undone"],
-        until=row["until"],
-        stated=None if survivor is None else Whose(survivor, row["stated_until"]),
+def _numbers(rows: Iterable[Record]) -> list[Number]:
+    return [_number(patient_id, list(each)) for patient_id, each in groupby(rows, key=itemgetter("patient_id"))]
+
+
+def _number(patient_id: UUID, rows: Sequence[Record]) -> Number:
+    return Number(
+        patient_id=patient_id,
+        merges=tuple(
+            Merge(patient_id=patient_id, into=row["other_id"], at=row["at"], undone=row["undone"])
+            for row in rows
+            if row["kind"] == "merge"
+        ),
+        reused=tuple(row["at"] for row in rows if row["kind"] == "reuse"),
+        stated=tuple(Whose(row["other_id"], row["at"]) for row in rows if row["kind"] == "holder"),
     )

@@ -15,6 +15,8 @@ from patient_service.domain.patient import Patient, identifiers
 from patient_service.ports import Entry
 
 COLUMNS: Final = "patient_id, site, provisional, source, details, words, merged_ids"
+MERGED: Final = "EXISTS (SELECT FROM holders AS h WHERE h.patient_id = patients.patient_id AND h.until IS NULL)"
+"""Whether the number was merged away, and nobody else has it."""
 _ADD: Final = f"""
 INSERT INTO patients ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (patient_id) DO NOTHING
 """
@@ -35,12 +37,18 @@ WITH given AS (SELECT unnest($1::text[]) AS key),
 INSERT INTO match_keys (key, patient_id) SELECT key, $2 FROM given ON CONFLICT DO NOTHING
 """
 _READ: Final = f"SELECT {COLUMNS} FROM patients WHERE patient_id = $1"
-_ENTRIES: Final = f"SELECT {COLUMNS}, stated_id, stated_until FROM patients LEFT JOIN merges USING (patient_id)"
+_ENTRIES: Final = f"""
+SELECT {COLUMNS}, ids, untils
+  FROM patients CROSS JOIN LATERAL (
+       SELECT array_agg(survivor_id ORDER BY until NULLS LAST) AS ids,
+              array_agg(until ORDER BY until NULLS LAST) AS untils
+         FROM holders WHERE holders.patient_id = patients.patient_id) AS whose
+"""
 _BY_NUMBER: Final = f"""
 {_ENTRIES}
  WHERE patient_id IN (
-       SELECT CASE WHEN stated_until IS NULL THEN coalesce(stated_id, patient_id) ELSE patient_id END
-         FROM identifiers LEFT JOIN merges USING (patient_id)
+       SELECT coalesce(survivor_id, i.patient_id)
+         FROM identifiers AS i LEFT JOIN holders AS h ON h.patient_id = i.patient_id AND h.until IS NULL
         WHERE value = $1 AND ($2::text IS NULL OR issuer = $2))
  ORDER BY patient_id LIMIT $3
 """
@@ -113,8 +121,8 @@ def _values(patient: Patient) -> tuple[object, ...]:
 
 
 def _entry(row: Record) -> Entry:
-    survivor = row["stated_id"]
-    return Entry(patient_of(row), None if survivor is None else Whose(survivor, row["stated_until"]))
+    holders = zip(row["ids"] or (), row["untils"] or (), strict=True)
+    return Entry(patient_of(row), tuple(Whose(*each) for each in holders))
 
 
 def patient_of(row: Record) -> Patient:

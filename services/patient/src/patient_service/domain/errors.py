@@ -19,13 +19,6 @@ class NotMerged(PatientError):
         super().__init__("the number is not merged into another one")
 
 
-class GivenAway(PatientError):
-    """Which of two persons the records are is no longer for one click to say."""
-
-    def __init__(self) -> None:
-        super().__init__("the number was given to somebody else since the merge, which stays")
-
-
 class SamePatient(PatientError):
     """A patient is no pair."""
 

@@ -1,13 +1,15 @@
 """What is said of patients: the facts, made of what is known."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from fj_events import PatientLinked, PatientMerged, PatientUnlinked, PatientUnmerged, Source
+from fj_events import FormerHolder, PatientLinked, PatientMerged, PatientUnlinked, PatientUnmerged, Source
 
 from patient_service.domain.following import Following
 from patient_service.domain.link import Link
-from patient_service.domain.merge import Merge, Whose
+from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
 
 
@@ -32,23 +34,30 @@ def state_of(patient: Patient) -> dict[str, object]:
 
 
 def moved(
-    merge: Merge, now: Whose | None, act: Act, patient: Patient, survivor: Patient | None
+    number: Number, now: Sequence[Whose], act: Act, patient: Patient, survivors: Mapping[UUID, Patient]
 ) -> PatientMerged | PatientUnmerged:
-    """Whose a number is from now on, where others were told otherwise. `survivor` is the one of `now`."""
-    before = merge.stated
-    if now is None or survivor is None:
-        return _unmerged(before.survivor if before else merge.into, None, act, patient)
-    if now.until is not None and before is not None and before.until != now.until:
-        return _unmerged(now.survivor, now, act, patient)
+    """Whose a number is from now on, where others were told otherwise. `survivors` are those of `now`."""
+    earlier = tuple(
+        FormerHolder(survivor_id=each.survivor, until=each.until, survivor=survivors[each.survivor].public)
+        for each in now
+        if each.until is not None
+    )
+    last = now[-1] if now else None
+    before = number.stated[-1] if number.stated else None
+    was_open = before is not None and before.until is None
+    if last is None or (last.until is not None and was_open):
+        given_away = last if last and last.until not in {each.until for each in number.stated} else None
+        return _unmerged(given_away, before, act, patient, earlier)
     return PatientMerged(
         site=act.site,
-        patient_id=merge.patient_id,
-        survivor_id=now.survivor,
-        until=now.until,
-        merged_at=merge.at,
+        patient_id=number.patient_id,
+        survivor_id=last.survivor,
+        until=last.until,
+        merged_at=_merged_at(number, last.until),
         source=act.source,
         patient=patient.details,
-        survivor=survivor.public,
+        survivor=survivors[last.survivor].public,
+        earlier=earlier if last.until is None else earlier[:-1],
     )
 
 
@@ -67,12 +76,22 @@ def stands_for(number: UUID, enterprise_id: UUID | None, said: Link, site: str) 
     )
 
 
-def _unmerged(survivor_id: UUID, now: Whose | None, act: Act, patient: Patient) -> PatientUnmerged:
+def _unmerged(
+    given_away: Whose | None, before: Whose | None, act: Act, patient: Patient, earlier: tuple[FormerHolder, ...]
+) -> PatientUnmerged:
+    holder = given_away or before
     return PatientUnmerged(
         site=act.site,
         patient_id=patient.patient_id,
-        survivor_id=survivor_id,
-        until=now.until if now else None,
+        survivor_id=holder.survivor if holder else patient.patient_id,
+        until=given_away and given_away.until,
         reason=act.reason,
         patient=patient.details,
+        earlier=earlier,
     )
+
+
+def _merged_at(number: Number, until: datetime | None) -> datetime:
+    """When the merge was made by which the last holder is who it is."""
+    said = [tenure.merge.at for tenure in number.tenures() if tenure.until == until and tenure.merge]
+    return max(said, default=max(merge.at for merge in number.merges))

@@ -72,7 +72,9 @@ def link(numbers: tuple[UUID, UUID], *, linked: bool, at: datetime | None, basis
 
 
 def newest(known: Link | None, said: Link) -> Link:
-    """What holds of two numbers after one more statement."""
+    """What holds of two numbers after one more statement. What only numbers tell is told anew by what is known now."""
+    if known is not None and known.basis is said.basis is LinkBasis.IDENTIFIER:
+        return said
     return said if known is None or said.order > known.order else known
 
 
@@ -85,13 +87,15 @@ def after(known: Link | None, said: Link) -> Link:
 
 def persons(links: Sequence[Link]) -> dict[UUID, UUID]:
     """The enterprise identity of each number that shares it: the smallest key of those that stand for one person."""
-    apart = [link.pair for link in links if not link.linked]
+    apart = [link for link in links if not link.linked]
     groups: dict[UUID, frozenset[UUID]] = {}
     for each in sorted(links, key=lambda link: (link.order, link.pair), reverse=True):
         if not each.linked:
             continue
         joined = groups.get(each.one, frozenset({each.one})) | groups.get(each.other, frozenset({each.other}))
-        if not any(one in joined and other in joined for one, other in apart):
+        # Whom only their records keep apart may be joined by whoever says so.
+        kept_apart = (link for link in apart if link.at is not None or each.at is None)
+        if not any(link.one in joined and link.other in joined for link in kept_apart):
             groups.update(dict.fromkeys(joined, joined))
     return {number: min(group) for number, group in groups.items()}
 
@@ -99,22 +103,32 @@ def persons(links: Sequence[Link]) -> dict[UUID, UUID]:
 def shared_number(one: Patient, other: Patient) -> Identifier | None:
     """A number that both carry and that tells of one person.
 
-    A further number of the issuer of the main one does not: it may be an account, or of a former system.
+    A further number of the issuer of the main one does not: it may be an account, or of a former system. Two who have
+    one main number had it one after the other.
     """
+    if one.details.id == other.details.id:
+        return None
     common = _telling(one) & _telling(other)
     return min(common, key=str) if common else None
 
 
 def sharing(patient: Patient, others: Iterable[Patient]) -> list[Link]:
-    """The links that follow from further numbers."""
+    """What follows from further numbers: one person, unless the birth dates contradict. Then a person is asked."""
     found = []
     for other in others:
         number = shared_number(patient, other)
         if number is not None:
-            reason = f"both carry one number of {number.issuer}"
+            linked = not is_contradicted(patient, other)
+            reason = f"both carry one number of {number.issuer}" + ("" if linked else ", with two birth dates")
             pair = patient.patient_id, other.patient_id
-            found.append(link(pair, linked=True, at=None, basis=LinkBasis.IDENTIFIER, reason=reason))
+            found.append(link(pair, linked=linked, at=None, basis=LinkBasis.IDENTIFIER, reason=reason))
     return found
+
+
+def is_contradicted(one: Patient, other: Patient) -> bool:
+    """Whether a number that both carry has to be wrong of one of them: nobody is born twice."""
+    born, other_born = one.details.birth_date, other.details.birth_date
+    return born is not None and other_born is not None and born != other_born
 
 
 def _telling(patient: Patient) -> set[Identifier]:

@@ -124,6 +124,11 @@ def compare(one: PatientPhi, other: PatientPhi, rules: Rules) -> Verdict:
     return Verdict(outcomes, score, _grade(outcomes, score, rules))
 
 
+def sharing(verdict: Verdict, number: str) -> Verdict:
+    """The verdict on two records that carry one number and contradict each other: for a person, whatever the score."""
+    return Verdict((Outcome(number, SAME, 0.0), *verdict.outcomes), verdict.score, Grade.PROBABLE)
+
+
 def share(score: float, rules: Rules) -> float:
     """The score between 0 and 1, as FHIR tells it: 1 is beyond doubt."""
     return round(min(max(score / rules.certain, 0.0), 1.0), 2)

@@ -4,15 +4,15 @@ What the registration system announced of a number is kept by its time, so that 
 does not decide whose the records are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from fj_events import PatientPhi
 
 from patient_service.domain.demographics import ITEMS
-from patient_service.domain.merge import is_somebody_else
+from patient_service.domain.merge import Merge, Number, is_somebody_else
 from patient_service.domain.patient import News, Patient
 
 _TELLING: Final = ("family_name", "birth_date", "sex")
@@ -37,16 +37,46 @@ def announcement(news: News, before: Patient | None) -> Announcement | None:
     return None
 
 
-def given_away(merged_at: datetime, survivor: PatientPhi, announced: Iterable[Announcement]) -> datetime | None:
-    """When the number was first registered for somebody else after a merge; None where it was not."""
+def reused(known: Number, survivors: Mapping[Merge, PatientPhi], announced: Iterable[Announcement]) -> Number:
+    """The number after a look for all times when it was registered for somebody else after a merge.
+
+    What was found once holds: later words about the survivor do not give anybody's records away.
+    """
+    found = set(known.reused)
+    start = datetime.min.replace(tzinfo=UTC)
     prior = PatientPhi()
     for each in sorted(announced, key=lambda one: (one.at, one.registers)):
-        late = each.registers and each.at > merged_at
-        if late and is_somebody_else(each.details, prior, survivor):
-            return each.at
-        said = {name: value for name in _TELLING if (value := getattr(each.details, name)) is not None}
-        prior = prior.model_copy(update=said)
-    return None
+        last = max((at for at in found if at <= each.at), default=start)
+        if last > start:
+            start, prior = last, PatientPhi()
+        if each.registers and _ends(start, each, prior, known, survivors):
+            found.add(each.at)
+            start, prior = each.at, PatientPhi()
+        prior = _heard(prior, each)
+    return replace(known, reused=tuple(sorted(found)))
+
+
+def as_announced(announced: Iterable[Announcement], start: datetime | None, until: datetime) -> PatientPhi:
+    """What was announced of who had a number in that time."""
+    details = PatientPhi()
+    for each in sorted(announced, key=lambda one: (one.at, one.registers)):
+        if each.at < until and (start is None or each.at >= start):
+            details = _heard(details, each)
+    return details
+
+
+def _ends(
+    start: datetime, each: Announcement, prior: PatientPhi, known: Number, survivors: Mapping[Merge, PatientPhi]
+) -> bool:
+    """Whether a registration is of somebody else than the number's holder, whom a merge had given another number."""
+    before = [merge for merge in known.merges if start <= merge.at < each.at]
+    merge = max(before, key=lambda one: one.order, default=None)
+    return merge is not None and not merge.undone and is_somebody_else(each.details, prior, survivors[merge])
+
+
+def _heard(details: PatientPhi, each: Announcement) -> PatientPhi:
+    said = {name: value for name in _TELLING if (value := getattr(each.details, name)) is not None}
+    return details.model_copy(update=said)
 
 
 def since(known: Patient, at: datetime) -> Patient:

@@ -12,7 +12,7 @@ from fj_events import PatientPhi
 from fj_runtime import Actor
 from pydantic import BaseModel, Field
 
-from patient_service import handlers
+from patient_service import merges as merging
 from patient_service.domain.errors import NoSuchPatient, PatientError
 from patient_service.ports import Entry, Merges, PatientBook, Patients
 
@@ -28,10 +28,13 @@ class PatientView(BaseModel):
     """Whose the number is now, where it was merged."""
     until: datetime | None
     """Only what was recorded before is the survivor's: the number was given to somebody else."""
+    earlier: tuple["HolderView", ...]
+    """Who had the number before, where it was given out again."""
 
     @classmethod
     def of(cls, entry: Entry) -> "PatientView":
-        patient, whose = entry
+        patient, holders = entry
+        whose = holders[-1] if holders else None
         return cls(
             patient_id=patient.patient_id,
             site=patient.site,
@@ -39,13 +42,23 @@ class PatientView(BaseModel):
             patient=patient.public,
             survivor_id=whose and whose.survivor,
             until=whose and whose.until,
+            earlier=tuple(HolderView(survivor_id=each.survivor, until=each.until) for each in holders[:-1]),
         )
+
+
+class HolderView(BaseModel):
+    """Whose everything is that was recorded before an instant, and after the holder before."""
+
+    survivor_id: UUID
+    until: datetime | None
 
 
 class Undo(BaseModel):
     """Why a merge is undone."""
 
     reason: str = Field(min_length=1, max_length=500)
+    survivor_id: UUID | None = None
+    """Of a number that was given out again: into whom it was merged; else the last merge is undone."""
 
 
 def patients_router(book: PatientBook) -> APIRouter:
@@ -82,7 +95,7 @@ def merges_router(
     async def unmerge(patient_id: UUID, undo: Undo, actor: Actor) -> PatientView:
         try:
             async with unit(actor) as tx:
-                await handlers.unmerge(patient_id, undo.reason, patients(tx), merges(tx))
+                await merging.unmerge(patient_id, undo.reason, patients(tx), merges(tx), undo.survivor_id)
         except NoSuchPatient as error:
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
         except PatientError as error:

@@ -18,6 +18,7 @@ from fj_events import (
 )
 
 from patient_service import duplicates, handlers
+from patient_service import merges as merging
 from patient_service.duplicates import Work
 from patient_service.ports import Merges, Patients
 
@@ -47,7 +48,7 @@ def subscribe(
     @consumer.on(PatientFollowed)
     async def _(fact: PatientFollowed, tx: Tx) -> None:
         followed_fact = tx.cause.causation_id if tx.cause else None
-        await handlers.on_followed(fact, followed_fact, patients(tx), merges(tx))
+        await merging.on_followed(fact, followed_fact, patients(tx), merges(tx))
 
     async def changed(fact: About, tx: Tx) -> None:
         await duplicates.look_at(fact.patient_id, work(tx))

@@ -11,6 +11,7 @@ from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Intake, Message,
 from fj_runtime import Sites
 
 from patient_service import handlers, visits
+from patient_service import merges as merging
 from patient_service.domain.errors import PatientError
 from patient_service.entrypoints.adt import Reader
 from patient_service.ports import Links, Merges, Patients, Visits
@@ -55,7 +56,7 @@ def patients_door(
 
     async def merge(adt: Reader, tx: Tx) -> None:
         for news in adt.merges():
-            await handlers.merge(news, stores.patients(tx), stores.merges(tx))
+            await merging.merge(news, stores.patients(tx), stores.merges(tx))
 
     async def change(adt: Reader, tx: Tx) -> None:
         await handlers.replace_numbers(adt.news(), adt.replaced_numbers(), stores.patients(tx))

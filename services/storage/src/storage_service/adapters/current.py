@@ -22,7 +22,9 @@ ON CONFLICT DO NOTHING
 _KNOWN: Final = """
 SELECT r.study_instance_uid, r.study_date, r.site, o.accession_number, o.accession_issuer, o.requested_procedure_id,
        o.procedure, CASE WHEN r.contradicted_by IS NULL THEN
-           coalesce(k.patient, v.survivor, CASE WHEN w.whose = o.patient_id THEN o.patient END) END AS patient,
+           coalesce(k.patient, (
+               SELECT v.survivor FROM survivor v WHERE v.patient_id = w.named AND v.survivor_id = w.whose LIMIT 1
+           ), CASE WHEN w.whose = o.patient_id THEN o.patient END) END AS patient,
        ARRAY(SELECT t.told FROM told t WHERE t.study_instance_uid = r.study_instance_uid ORDER BY t.number) AS told,
        r.order_id IS NULL AND r.matched_by IS NOT DISTINCT FROM 'person' AND EXISTS (
            SELECT FROM known_order n
@@ -33,7 +35,6 @@ SELECT r.study_instance_uid, r.study_date, r.site, o.accession_number, o.accessi
            SELECT coalesce(o.patient_id, r.patient_id) AS named,
                   survivor_of(coalesce(o.patient_id, r.patient_id), coalesce(o.placed_at, r.received_at)) AS whose) w
        LEFT JOIN known_patient k ON k.patient_id = w.whose
-       LEFT JOIN survivor v ON v.patient_id = w.named AND v.survivor_id = w.whose
        LEFT JOIN coercion c ON c.study_instance_uid = r.study_instance_uid
  WHERE r.study_instance_uid = ANY($1::text[]) AND r.received_at IS NOT NULL
 """

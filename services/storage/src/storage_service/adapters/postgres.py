@@ -190,7 +190,7 @@ class PostgresStudies:
             await current.put_patient(self._db, fact.patient_id, fact.patient)
 
     async def patient_moved(self, fact: PatientMerged | PatientUnmerged) -> None:
-        await current.follow(self._db, {fact.patient_id, fact.survivor_id}, fact.patient_id)
+        await current.follow(self._db, fact.holders, fact.patient_id)
 
     async def mark_for_routing(self, study_instance_uids: Collection[str]) -> None:
         if study_instance_uids:
