@@ -28,7 +28,10 @@ class DeliveryKind(OpenEnum):
 class _Delivery(Fact):
     delivery_id: UUID
     exam_key: str
+    """Of a message about a patient, which is about no exam, the patient id."""
     order_id: UUID | None = None
+    patient_id: UUID | None = None
+    """Whom a message of the kind patients is about."""
     destination: str
     """Its name in EHR_SYNC_HL7_DESTINATIONS."""
     kind: DeliveryKind

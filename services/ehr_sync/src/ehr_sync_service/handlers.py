@@ -21,6 +21,7 @@ from fj_events import (
     OrderReopened,
     PatientMerged,
     PatientRegistered,
+    PatientUnmerged,
     PatientUpdated,
     Source,
     StudyAvailable,
@@ -55,6 +56,12 @@ async def on_patient(
 async def on_patient_merged(fact: PatientMerged, cause: Envelope, post: Post) -> None:
     """A number is somebody else's now. Of one that was given away since, a merge would drag its new owner along."""
     if fact.until is None and fact.survivor_id != fact.patient_id:
+        await post.tell(telling_of(fact), fact, cause)
+
+
+async def on_patient_unmerged(fact: PatientUnmerged, cause: Envelope, post: Post) -> None:
+    """A number stands for itself again. Of one that was given to somebody else its registration has told."""
+    if fact.until is None:
         await post.tell(telling_of(fact), fact, cause)
 
 

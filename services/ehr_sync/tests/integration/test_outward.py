@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from fj_events import AppointmentNews
 from fj_hl7 import Message
 from fj_hl7.conformance import problems
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually
+from fj_testing import Feed, Log, ServiceProcess, Services, eventually, unmerged
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.hearing import SOON_AGAIN, deliveries, told
@@ -163,7 +164,8 @@ async def test_patients_that_change_or_are_merged_are_told_as_adt(
 ) -> None:
     gone, survivor = an_exam(), an_exam()
     provisional = gone.updated("Unsure").model_copy(update={"provisional": True})
-    await facts.publish(gone.registered(), provisional, gone.updated("Neu"), gone.merged_into(survivor))
+    merge = gone.merged_into(survivor)
+    await facts.publish(gone.registered(), provisional, gone.updated("Neu"), merge)
     for listener, update, version in ((old, "ADT A08", "2.3.1"), (new, "ADT A31", "2.5.1")):
         await eventually(lambda: len(listener.taken) >= 2, within=15)  # noqa: B023 - awaited in its own round
         changed, merged = listener.taken
@@ -173,7 +175,20 @@ async def test_patients_that_change_or_are_merged_are_told_as_adt(
         assert merged.field("MSH", 12) == version
         assert (merged.field("PID", 3), merged.field("MRG", 1)) == (f"P{survivor.number}", f"P{gone.number}")
         assert merged.field("MRG", 1, 4) == "GENERAL"
-    assert not [r for r in await log.read("delivery-events") if r.key == str(gone.patient_id)], "facts are about exams"
+    told = await log.wait_for("delivery-events", where=lambda r: r.key == str(gone.patient_id), count=4)
+    assert {(r.body["kind"], r.body["patient_id"]) for r in told} == {("patients", str(gone.patient_id))}
+    assert sorted(r.body["message_type"] for r in told) == ["ADT^A08", "ADT^A31", "ADT^A40", "ADT^A40"]
+
+    away = unmerged(merge).model_copy(update={"until": datetime.now(UTC)})
+    await facts.publish(away, unmerged(merge))
+    for listener, update in ((old, "ADT A08"), (new, "ADT A31")):
+        await eventually(lambda: len(listener.taken) >= 3, within=15)  # noqa: B023 - awaited in its own round
+        again = listener.taken[-1]
+        assert [one.says for one in listener.taken[2:]] == [update], (
+            "of a number that somebody else has nothing is told"
+        )
+        assert problems(again.raw) == []
+        assert (again.field("PID", 3), again.field("PID", 5)) == (f"P{gone.number}", gone.who.family_name)
 
 
 async def test_a_refused_plan_is_given_up_and_the_next_one_goes_on(

@@ -140,6 +140,7 @@ def test_every_fact_that_is_told_has_its_codes() -> None:
         "OrderReinstated": ("UC", "IP"),
         "PatientUpdated": ("A08", ""),
         "PatientMerged": ("A40", ""),
+        "PatientUnmerged": ("A08", ""),
         "ReportPreliminary": ("RE", "P"),
         "ReportFinalized": ("RE", "F"),
         "ReportAmended": ("RE", "C"),

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from fj_events import (
+    DeliveryAbandoned,
     Envelope,
     Fact,
     MessageRefused,
@@ -20,7 +21,7 @@ from fj_events import (
 
 from portal_service import duplicates
 from portal_service.domain.exam import Exam, StudySeen
-from portal_service.domain.exceptions import Raised, ended_by, raised_by
+from portal_service.domain.exceptions import Raised, ended_by, key_of, raised_by
 from portal_service.domain.fold import fold
 from portal_service.domain.refs import refs_of
 from portal_service.domain.relinking import with_study, without_study
@@ -30,7 +31,10 @@ from portal_service.ports import Exams, Pair, Pairs
 
 
 async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
-    """Any fact about an exam: its picture and its timeline."""
+    """Any fact about an exam: its picture and its timeline. What a destination was told of a patient is about none."""
+    if getattr(fact, "patient_id", None) is not None and fact.topic == DeliveryAbandoned.topic:
+        await _look_for_exceptions(fact, envelope, exams)
+        return
     if isinstance(fact, StudyRelinked):
         before = exam = await _moved(fact, exams)
     else:
@@ -68,13 +72,13 @@ async def _moved(fact: StudyRelinked, exams: Exams) -> Exam:
 
 async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> None:
     for ended in ended_by(fact):
-        await exams.end_exception(ended, fact.key)
+        await exams.end_exception(ended, key_of(fact))
     if kind := raised_by(fact):
         await exams.raise_exception(
             Raised(
                 event_id=envelope.id,
                 kind=kind,
-                key=fact.key,
+                key=key_of(fact),
                 site=fact.site,
                 since=envelope.time,
                 summary=summary(fact),

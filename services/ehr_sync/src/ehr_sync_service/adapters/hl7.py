@@ -9,6 +9,7 @@ from fj_events import (
     Identifier,
     PatientMerged,
     PatientPhi,
+    PatientUnmerged,
     PatientUpdated,
     ReportAmended,
     ReportFinalized,
@@ -131,7 +132,7 @@ def _patients(header: Header, delivery: Delivery, site: Site) -> bytes:
         if gone is None:
             raise Unfit("the merged number is not known")
         return merge_message(header, _whom(fact.survivor, site), gone)
-    if not isinstance(fact, PatientUpdated):
+    if not isinstance(fact, PatientUpdated | PatientUnmerged):
         raise Unfit(f"{fact.fact_type} is not about a patient")
     trigger = delivery.message_type.removeprefix("ADT^")
     return patient_message(header, trigger, _whom(fact.patient, site), Visit())

@@ -139,7 +139,7 @@ def order_id_of(fact: Told) -> UUID | None:
 
 
 def exam_key_of(fact: Told) -> str:
-    """The exam that a fact is about: of an order its id. Facts of patients are about none, and have their own key."""
+    """The exam that a fact is about: of an order its id; of a patient, whose facts are about none, the patient id."""
     return getattr(fact, "exam_key", None) or fact.key
 
 
@@ -202,9 +202,7 @@ def resent(delivery: Delivery, newest_delivered: int | None, actor: str, now: da
 
 
 def said(before: Delivery, after: Delivery, reason: str, accepted: Accepted = Accepted()) -> Fact | None:
-    """The fact that a step of a delivery makes; none where it only waits on, or where it is about no exam."""
-    if after.telling.kind is DeliveryKind.PATIENTS:
-        return None
+    """The fact that a step of a delivery makes; none where it only waits on."""
     if after.state is State.DELIVERED:
         return DeliveryDelivered(**_common(after), placer_order_number=accepted.placer_order_number)
     if after.state is State.ABANDONED:
@@ -222,6 +220,7 @@ def _common(delivery: Delivery) -> dict[str, object]:
         "delivery_id": delivery.delivery_id,
         "exam_key": delivery.exam_key,
         "order_id": delivery.order_id,
+        "patient_id": UUID(delivery.fact.key) if delivery.telling.kind is DeliveryKind.PATIENTS else None,
         "destination": delivery.destination,
         "kind": delivery.telling.kind,
         "status": delivery.telling.status,

@@ -25,6 +25,7 @@ from fj_events import (
     OrderReinstated,
     OrderReleased,
     PatientMerged,
+    PatientUnmerged,
     PatientUpdated,
     Refused,
     ReportAmended,
@@ -49,6 +50,7 @@ Told = (
     | OrderReleased
     | PatientUpdated
     | PatientMerged
+    | PatientUnmerged
     | ReportPreliminary
     | ReportFinalized
     | ReportAmended
@@ -120,6 +122,7 @@ TELLINGS: Final[Mapping[type[Fact], Telling]] = MappingProxyType(
         OrderReinstated: _status("UC", "IP"),
         PatientUpdated: Telling(DeliveryKind.PATIENTS, "A08"),
         PatientMerged: Telling(DeliveryKind.PATIENTS, "A40"),
+        PatientUnmerged: Telling(DeliveryKind.PATIENTS, "A08"),
         ReportPreliminary: _result("P"),
         ReportFinalized: _result("F"),
         ReportAmended: _result("C"),

@@ -103,6 +103,8 @@ def _subscribe_to_patients(
     async def followed(fact: PatientMerged | PatientUnmerged, tx: Tx) -> None:
         if isinstance(fact, PatientMerged):
             await handlers.on_patient_merged(fact, _cause(tx), post(tx))
+        else:
+            await handlers.on_patient_unmerged(fact, _cause(tx), post(tx))
 
     follow(consumer, followed)
 

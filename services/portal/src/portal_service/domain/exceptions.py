@@ -9,6 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from fj_events import (
+    DeliveryAbandoned,
+    DeliveryDelivered,
+    DeliveryKind,
     ExamCancelled,
     ExamCompleted,
     ExamPutBack,
@@ -45,6 +48,8 @@ class Kind(StrEnum):
     UNKNOWN_PATIENT = "unknown patient"
     """Only images have named them."""
     REFUSED_MESSAGE = "refused message"
+    UNTOLD_PATIENT = "untold patient"
+    """A destination that follows patients would not hear of a change, a merge, or its undoing."""
     UID_CONFLICT = "UID conflict"
     DAMAGED_STUDY = "damaged study"
     DELAYED_REMOVAL = "delayed removal"
@@ -54,6 +59,11 @@ class Kind(StrEnum):
 HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
 OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY, Kind.DELAYED_REMOVAL)
 _BY_IMAGES: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
+
+
+def key_of(fact: Fact) -> str:
+    """What an entry is about: what the fact is about, or of a message that was given up the delivery."""
+    return str(fact.delivery_id) if isinstance(fact, DeliveryAbandoned | DeliveryDelivered) else fact.key
 
 
 def raised_by(fact: Fact) -> Kind | None:
@@ -80,8 +90,14 @@ def _announced(fact: PatientRegistered | PatientUpdated) -> tuple[Kind, ...]:
     return () if fact.provisional else (Kind.UNKNOWN_PATIENT,)
 
 
+def _untold(fact: DeliveryAbandoned) -> Kind | None:
+    """What is about an exam is shown with the exam."""
+    return Kind.UNTOLD_PATIENT if fact.kind == DeliveryKind.PATIENTS else None
+
+
 _RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxyType(
     {
+        DeliveryAbandoned: _untold,
         ExamPutBack: lambda _: Kind.WRONG_ENTRY,
         MessageRefused: lambda _: Kind.REFUSED_MESSAGE,
         PatientRegistered: _unknown,
@@ -94,6 +110,7 @@ _RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxy
 )
 _ENDED: Final[Mapping[type[Fact], Callable[[Any], tuple[Kind, ...]]]] = MappingProxyType(
     {
+        DeliveryDelivered: lambda _: (Kind.UNTOLD_PATIENT,),
         ExamCancelled: lambda _: (Kind.WRONG_ENTRY,),
         ExamCompleted: lambda _: (Kind.WRONG_ENTRY,),
         MessageRefused: lambda _: (Kind.REFUSED_MESSAGE,),
