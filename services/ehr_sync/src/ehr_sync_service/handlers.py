@@ -1,10 +1,11 @@
 """When this happens, do that: one function per fact, command or outcome."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fj_events import (
+    DeliveryKind,
     Envelope,
     ExamCompleted,
     ExamDiscontinued,
@@ -36,6 +37,7 @@ from fj_events import (
 
 from ehr_sync_service.domain import delivery as domain
 from ehr_sync_service.domain import records
+from ehr_sync_service.domain.correction import corrections
 from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Policy, State
 from ehr_sync_service.domain.errors import NoSuchDelivery
 from ehr_sync_service.domain.records import OrderRecord, Report, StudyShown
@@ -70,9 +72,22 @@ async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection
 
     For one that was born here a placer is asked for its number (IHE RAD-3, SN).
     """
-    await projection.save_order(records.order_of(await projection.order(fact.order_id), fact, cause))
+    known = await projection.order(fact.order_id)
+    await projection.save_order(records.order_of(known, fact, cause))
+    if known is not None and known.details.patient_id != fact.patient_id:
+        await _correct_results(known, cause, projection, post)
     if isinstance(fact, OrderPlaced) and fact.placer_order_number is None:
         await post.tell(telling_of(fact), fact, cause)
+
+
+async def _correct_results(before: OrderRecord, cause: Envelope, projection: Projection, post: Post) -> None:
+    """An order went to another patient: who has its results of the former one hears that they are not theirs."""
+    former = await projection.whom(before.details.patient_id, before.placed_at)
+    named = former.patient if former and not former.provisional else before.details.patient
+    receivers = post.wishes.get(DeliveryKind.RESULTS, ())
+    results = await post.ledger.results(before.order_id)
+    for each in corrections(results, named, cause, receivers, datetime.now(UTC)):
+        await post.ledger.add(each)
 
 
 async def on_order_cancelled(fact: OrderCancelled, cause: Envelope, projection: Projection, post: Post) -> None:

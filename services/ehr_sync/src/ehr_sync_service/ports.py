@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fj_events import Fact
 
+from ehr_sync_service.domain.correction import Result
 from ehr_sync_service.domain.delivery import Delivery
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, ReportRecord, StudyRecord
@@ -17,6 +18,9 @@ class Projection(Protocol):
 
     async def order(self, order_id: UUID) -> OrderRecord | None: ...
     async def study(self, study_instance_uid: str) -> StudyRecord | None: ...
+    async def whom(self, patient_id: UUID, recorded_at: datetime) -> PatientRecord | None:
+        """Who a record is of that names this patient and was made then."""
+
     async def plan(self, exam_key: str) -> PlanRecord | None: ...
     async def save_plan(self, plan: PlanRecord) -> None: ...
     async def save_patient(self, patient: PatientRecord) -> None: ...
@@ -36,6 +40,9 @@ class Ledger(Protocol):
         """A delivery, locked until the end of the transaction."""
 
     async def save(self, delivery: Delivery) -> None: ...
+
+    async def results(self, order_id: UUID) -> list[Result]:
+        """The deliveries of an order's reports as they were written, locked until the end of the transaction."""
 
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         """The newest version of a report that a destination has taken."""

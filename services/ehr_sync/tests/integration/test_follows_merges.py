@@ -165,3 +165,25 @@ async def test_what_belongs_to_an_order_that_went_to_another_patient_is_that_pat
     await feed.publish(*([moved, *rest] if first == "order" else [*rest, moved]))
     await finds(http, other, [(old, "Example")])
     await finds(http, old, [])
+
+
+async def test_results_that_were_told_of_the_wrong_patient_are_taken_back_and_told_of_the_right_one(
+    feed: Feed, port: int
+) -> None:
+    two = Two("W")
+    old, other = two.old, two.survivor
+    moved = old.changed("Chest").model_copy(update={"patient_id": other.patient_id, "patient": other.who})
+    async with Listener(port).up() as ehr:
+        await feed.publish(old.registered(), other.registered(), old.placed(), old.finalized())
+        await eventually(lambda: ehr.told(old.placer) == ["ORU F"], within=20)
+        cause = (await feed.publish(moved))[0]
+        await feed.repeat(moved, cause)
+        await eventually(lambda: ehr.told(old.placer) == ["ORU F", "ORU C", "ORU F"], within=20)
+        await feed.publish(old.amended())
+        await eventually(lambda: ehr.told(old.placer) == ["ORU F", "ORU C", "ORU F", "ORU C"], within=20)
+    told = [one for one in ehr.taken if one.placer == old.placer]
+    assert [one.field("PID", 3) for one in told] == ["OLDW", "OLDW", "NEWW", "NEWW"]
+    withdrawn, again = told[1], told[2]
+    assert (withdrawn.field("PID", 5), withdrawn.field("OBX", 11)) == ("Unknown", "W")
+    assert "another patient" in withdrawn.field("OBX", 5)
+    assert (again.field("PID", 5), again.field("OBX", 11)) == ("Example", "F")

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from ehr_sync_service.domain.correction import Result
 from ehr_sync_service.domain.delivery import Delivery, State
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, ReportRecord, StudyRecord
@@ -19,6 +20,10 @@ class MemoryProjection:
         self.studies: dict[str, StudyRecord] = {}
         self.reports: dict[UUID, ReportRecord] = {}
         self.plans: dict[str, PlanRecord] = {}
+
+    async def whom(self, patient_id: UUID, recorded_at: datetime) -> PatientRecord | None:
+        del recorded_at  # nobody is merged here
+        return self.patients.get(patient_id)
 
     async def plan(self, exam_key: str) -> PlanRecord | None:
         return self.plans.get(exam_key)
@@ -62,6 +67,10 @@ class MemoryLedger:
 
     async def save(self, delivery: Delivery) -> None:
         self.deliveries[delivery.delivery_id] = delivery
+
+    async def results(self, order_id: UUID) -> list[Result]:
+        written = [one for one in self.deliveries.values() if one.order_id == order_id and one.report]
+        return [Result(one, one.state is State.DELIVERED) for one in written]
 
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         versions = [

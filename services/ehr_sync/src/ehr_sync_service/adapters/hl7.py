@@ -42,6 +42,7 @@ from ehr_sync_service.domain.subject import Subject
 _WRONG: Final = "W"
 """Posted as wrong (table 0085)."""
 _WITHDRAWN: Final = "This report is withdrawn: the images that it is about are those of another order."
+_ANOTHERS: Final = "This report is withdrawn: the visit that it belongs to is another patient's."
 _EVENTS: Final[Mapping[str, str]] = {
     "S12": "booked",
     "S13": "moved",
@@ -65,7 +66,7 @@ class Hl7Messages:
         header = self._header(delivery, site)
         if delivery.telling.kind is DeliveryKind.PATIENTS:
             return _patients(header, delivery, site)
-        patient = _whom(subject.whom, site)
+        patient = _whom(delivery.withdrawn_from or subject.whom, site)
         visit = parts.visit(subject, site)
         order = parts.order(delivery, subject, site)
         match delivery.telling.kind:
@@ -142,12 +143,13 @@ def _report(delivery: Delivery, site: Site) -> Report:
     fact = delivery.fact
     if not isinstance(fact, ReportPreliminary | ReportFinalized | ReportAmended | ReportRetracted):
         raise Unfit(f"{fact.fact_type} is no result")
-    withdrawn = isinstance(fact, ReportRetracted)
+    withdrawn = isinstance(fact, ReportRetracted) or delivery.withdrawn_from is not None
+    text = _ANOTHERS if delivery.withdrawn_from else _WITHDRAWN
     return Report(
         status=delivery.telling.status,
         observation_status=_WRONG if withdrawn else "",
-        text=_WITHDRAWN if withdrawn else fact.content.text or "",
-        impression=fact.content.impression or "",
+        text=text if withdrawn else fact.content.text or "",
+        impression="" if withdrawn else fact.content.impression or "",
         at=parts.local(fact.signed_at or delivery.happened_at, site),
         interpreter=parts.staff(fact.author),
         study_instance_uids=fact.study_instance_uids,

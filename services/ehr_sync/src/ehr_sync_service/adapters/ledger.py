@@ -9,8 +9,9 @@ from uuid import UUID
 
 import asyncpg
 from fj_bus import Tx
-from fj_events import DeliveryKind, Fact, from_body, to_body
+from fj_events import DeliveryKind, Fact, PatientPhi, from_body, to_body
 
+from ehr_sync_service.domain.correction import Result
 from ehr_sync_service.domain.delivery import Delivery, Fault, State
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, StudyRecord
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 _COLUMNS: Final = """d.delivery_id, d.destination, d.queue, d.fact_type, d.fact, d.happened_at, d.control_id,
-    d.kind, d.control, d.status, d.version, d.plan, d.written_at, d.next_attempt_at, d.state, d.attempts, d.refusals,
-    d.last_fault, d.last_error, d.actor, d.message"""
+    d.kind, d.control, d.status, d.version, d.plan, d.withdrawn_from, d.written_at, d.next_attempt_at, d.state,
+    d.attempts, d.refusals, d.last_fault, d.last_error, d.actor, d.message"""
 _ADD: Final = """
 INSERT INTO deliveries (delivery_id, destination, kind, queue, exam_key, order_id, report_id, report_version, fact_type,
     fact, happened_at, control_id, state, written_at, next_attempt_at, attempts, refusals, last_fault, last_error,
-    actor, control, status, version, plan)
+    actor, control, status, version, plan, withdrawn_from)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22, $23, $24)
+    $21, $22, $23, $24, $25)
 ON CONFLICT (delivery_id) DO NOTHING"""
 _SAVE: Final = """
 UPDATE deliveries SET state = $2, written_at = $3, next_attempt_at = $4, attempts = $5, refusals = $6, last_fault = $7,
@@ -70,6 +71,12 @@ SELECT {_COLUMNS} FROM deliveries d
 WHERE ($1::text IS NULL OR d.exam_key = $1) AND ($2::text IS NULL OR d.destination = $2)
   AND ($3::text IS NULL OR d.state = $3)
 ORDER BY d.position DESC LIMIT $4"""
+# What heads its queue may be under way this instant, before its message is kept.
+_RESULTS: Final = f"""
+SELECT {_COLUMNS}, d.state = 'delivered' OR d.message IS NOT NULL OR d.state = 'pending' AND NOT EXISTS (
+           SELECT FROM deliveries e WHERE e.destination = d.destination AND e.queue = d.queue
+              AND e.state = 'pending' AND e.position < d.position) AS told
+  FROM deliveries d WHERE d.order_id = $1 AND d.kind = 'results' ORDER BY d.position FOR UPDATE OF d"""
 _PENDING: Final = """
 SELECT destination, count(*) AS pending, min(written_at) AS oldest FROM deliveries
 WHERE state = 'pending' GROUP BY destination"""
@@ -114,6 +121,7 @@ class PostgresLedger:
             delivery.telling.status,
             delivery.version,
             delivery.plan.model_dump_json(exclude_none=True) if delivery.plan else None,
+            delivery.withdrawn_from.model_dump_json(exclude_none=True) if delivery.withdrawn_from else None,
         )
 
     async def take(self, delivery_id: UUID) -> Delivery | None:
@@ -134,6 +142,9 @@ class PostgresLedger:
             delivery.last_error,
             delivery.actor,
         )
+
+    async def results(self, order_id: UUID) -> list[Result]:
+        return [Result(_delivery(row), row["told"]) for row in await self._tx.connection.fetch(_RESULTS, order_id)]
 
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         query = """SELECT max(report_version) FROM deliveries
@@ -226,6 +237,9 @@ def _delivery(row: asyncpg.Record) -> Delivery:
         telling=Telling(DeliveryKind(row["kind"]), row["control"], row["status"]),
         version=row["version"],
         plan=PlanRecord.model_validate_json(row["plan"]) if row["plan"] else None,
+        withdrawn_from=PatientPhi.model_validate_json(whom, extra="ignore")
+        if (whom := row["withdrawn_from"])
+        else None,
         happened_at=row["happened_at"],
         control_id=row["control_id"],
         written_at=row["written_at"],

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +36,11 @@ class PostgresProjection:
         query = "SELECT body FROM studies WHERE study_instance_uid = $1"
         body = await self._connection.fetchval(query, study_instance_uid)
         return StudyRecord.model_validate_json(body) if body else None
+
+    async def whom(self, patient_id: UUID, recorded_at: datetime) -> PatientRecord | None:
+        query = "SELECT body FROM patients WHERE patient_id = survivor_of($1, $2)"
+        body = await self._connection.fetchval(query, patient_id, recorded_at)
+        return PatientRecord.model_validate_json(body) if body else None
 
     async def plan(self, exam_key: str) -> PlanRecord | None:
         body = await self._connection.fetchval("SELECT body FROM plans WHERE exam_key = $1", exam_key)

@@ -13,7 +13,16 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
-from fj_events import DeliveryAbandoned, DeliveryDelayed, DeliveryDelivered, DeliveryKind, Envelope, Fact, Identifier
+from fj_events import (
+    DeliveryAbandoned,
+    DeliveryDelayed,
+    DeliveryDelivered,
+    DeliveryKind,
+    Envelope,
+    Fact,
+    Identifier,
+    PatientPhi,
+)
 
 from ehr_sync_service.domain.errors import AlreadyPending, Superseded
 from ehr_sync_service.domain.plan import PlanRecord
@@ -80,6 +89,8 @@ class Delivery:
     """The HL7 version that the destination gets."""
     plan: PlanRecord | None = None
     """What a procedure or an appointment is about."""
+    withdrawn_from: PatientPhi | None = None
+    """From whom a result is taken back, where its order is another patient's by now."""
     happened_at: datetime
     """When the fact happened (ce_time)."""
     control_id: str
