@@ -4,7 +4,7 @@ Protocol only: no workflow and no other library of the project. Built on the R4B
 """
 
 from fj_fhir.appointments import APPOINTMENT, SCHEDULE, SLOT, Appointment, Participant, Schedule, Slot
-from fj_fhir.bundle import Page, searchset
+from fj_fhir.bundle import Graded, Page, matchset, searchset
 from fj_fhir.capability import Capability, capability_statement
 from fj_fhir.checking import check, read_json
 from fj_fhir.dates import Dated, Interval, Prefix, date_or_time, interval
@@ -51,7 +51,7 @@ from fj_fhir.search import (
     split,
     unescape,
 )
-from fj_fhir.service_request import Person, ServiceRequestInput, Subject, parse_service_request
+from fj_fhir.service_request import Person, ServiceRequestInput, Subject, parse_patient, parse_service_request
 from fj_fhir.terms import (
     DICOM_UID,
     FHIR_VERSION,
@@ -86,6 +86,7 @@ __all__ = [
     "DiagnosticReport",
     "FhirError",
     "FhirResponse",
+    "Graded",
     "HumanName",
     "Identifier",
     "ImagingStudy",
@@ -129,12 +130,14 @@ __all__ = [
     "interval",
     "is_strict",
     "issuer_of",
+    "matchset",
     "negotiate",
     "of_domains",
     "operation_outcome",
     "origin",
     "outcome_response",
     "parameters",
+    "parse_patient",
     "parse_search",
     "parse_service_request",
     "read_body",

@@ -37,7 +37,8 @@ class Resource(ABC):
     resource_type: ClassVar[str]
     id: str
     """At most 64 characters of `[A-Za-z0-9.-]`."""
-    meta: Meta
+    meta: Meta | None = None
+    """None where the room that answers does not count its versions."""
     identifiers: tuple[Identifier | Uid, ...] = ()
 
     def to_json(self) -> Json:
@@ -45,7 +46,7 @@ class Resource(ABC):
         head = {
             "resourceType": self.resource_type,
             "id": self.id,
-            "meta": self.meta.to_json(),
+            "meta": self.meta.to_json() if self.meta else None,
             "identifier": [identifier.to_json() for identifier in self.identifiers],
         }
         return check(self.resource_type, compact({**head, **self._content()}))

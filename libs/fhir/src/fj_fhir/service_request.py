@@ -144,6 +144,11 @@ def _subject(element: Json, contained: dict[str, Json]) -> Subject:
     )
 
 
+def parse_patient(resource: Json) -> Subject:
+    """Whom a Patient, checked, describes."""
+    return _contained_patient(resource, None)
+
+
 def _contained_patient(patient: Json, stated: Identifier | None) -> Subject:
     numbers = [stated, *(_identifier(item) for item in patient.get("identifier", []))]
     names = patient.get("name", [])

@@ -363,7 +363,7 @@ async def test_the_capability_statement_says_what_is_here(http: httpx.AsyncClien
     )
     assert {"code": "create"} in resources["ServiceRequest"]["interaction"]
     assert {"code": "create"} not in resources["Patient"]["interaction"]
-    assert [operation["name"] for operation in resources["Patient"]["operation"]] == ["ihe-pix"]
+    assert [operation["name"] for operation in resources["Patient"]["operation"]] == ["ihe-pix", "match"]
     for name in here:
         for parameter in resources[name]["searchParam"]:
             value = {"date": "2026", "reference": "1"}.get(parameter["type"], "x")

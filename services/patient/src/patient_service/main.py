@@ -11,6 +11,7 @@ from fj_doors import Keeper, Subject, explain_command, messages_router
 from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
+from patient_service.adapters.candidates import PostgresCandidates
 from patient_service.adapters.crossing import PostgresCrossReferences
 from patient_service.adapters.duplicates import PostgresDuplicateBook, PostgresDuplicates
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
@@ -23,6 +24,7 @@ from patient_service.entrypoints.duplicates import duplicates_router
 from patient_service.entrypoints.explain import understood
 from patient_service.entrypoints.http import merges_router, patients_router
 from patient_service.entrypoints.kafka import subscribe
+from patient_service.entrypoints.match import match_router
 from patient_service.entrypoints.mllp import KINDS, Stores, patients_door
 from patient_service.entrypoints.persons import links_router
 from patient_service.entrypoints.pix import pix_router
@@ -77,7 +79,9 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
         moved = visits_router(PostgresVisitBook(bus.pool), bus.unit, PostgresPatients, PostgresVisits)
         pix = pix_router(PostgresCrossReferences(bus.pool, namespace, [site.issuers.patient for site in sites]))
-        review = duplicates_router(PostgresDuplicateBook(bus.pool), bus.unit, work_with(load_rules(settings.matching)))
+        rules = load_rules(settings.matching)
+        review = duplicates_router(PostgresDuplicateBook(bus.pool), bus.unit, work_with(rules))
+        match = match_router(PostgresCandidates(bus.pool), rules, settings.public_url)
         app = api(
             SERVICE,
             patients_router(book),
@@ -86,6 +90,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             moved,
             review,
             pix,
+            match,
             messages_router(keeper, door),
             operator_router(bus, consumer, Actor),
         )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from fj_events import Fact, Identifier
+from fj_events import Fact, Identifier, PatientPhi
 
 from patient_service.domain.crossing import SamePerson
 from patient_service.domain.following import Following
@@ -172,6 +172,13 @@ class CrossReferences(Protocol):
 
     async def person(self, number: Identifier) -> SamePerson | None:
         """The one person whom a number stands for, by merges and links; None where it is nobody's or several'."""
+
+
+class Candidates(Protocol):
+    """Records that may be of a person whom somebody describes, outside of any transaction."""
+
+    async def near(self, asked: PatientPhi) -> list[Patient]:
+        """Those that share a key or a number with it, but for one that very many share; none that was merged away."""
 
 
 class Record(NamedTuple):

@@ -22,6 +22,8 @@ class Settings(DoorSettings):
     """ADT."""
     matching: Path | None = None
     """The rules of the matcher, a YAML file; without one `matching.yaml` of this package."""
+    public_url: str | None = None
+    """How clients reach the gateway, for addresses in FHIR resources; absent: as each request names it."""
 
 
 def load_rules(path: Path | None) -> Rules:

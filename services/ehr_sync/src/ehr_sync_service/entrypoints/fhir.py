@@ -89,7 +89,12 @@ SPECS: Final[Mapping[str, SearchSpec]] = {
 _OF_SCHEDULING: Final = (fj_fhir.SCHEDULE, fj_fhir.SLOT, fj_fhir.APPOINTMENT)
 """The gateway routes these to `scheduling`."""
 _WRITES: Final = {"ServiceRequest": ("create", "update")}
-_OPERATIONS: Final = {"Patient": (("ihe-pix", "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"),)}
+_OPERATIONS: Final = {
+    "Patient": (
+        ("ihe-pix", "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"),
+        ("match", "http://hl7.org/fhir/OperationDefinition/Patient-match"),
+    )
+}
 """What `patient` answers: a client sees one API."""
 _LOOK_SECONDS: Final = 0.1
 _UID: Final = re.compile(r"[0-9.]{1,64}")

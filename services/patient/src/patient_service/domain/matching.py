@@ -129,6 +129,11 @@ def sharing(verdict: Verdict, number: str) -> Verdict:
     return Verdict((Outcome(number, SAME, 0.0), *verdict.outcomes), verdict.score, Grade.PROBABLE)
 
 
+def is_doubted(outcomes: Iterable[Outcome], rules: Rules) -> bool:
+    """Whether something leaves a doubt, whatever the score."""
+    return any(str(outcome) in rules.doubts for outcome in outcomes)
+
+
 def share(score: float, rules: Rules) -> float:
     """The score between 0 and 1, as FHIR tells it: 1 is beyond doubt."""
     return round(min(max(score / rules.certain, 0.0), 1.0), 2)
@@ -137,8 +142,7 @@ def share(score: float, rules: Rules) -> float:
 def _grade(outcomes: Iterable[Outcome], score: float, rules: Rules) -> Grade:
     if score < rules.review:
         return Grade.NONE
-    doubted = any(str(outcome) in rules.doubts for outcome in outcomes)
-    return Grade.PROBABLE if doubted or score < rules.certain else Grade.CERTAIN
+    return Grade.PROBABLE if is_doubted(outcomes, rules) or score < rules.certain else Grade.CERTAIN
 
 
 def _outcomes(one: PatientPhi, other: PatientPhi, rules: Rules) -> Iterator[tuple[str, str]]:
