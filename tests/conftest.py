@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from fj_simulators import Clinic, Doors
-from fj_testing import Log
+from fj_testing import PATIENCE, Log
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def doors(request: pytest.FixtureRequest) -> Doors:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def clinic(doors: Doors) -> AsyncIterator[Clinic]:
-    async with Clinic(doors).open() as clinic:
+    async with Clinic(doors, PATIENCE).open() as clinic:
         yield clinic
 
 

@@ -33,10 +33,12 @@ async def test_a_link_takes_report_and_images_to_their_order_and_the_other_one_w
     withdrawn = Message.parse(clinic.ehr.results(wrong)[-1].raw)
     assert {obx.get(11) for obx in withdrawn.segments("OBX")} == {"W"}
 
-    entry = await clinic.on_worklist(wrong, within=30)
+    async def waits_under_its_own_uid() -> bool:
+        return bool((await clinic.on_worklist(wrong, within=30)).dataset.StudyInstanceUID != made.study_instance_uid)
+
+    await eventually(waits_under_its_own_uid, within=30, what="the worklist has it again, as another study")
     waiting = await clinic.until(wrong, "scheduled")
     assert waiting["report"] is None
-    assert entry.dataset.StudyInstanceUID != made.study_instance_uid
     again = await clinic.modality.performs(wrong)
     await clinic.until(wrong, "available")
     await clinic.dictation.reports(wrong, "F", "Nothing new.")

@@ -44,8 +44,12 @@ async def test_a_report_of_them_is_held_until_a_person_links_them(clinic: Clinic
     assert image["subject"].get("reference") is None
 
     await clinic.dictation.reports(exam, "F")
-    waiting = (await clinic.http.get("/api/reporting/waiting", params={"limit": "1000"})).json()
-    assert any(study in reading["study_instance_uids"] for reading in waiting)
+
+    async def waits() -> bool:
+        waiting = (await clinic.http.get("/api/reporting/waiting", params={"limit": "1000"})).json()
+        return any(study in reading["study_instance_uids"] for reading in waiting)
+
+    await eventually(waits, within=30, what="the report waits for a person")
     assert clinic.ehr.results(exam) == []
 
     wish = {"order_id": best["order_id"], "reason": "the ward says that it is the same person"}

@@ -62,8 +62,9 @@ class Archive:
         return sum(counts) == instances
 
     async def has_moved(self) -> bool:
-        """Whether both packs of the study with an SR lie in the other tier."""
-        return [bucket for bucket, *_ in (await self.index())["pack"]].count(FAR) == 2
+        """Whether the study with an SR lies in the other tier, in however many packs; the one of nobody stays."""
+        buckets = [bucket for bucket, *_ in (await self.index())["pack"]]
+        return buckets.count(FAR) == len(buckets) - 1
 
     def rebuild(self) -> subprocess.CompletedProcess[str]:
         command = [script("storage"), "rebuild-from-packs"]
@@ -122,10 +123,11 @@ async def before(archive: Archive) -> Index:
 
 
 async def test_the_index_is_the_same_when_it_is_made_anew_from_packs(archive: Archive, before: Index) -> None:
-    assert len(before["pack"]) == 3
+    packs = len(before["pack"])
+    assert packs >= 3  # more where a busy modality paused between two images
     done = archive.rebuild()
     assert done.returncode == 0, done.stderr
-    assert "3 packs, " in done.stdout
+    assert f"{packs} packs, " in done.stdout
     assert await archive.index() == before
 
 

@@ -19,7 +19,7 @@ from fj_local.servers import together
 from fj_local.services import PROCESSES, Deployment
 from fj_local.stack import Stack
 from fj_simulators import Clinic, Exam, Performed, an_exam
-from fj_testing import Log, eventually
+from fj_testing import PATIENCE, Log, eventually
 
 from tests.failure.facts import once_and_without_gaps
 
@@ -61,7 +61,7 @@ class Groups:
 
     async def _is_at_rest(self, service: str) -> bool:
         port = self.stack.ports[f"{service.upper()}_HTTP_PORT"]
-        async with httpx.AsyncClient(timeout=20) as http:
+        async with httpx.AsyncClient(timeout=20 * PATIENCE) as http:
             answer = await http.get(f"http://{LOOPBACK}:{port}/api/{service}/lag")
         untold = self.stack.servers().database_server.run_sql("SELECT count(*) FROM bus.outbox", service)
         return answer.json()["lag"] == 0 and untold == "0"

@@ -4,6 +4,7 @@ Hypothesis chooses the order; what it finds it makes shorter, down to the few me
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,10 +23,9 @@ from hypothesis.strategies import DataObject, data, sampled_from
 from tests.scenarios.play import Play
 from tests.scenarios.truth import assert_one_truth
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
-
-EXAMPLES: Final = 6
-"""Each is a patient's whole story at the doors: some seconds."""
+EXAMPLES: Final = int(os.environ.get("FJ_TEST_INTERLEAVINGS", "6"))
+"""Each is a patient's whole story at the doors: some seconds. Ask for a hundred before a release."""
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(600 + 50 * EXAMPLES)]
 ONE_MESSAGE: Final = 60
 Send = Callable[[], Awaitable[None]]
 

@@ -1,7 +1,7 @@
 """Real servers on free ports, service processes, and waiting with deadlines, for tests."""
 
 from fj_testing.beside import beside
-from fj_testing.eventually import eventually
+from fj_testing.eventually import PATIENCE, eventually
 from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
 from fj_testing.merging import has_followed, merged, person, unmerged
@@ -9,6 +9,7 @@ from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
 
 __all__ = [
+    "PATIENCE",
     "PATIENT_NAMESPACE",
     "S3",
     "Feed",

@@ -10,7 +10,7 @@ from typing import Final, TypeVar, overload
 T = TypeVar("T")
 
 _EVERY: Final = 0.05
-_PATIENCE: Final = float(os.environ.get("FJ_TEST_PATIENCE", "4"))
+PATIENCE: Final = float(os.environ.get("FJ_TEST_PATIENCE", "4"))
 """How many times longer than a test says it may take: machines that run tests are busy with other things too."""
 
 
@@ -27,7 +27,7 @@ async def eventually(
 
     Raises AssertionError after `within` seconds times FJ_TEST_PATIENCE, with the last answer or failed assertion.
     """
-    deadline = time.monotonic() + within * _PATIENCE
+    deadline = time.monotonic() + within * PATIENCE
     while True:
         answer, failure = await _ask(check)
         if failure is None and answer:

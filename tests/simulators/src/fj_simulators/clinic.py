@@ -25,14 +25,18 @@ class TooLate(Exception):
 
 
 class Clinic:
-    """An EHR, a scanner, a dictation system and somebody at the portal."""
+    """An EHR, a scanner, a dictation system and somebody at the portal.
 
-    def __init__(self, doors: Doors) -> None:
+    Everything may take `patience` times longer than is said where it is waited for.
+    """
+
+    def __init__(self, doors: Doors, patience: float = 1.0) -> None:
         self.doors = doors
+        self._patience = patience
         self.ehr = Ehr(doors)
         self.modality = Modality(doors)
         self.dictation = Dictation(doors)
-        self.http = httpx.AsyncClient(base_url=doors.http, headers={"X-FJ-User": "operator"}, timeout=30)
+        self.http = httpx.AsyncClient(base_url=doors.http, headers={"X-FJ-User": "operator"}, timeout=30 * patience)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
@@ -94,7 +98,7 @@ class Clinic:
 
     async def soon(self, ask: Callable[[], Awaitable[T | None]], within: float, what: str) -> T:
         """The first answer of `ask` that is not None. Raises TooLate."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + within * self._patience
         while True:
             answer = await ask()
             if answer is not None:
