@@ -14,6 +14,7 @@ from fj_local.process import Running
 from fj_local.program import Program, halt, launch, tail
 from fj_local.services import is_ready, script
 
+from fj_testing.eventually import PATIENCE
 from fj_testing.stack import Stack
 
 PATIENT_NAMESPACE: Final = "5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11"
@@ -21,7 +22,8 @@ PATIENT_NAMESPACE: Final = "5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11"
 HL7_KEY: Final = "c3ludGhldGljIGtleSBvZiB0ZXN0cywgMzIgYnl0ZXM="
 """What messages are sealed under in tests."""
 
-_READY_WITHIN: Final = 50.0
+_RUN_WITHIN: Final = 20 * PATIENCE
+_READY_WITHIN: Final = 30 * PATIENCE
 
 
 @dataclass(slots=True)
@@ -144,6 +146,6 @@ class Services:
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=_RUN_WITHIN)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")

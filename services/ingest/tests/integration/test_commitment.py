@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
+import pytest_asyncio
 from fj_dicom import General
 from fj_testing import Services, eventually
 from pydicom import Dataset
@@ -50,6 +52,18 @@ async def ask(port: int, wanted: Dataset, calling: str = "CT9", action: int = 1,
         return status
 
     return await asyncio.to_thread(run)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(world: World) -> World:
+    """It takes images before it has its database, so its being ready is not enough for requests."""
+
+    async def has_its_database() -> bool:
+        return "PostgreSQL is awaited" not in (await http.get("/health/ready")).text
+
+    async with httpx.AsyncClient(base_url=world.process.http) as http:
+        await eventually(has_its_database)
+    return world
 
 
 async def test_a_request_is_a_fact_under_its_transaction(world: World, dimse_port: int) -> None:
