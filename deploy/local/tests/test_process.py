@@ -60,7 +60,7 @@ def test_what_ignores_sigterm_is_killed_after_its_grace(home: Home) -> None:
     assert ours is not None
     started = time.monotonic()
     halt(home, "thing")
-    assert 0.3 <= time.monotonic() - started < 5
+    assert 0.3 <= time.monotonic() - started < 30  # it sleeps for 60
     assert ours.alive is False
 
 

@@ -13,7 +13,7 @@ from struct import pack
 
 import pytest
 from fj_dicom import Store
-from fj_testing import ServiceProcess, Services, eventually
+from fj_testing import PATIENCE, ServiceProcess, Services, eventually
 from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless
 from pynetdicom.dimse_messages import C_STORE_RQ
@@ -189,7 +189,7 @@ async def test_a_large_object_that_fills_the_disk_is_refused_and_its_room_is_fre
 
     def send() -> int:
         sender = BigSender(port, headless("1.2.11.4"))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * PATIENCE
         sender.send(2 * limit)
         assert time.monotonic() < deadline
         return sender.finish()

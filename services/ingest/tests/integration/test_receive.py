@@ -206,11 +206,15 @@ async def test_storescu_with_untouched_settings_meets_no_stall(world: World, dim
     """Nagle against delayed acknowledgement costs 44 ms an instance: 200 would take 9 s."""
     for number in range(200):
         (tmp_path / f"{number}.dcm").write_bytes(part10(an_instance("1.2.3.4", "1.2.3.4.1", pixels=40_000)))
-    begun = time.monotonic()
     command = ["storescu", "-aec", "FJ_STORE", "+sd", "127.0.0.1", str(dimse_port), str(tmp_path)]
-    sender = await asyncio.create_subprocess_exec(*command, env={"PATH": os.environ["PATH"]})
-    assert await sender.wait() == 0
-    assert time.monotonic() - begun < 6.0
+
+    async def without_a_stall() -> bool:
+        begun = time.monotonic()
+        sender = await asyncio.create_subprocess_exec(*command, env={"PATH": os.environ["PATH"]})
+        assert await sender.wait() == 0
+        return time.monotonic() - begun < 6.0
+
+    await eventually(without_a_stall)  # a busy machine may be slow once; a stall is there each time
     (fact,) = await world.facts("1.2.3.4")
     assert len(fact["instances"]) == 200
 
