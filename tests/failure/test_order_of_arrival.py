@@ -34,11 +34,11 @@ ONCE = (
     "exam.started.v1",
     "study.matched.v1",
     "exam.completed.v1",
-    "report.preliminary.v1",
-    "report.finalized.v1",
     "order.completed.v1",
 )
 """Facts about an order. Of images whose order was not known yet there may be others, in the name of the study."""
+VERSIONS = ("report.preliminary.v1", "report.finalized.v1")
+"""Where `reporting` has heard of the complete study before its order, the newest is told again, in the order's name."""
 
 
 @dataclass(frozen=True)
@@ -108,24 +108,28 @@ def typed_in(clinic: Clinic, exam: Exam) -> Performed:
 async def assert_same_end(clinic: Clinic, exam: Exam, made: Performed, events: Log) -> None:
     answer = await clinic.until_fact(exam, "order.completed.v1", within=60)
     order_id = str(answer["order_id"])
+    again: list[int] = []
 
     async def all_is_told() -> None:
         facts = await events.read(*TOPICS)
         ours = Counter(fact.type for fact in facts if order_id in (fact.key, fact.body.get("order_id")))
         assert {kind: ours[kind] for kind in ONCE} == dict.fromkeys(ONCE, 1)
-        assert ours["delivery.delivered.v1"] == len(DELIVERIES)
+        assert sorted(ours[kind] for kind in VERSIONS) in ([1, 1], [1, 2])
+        again.append(sum(ours[kind] for kind in VERSIONS) - len(VERSIONS))
+        assert ours["delivery.delivered.v1"] == len(DELIVERIES) + again[-1]
         once_and_without_gaps(facts)
 
     async def all_is_seen() -> None:
         found = await clinic.http.get("/api/portal/exams", params={"accession": exam.accession_number})
         (answer,) = found.json()["exams"]
         assert (answer["state"], answer["instances"]) == ("delivered", len(made.images))
-        assert (answer["report"], answer["priority"]) == ({"status": "final", "version": 2}, "STAT")
+        assert (answer["report"], answer["priority"]) == ({"status": "final", "version": 2 + again[-1]}, "STAT")
         assert (answer["patient"]["id"], answer["patient"]["birth_date"]) == (exam.patient_id, birth_date(exam))
 
     await eventually(partial(holds, all_is_told), within=30, every=0.2)
     await eventually(partial(holds, all_is_seen), within=30, every=0.2)
-    assert [result.status for result in clinic.ehr.results(exam)] == ["P", "F"]
+    results = [result.status for result in clinic.ehr.results(exam)]
+    assert (list(dict.fromkeys(results)), len(results)) == (["P", "F"], 2 + again[-1])
     assert [status.status for status in clinic.ehr.statuses(exam)] == ["IP", "CM"]
     assert await clinic.modality.worklist(accession=exam.accession_number) == []
     order = (await clinic.http.get(f"/api/order/orders/{order_id}")).json()

@@ -22,7 +22,7 @@ PATIENT_NAMESPACE: Final = "5b8f3f1e-0c1b-4d7e-9a53-6f1f4c0f7a11"
 HL7_KEY: Final = "c3ludGhldGljIGtleSBvZiB0ZXN0cywgMzIgYnl0ZXM="
 """What messages are sealed under in tests."""
 
-_RUN_WITHIN: Final = 20 * PATIENCE
+_RUN_WITHIN: Final = 30 * PATIENCE
 _READY_WITHIN: Final = 30 * PATIENCE
 
 

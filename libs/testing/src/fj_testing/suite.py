@@ -1,6 +1,8 @@
 """`make test`: everything once, on servers of its own, each service's tests in an environment of that service alone.
 
 A service's own environment holds what its pyproject declares and no more, so an import that it does not declare fails.
+Groups run side by side (`FJ_TEST_AT_ONCE`, default 2), as tests wait more than they work: each line says whose it is,
+and the summary repeats what failed.
 """
 
 import os
@@ -9,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,7 @@ from typing import Final
 from fj_testing.stack import own_stack
 
 _SHARED: Final = ("libs", "deploy", "tests")
+_AT_ONCE: Final = int(os.environ.get("FJ_TEST_AT_ONCE", "2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +33,27 @@ class Group:
     """The one package that the environment is made for; None for the full one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a group ended: exit code, pytest's closing line, and its lines about what failed."""
+
+    code: int
+    last_line: str
+    failed: tuple[str, ...]
+
+
 def main(only: Sequence[str]) -> int:
     """Run all groups, or those named, and say how each ended; 0 when all passed.
 
     Each group has servers of its own: a broker that has seen every topic of every test runs out of open files.
     """
-    outcomes: dict[str, tuple[int, str]] = {}
-    for group in (group for group in _groups(Path.cwd()) if not only or group.name in only):
-        print(f"\n=== {group.name}", flush=True)
-        with own_stack() as stack, tempfile.TemporaryDirectory() as temporary:
-            stack.servers.start()
-            file = Path(temporary) / "stack.json"
-            stack.save(file)
-            outcomes[group.name] = _run(group, {**os.environ, "FJ_TEST_STACK": str(file)})
+    groups = [group for group in _groups(Path.cwd()) if not only or group.name in only]
+    with ThreadPoolExecutor(_AT_ONCE) as lanes:
+        outcomes = list(lanes.map(_on_servers_of_its_own, groups))
     print("\n=== summary")
-    for name, (_, last_line) in outcomes.items():
-        print(f"{name:<12} {last_line}")
-    return max((code for code, _ in outcomes.values()), default=1)
+    for group, outcome in zip(groups, outcomes, strict=True):
+        print(f"{group.name:<12} {outcome.last_line}", *outcome.failed, sep="\n  ")
+    return max((outcome.code for outcome in outcomes), default=1)
 
 
 def _groups(root: Path) -> Iterator[Group]:
@@ -56,21 +64,37 @@ def _groups(root: Path) -> Iterator[Group]:
             yield Group(service.name, (f"services/{service.name}",), root / ".venvs" / service.name, package)
 
 
-def _run(group: Group, environment: Mapping[str, str]) -> tuple[int, str]:
-    """Exit code, and pytest's closing line."""
+def _on_servers_of_its_own(group: Group) -> Outcome:
+    with own_stack() as stack, tempfile.TemporaryDirectory() as temporary:
+        stack.servers.start()
+        file = Path(temporary) / "stack.json"
+        stack.save(file)
+        return _run(group, {**os.environ, "FJ_TEST_STACK": str(file)})
+
+
+def _run(group: Group, environment: Mapping[str, str]) -> Outcome:
     if group.package is not None:
         _sync(group.package, group.environment)
     command = [str(group.environment / "bin" / "python"), "-m", "pytest", *group.folders]
     started = time.monotonic()
-    last_line = ""
+    last_line, failed = "", []
     with subprocess.Popen(
-        command, env=dict(environment), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as run:
         assert run.stdout is not None
-        for line in run.stdout:
-            print(line, end="", flush=True)
-            last_line = line.strip().strip("=").strip() or last_line
-    return run.returncode, last_line or f"ended with {run.returncode} after {time.monotonic() - started:.0f} s"
+        for line in map(str.rstrip, run.stdout):
+            print(f"{group.name:<10} | {line}", flush=True)
+            if line.startswith(("FAILED ", "ERROR ")):
+                failed.append(line)
+            if line.startswith("==="):
+                last_line = line.strip("= ")
+    return Outcome(run.returncode, last_line or f"ended after {time.monotonic() - started:.0f} s", tuple(failed))
 
 
 def _sync(package: str, environment: Path) -> None:

@@ -12,7 +12,7 @@ from fj_testing import Feed, Log, ServiceProcess, Services, eventually
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.hearing import SOON_AGAIN, deliveries, told
-from services.ehr_sync.tests.listener import ACCEPT, HANG_UP, REFUSE, REJECT, SILENCE, Listener
+from services.ehr_sync.tests.listener import ACCEPT, HANG_UP, REFUSE, REJECT, SILENCE, Listener, Received
 
 pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
@@ -113,6 +113,32 @@ async def test_what_comes_before_its_order_waits_for_it(facts: Feed, ehr: Listen
     await facts.publish(exam.placed())
     await eventually(lambda: len(ehr.told(exam.placer)) == 3)
     assert [said for said in ehr.told(exam.placer) if said.startswith("ORU")] == ["ORU P", "ORU F"]
+
+
+async def test_a_report_in_the_orders_name_goes_after_what_was_told_in_the_studys(
+    facts: Feed, ehr: Listener, registry: Listener
+) -> None:
+    exam = an_exam()
+    alone = {"exam_key": exam.uid, "order_id": None, "placer_order_number": None}
+    refused: list[str] = []
+
+    def refuses_at_first(message: Received) -> str:
+        if message.says == "ORU P" and not refused:
+            refused.append(message.control_id)
+            return REFUSE
+        return ACCEPT
+
+    ehr.manner = refuses_at_first
+    await facts.publish(
+        exam.registered(),
+        exam.placed(),
+        exam.preliminary().model_copy(update=alone),
+        exam.finalized().model_copy(update=alone),
+        exam.finalized(3).model_copy(update={"exam_key": exam.uid}),
+    )
+    await eventually(lambda: len(ehr.taken) == 3)
+    assert [message.says for message in ehr.taken] == ["ORU P", "ORU F", "ORU F"]
+    assert [message.placer for message in ehr.taken] == ["", "", exam.placer]
 
 
 async def test_an_ehr_that_is_down_delays_only_its_own(

@@ -40,11 +40,15 @@ _KNOWN: Final = """((d.order_id IS NULL OR EXISTS (SELECT FROM orders o WHERE o.
     AND (NOT d.fact ? 'moved_from' OR EXISTS (
         SELECT FROM reports r WHERE r.report_id = (d.fact #>> '{moved_from,report_id}')::uuid
            AND r.version >= (d.fact #>> '{moved_from,version}')::integer)))"""
-# … and until the destination has heard that, or will not hear it any more.
+# … and until the destination has heard that, or will not hear it any more. So does a version in the order's name after
+# those in the study's, which are in another queue: no preliminary comes after the final.
 _FREE: Final = """(NOT d.fact ? 'moved_from' OR NOT EXISTS (
     SELECT FROM deliveries w WHERE w.destination = d.destination AND w.state = 'pending'
        AND w.report_id = (d.fact #>> '{moved_from,report_id}')::uuid
-       AND w.report_version <= (d.fact #>> '{moved_from,version}')::integer))"""
+       AND w.report_version <= (d.fact #>> '{moved_from,version}')::integer))
+    AND NOT EXISTS (
+    SELECT FROM deliveries v WHERE v.destination = d.destination AND v.state = 'pending'
+       AND v.report_id = d.report_id AND v.report_version < d.report_version)"""
 # The heads of queues that are due and whose order is known, but for queues in which something is on its way;
 # with what their messages are about.
 _DUE: Final = f"""
