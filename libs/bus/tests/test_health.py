@@ -23,7 +23,8 @@ async def test_a_quiet_consumer_is_well(world: World) -> None:
                 lambda: consumer.health().ok and "4 partitions, lag 0" in consumer.health().detail, within=20
             )
             await asyncio.sleep(2)  # longer than a stuck one is forgiven
-            assert consumer.health().ok, consumer.health().detail
+            # A busy machine may keep it from its work as long once: one that is taken for stuck stays so.
+            await eventually(lambda: consumer.health().ok, within=5, what=consumer.health().detail)
 
 
 async def test_a_transient_failure_that_goes_on_is_reported_and_ends(world: World) -> None:

@@ -114,11 +114,11 @@ async def test_without_a_right_answer_it_is_not_known(answer: bytes) -> None:
 async def test_the_wait_for_an_answer_ends_and_a_late_answer_is_not_taken_for_the_next() -> None:
     async def late(raw: bytes, peer: str) -> bytes:
         if b"|slow|" in raw:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.5)
         return await accept(raw, peer)
 
-    async with answering(late) as port, MllpClient("127.0.0.1", port, timeout=0.1) as client:
-        with pytest.raises(NoAnswer, match=r"within 0\.1 s"):
+    async with answering(late) as port, MllpClient("127.0.0.1", port, timeout=1) as client:
+        with pytest.raises(NoAnswer, match="within 1 s"):
             await client.send(oru("slow"))
         assert (await client.send(oru("next"))).control_id == "next"
 
