@@ -1,7 +1,8 @@
 """Reading facts from Kafka as any outsider would: plain aiokafka, no library of ours."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,50 +44,62 @@ class Log:
 
     async def read(self, *topics: str) -> list[Record]:
         """Everything that these topics hold now, in order of partition and offset. Raises KeyError: no such topic."""
-        names = [self.prefix + topic for topic in topics]
-        consumer = AIOKafkaConsumer(*names, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            return await self._read(consumer, names)
-        finally:
-            await consumer.stop()
+        async with self._opened(topics) as tail:
+            return await tail.read()
 
     async def wait_for(
         self, *topics: str, where: Callable[[Record], bool] = lambda _: True, count: int = 1, within: float = 10.0
     ) -> list[Record]:
         """The records that `where` accepts, as soon as there are `count`. Raises AssertionError."""
+        async with self._opened(topics) as tail:
 
-        async def found() -> list[Record]:
-            records = [record for record in await self.read(*topics) if where(record)]
-            return records if len(records) >= count else []
+            async def found() -> list[Record]:
+                records = [record for record in await tail.read() if where(record)]
+                return records if len(records) >= count else []
 
-        return await eventually(found, within=within, what=f"{count} records in {', '.join(topics)}")
+            return await eventually(found, within=within, what=f"{count} records in {', '.join(topics)}")
 
-    async def _read(self, consumer: AIOKafkaConsumer, names: list[str]) -> list[Record]:
-        partitions = consumer.assignment()
-        absent = set(names) - {partition.topic for partition in partitions}
-        if absent:
-            raise KeyError(f"no topic {', '.join(sorted(absent))} on {self.bootstrap}")
-        ends = await consumer.end_offsets(partitions)
-        records: list[Record] = []
-        while not await _at_end(consumer, ends):
-            for batch in (await consumer.getmany(timeout_ms=200)).values():
-                records += [self._record(record) for record in batch]
-        return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
+    @asynccontextmanager
+    async def _opened(self, topics: Sequence[str]) -> AsyncIterator["_Tail"]:
+        names = [self.prefix + topic for topic in topics]
+        consumer = AIOKafkaConsumer(*names, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            absent = set(names) - {partition.topic for partition in consumer.assignment()}
+            if absent:
+                raise KeyError(f"no topic {', '.join(sorted(absent))} on {self.bootstrap}")
+            yield _Tail(consumer, self.prefix)
+        finally:
+            await consumer.stop()
+
+
+class _Tail:
+    """What one consumer has read so far, and reads on."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, prefix: str) -> None:
+        self._consumer = consumer
+        self._prefix = prefix
+        self._records: list[Record] = []
+
+    async def read(self) -> list[Record]:
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
+        while not await self._at_end(ends):
+            for batch in (await self._consumer.getmany(timeout_ms=200)).values():
+                self._records += [self._record(record) for record in batch]
+        return sorted(self._records, key=lambda record: (record.topic, record.partition, record.offset))
+
+    async def _at_end(self, ends: dict[TopicPartition, int]) -> bool:
+        for partition, end in ends.items():
+            if await self._consumer.position(partition) < end:
+                return False
+        return True
 
     def _record(self, record: Any) -> Record:
         return Record(
-            topic=record.topic.removeprefix(self.prefix),
+            topic=record.topic.removeprefix(self._prefix),
             partition=record.partition,
             offset=record.offset,
             key=(record.key or b"").decode(),
             headers={name: value.decode() for name, value in record.headers},
             value=record.value or b"",
         )
-
-
-async def _at_end(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
-    for partition, end in ends.items():
-        if await consumer.position(partition) < end:
-            return False
-    return True
