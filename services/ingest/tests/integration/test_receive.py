@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from fj_dicom import Store
 from fj_events import StudyRetired, patient_key
-from fj_testing import Feed, Services
+from fj_testing import Feed, Services, eventually
 from fj_testing.processes import PATIENT_NAMESPACE
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless
