@@ -86,10 +86,10 @@ async def test_a_person_is_found_by_name_and_birth_date_with_slips_and_by_number
 async def test_only_the_one_without_a_doubt_is_certain(adt: MllpClient, http: httpx.AsyncClient) -> None:
     one, other = a_number(), a_number()
     where = {"address": [{"line": ["Hafen 1"], "postalCode": "89073"}]}
-    asked = described("Skovgaard", birthDate="1970-04-12", **where)
-    await adt.send(message("A28", pid(one, "Skovgaard")))
+    asked = described("Skovgaard", birthDate="1981-05-23", **where)
+    await adt.send(message("A28", pid(one, "Skovgaard", "19810523")))
     assert await found(http, asked, onlyCertainMatches=True) == [(key(one), "certain")]
-    await adt.send(message("A28", pid(other, "Skovgaard")))
+    await adt.send(message("A28", pid(other, "Skovgaard", "19810523")))
     assert await found(http, asked, onlyCertainMatches=True) == []
     assert len(await found(http, asked)) == 2
     assert len(await found(http, asked, count=1)) == 1
@@ -111,8 +111,8 @@ async def test_who_was_merged_away_is_found_as_the_survivor(adt: MllpClient, htt
         ({"resourceType": "Practitioner"}, {}, "Patient"),
         ({"resourceType": "Patient", "birthDate": "yesterday"}, {}, "birthDate"),
         ({"resourceType": "Patient"}, {"count": 0}, "count"),
-        ({"resourceType": "Patient"}, {"count": True}, "count"),
-        ({"resourceType": "Patient"}, {"onlyCertainMatches": "yes"}, "onlyCertainMatches"),
+        ({"resourceType": "Patient"}, {"count": "many"}, "valueInteger"),
+        ({"resourceType": "Patient"}, {"onlyCertainMatches": "perhaps"}, "valueBoolean"),
     ],
 )
 async def test_what_is_no_question_is_answered_with_an_outcome(
