@@ -65,6 +65,25 @@ async def test_one_association_too_many_is_rejected_for_now(port: int) -> None:
         await asyncio.to_thread(first.release)
 
 
+async def test_the_same_request_is_agreed_to_again_and_only_where_it_was(port: int, other_port: int) -> None:
+    """What was agreed to is remembered for one listener; another one in the same process has terms of its own."""
+
+    def contexts(where: int) -> list[str] | None:
+        link = associate(where, ECHO, (CTImageStorage, [ExplicitVRLittleEndian]), calling="CT1")
+        accepted = [str(context.abstract_syntax) for context in link.accepted_contexts]
+        refused = link.is_rejected
+        link.release()
+        return None if refused else accepted
+
+    kept = Kept()
+    async with listening(port, kept.service()), listening(other_port):
+        known = [await asyncio.to_thread(contexts, port) for _ in range(2)]
+        assert known == [[VERIFICATION, CTImageStorage]] * 2
+        assert await asyncio.to_thread(contexts, other_port) == [VERIFICATION]
+    async with listening(port, kept.service(), callers=frozenset({"MR7"})):
+        assert await asyncio.to_thread(contexts, port) is None
+
+
 @pytest.mark.parametrize(("asked", "agreed"), [(3, 3), (0, 8), (200, 8), (None, None)])
 async def test_operations_under_way_at_once_are_performed_in_their_order(
     port: int, asked: int | None, agreed: int | None

@@ -15,8 +15,7 @@ from fj_dicom.decoding import write
 from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
 from fj_dicom.exchange import Exchange, Released
 from fj_dicom.messages import Answer, Caller, Incoming, Request
-from fj_dicom.negotiation import LIMIT_EXCEEDED, Proposal, Rejection, agree
-from fj_dicom.offer import Offer
+from fj_dicom.offer import NotAccepted, Offer
 from fj_dicom.sender import Sender
 from fj_dicom.services import Service, Session
 from fj_dicom.status import PENDING, General, Status
@@ -95,15 +94,14 @@ class Association:
         self._connection.stop_reading()
 
     def _serve(self, *, full: bool) -> Outcome:
-        proposal = self._proposal()
-        refusal = LIMIT_EXCEEDED if full else self._offer.refusal(proposal)
-        if refusal is not None:
-            return self._reject(proposal, refusal)
-        agreement = agree(proposal, self._offer.terms(proposal.calling_ae_title))
+        try:
+            accepted = self._offer.answer(self._request(), full=full)
+        except NotAccepted as refusal:
+            return self._reject(refusal)
+        agreement, title = accepted.agreement, accepted.calling_ae_title
         self._connection.send(agreement.pdu)
-        exchange = Exchange(self._connection, agreement.contexts, proposal.max_pdu)
-        title = proposal.calling_ae_title
-        caller = Caller(title, proposal.called_ae_title, self._host, self._offer.peers.site(title), agreement.extended)
+        exchange = Exchange(self._connection, agreement.contexts, accepted.max_pdu)
+        caller = Caller(title, accepted.called_ae_title, self._host, self._offer.peers.site(title), agreement.extended)
         self._log = self._log.bind(caller=title)
         self._log.info("association accepted", contexts=len(agreement.contexts))
         try:
@@ -115,17 +113,17 @@ class Association:
             return Outcome.RELEASED
         return self._abort(0)
 
-    def _proposal(self) -> Proposal:
+    def _request(self) -> bytes:
         self._connection.silence(self._offer.settings.request_timeout_s)
         kind, body = self._connection.read()
         if kind != pdu.A_ASSOCIATE_RQ:
             raise ProtocolBroken(f"PDU of type {kind:#04x} before an association", pdu.UNEXPECTED_PDU)
-        return Proposal.decode(bytes(body))
+        return bytes(body)
 
-    def _reject(self, proposal: Proposal, refusal: Rejection) -> Outcome:
-        self._log.warning("association rejected", caller=proposal.calling_ae_title, reason=refusal.words)
+    def _reject(self, refusal: NotAccepted) -> Outcome:
+        self._log.warning("association rejected", caller=refusal.calling_ae_title, reason=str(refusal))
         time.sleep(_BEFORE_REJECTION_S)
-        self._connection.send(refusal.encode())
+        self._connection.send(refusal.rejection.encode())
         self._connection.finish()
         return Outcome.REJECTED
 

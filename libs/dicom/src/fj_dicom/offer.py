@@ -2,24 +2,52 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from fj_dicom.command import CommandField
 from fj_dicom.negotiation import (
     APPLICATION_CONTEXT,
     CALLED_NOT_RECOGNIZED,
     CALLING_NOT_RECOGNIZED,
+    LIMIT_EXCEEDED,
     WRONG_APPLICATION_CONTEXT,
     WRONG_PROTOCOL_VERSION,
+    Agreement,
     Proposal,
     Rejection,
     Terms,
+    agree,
 )
 from fj_dicom.peers import Peer, Peers
 from fj_dicom.services import Service, Verification
 from fj_dicom.settings import ScpSettings
 
+REMEMBERED: Final = 32
+"""Requests of which is remembered what was agreed to; one may be 240 KiB long."""
+
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """An association that may begin."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    max_pdu: int
+    """The longest PDU that the requestor takes."""
+    agreement: Agreement
+
+
+class NotAccepted(Exception):
+    """The association is refused."""
+
+    def __init__(self, calling_ae_title: str, rejection: Rejection) -> None:
+        super().__init__(rejection.words)
+        self.calling_ae_title = calling_ae_title
+        self.rejection = rejection
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Offer:
     """Contexts, who performs what in them, and who may ask."""
 
@@ -51,6 +79,12 @@ class Offer:
                         raise ValueError(f"{name}: two services perform {command:#06x} of {abstract_syntax}")
                     routes[abstract_syntax, command] = service
         return cls(name, settings, peers, contexts, routes, extended, returned)
+
+    def answer(self, request: bytes, *, full: bool) -> Accepted:
+        """To the body of an A-ASSOCIATE-RQ; `full` refuses it for want of room. Raises NotAccepted, ProtocolBroken."""
+        if full:
+            raise NotAccepted(Proposal.decode(request).calling_ae_title, LIMIT_EXCEEDED)
+        return _accepted(self, request)
 
     def refusal(self, proposal: Proposal) -> Rejection | None:
         """Why this association is not accepted, in the order of PS3.8 section 7.1.1 (None: it is)."""
@@ -89,3 +123,13 @@ class Offer:
 
     def _is_stored(self, abstract_syntax: str) -> bool:
         return (abstract_syntax, CommandField.C_STORE) in self.routes
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _accepted(offer: Offer, request: bytes) -> Accepted:
+    """A modality asks for the same each time. To negotiate 128 contexts takes as long as to receive 15 CT slices."""
+    proposal = Proposal.decode(request)
+    if refusal := offer.refusal(proposal):
+        raise NotAccepted(proposal.calling_ae_title, refusal)
+    agreement = agree(proposal, offer.terms(proposal.calling_ae_title))
+    return Accepted(proposal.calling_ae_title, proposal.called_ae_title, proposal.max_pdu, agreement)
