@@ -54,7 +54,7 @@ class Settings(ServiceSettings):
     """Seconds without a new instance after which a study is complete, where no MPPS says so."""
     mpps_limit: float = Field(default=14_400, gt=0)
     """Seconds without a new instance after which an MPPS that is still in progress no longer holds a study open."""
-    sweep_seconds: float = Field(default=0.25, gt=0)
+    sweep_seconds: float = Field(default=0.1, gt=0)
     """How often studies are looked for whose time has come."""
     match_days: int = Field(default=1, ge=0)
     """Days between a study and an order that its patient alone may match."""

@@ -1,6 +1,7 @@
 """Files of the journal's folder: their names say their state, a lock says that somebody has them in hand."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import secrets
@@ -35,6 +36,9 @@ SPARE_MIN: Final = 16 * 1024 * 1024
 """A shorter file is not worth keeping, bytes."""
 
 _TIME_SHIFT: Final = 80
+_SYNC_FILE_RANGE_WRITE: Final = 2
+_sync_file_range: Final = ctypes.CDLL(None).sync_file_range
+_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 def new_segment_id() -> UUID:
@@ -126,6 +130,11 @@ def sweep_fresh(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > FRESH_SECONDS_MAX:
                 path.unlink()
+
+
+def begin_writing(file: int, offset: int, length: int) -> None:
+    """Have the system begin to write this to the disk (sync_file_range(2)); a hint, what is durable a sync says."""
+    _sync_file_range(file, offset, length, _SYNC_FILE_RANGE_WRITE)
 
 
 def unlock(descriptor: int) -> None:

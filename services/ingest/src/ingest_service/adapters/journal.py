@@ -47,6 +47,7 @@ class FolderJournal:
         self._on_sealed = on_sealed
         self._writers: set[FolderWriter] = set()
         self._guard = threading.Lock()
+        self._under_way = 0
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -92,6 +93,17 @@ class FolderJournal:
         """Close a segment and tell the shipper."""
         if segment.seal():
             self._on_sealed()
+
+    def enter(self) -> bool:
+        """A data set begins; whether it is the only one that is under way here."""
+        with self._guard:
+            self._under_way += 1
+            return self._under_way == 1
+
+    def leave(self) -> None:
+        """It has ended."""
+        with self._guard:
+            self._under_way -= 1
 
     def forget(self, writer: "FolderWriter") -> None:
         """A writer has closed."""
@@ -150,13 +162,15 @@ class FolderWriter:
     def begin(self, identity: Identity, header: bytes) -> "FolderEntry":
         """See `ports.Writer.begin`."""
         self._busy.acquire()
+        alone = self._journal.enter()
         try:
             self._seal_if_due()
             segment = self._segment_for(identity.study_instance_uid)
             with disk_errors():
-                return FolderEntry(segment.begin(identity, header), self._done, partial(self._check_room, segment))
+                entry = segment.begin(identity, header, alone=alone)
+            return FolderEntry(entry, self._done, partial(self._check_room, segment))
         except BaseException:
-            self._busy.release()
+            self._end()
             raise
 
     def close(self) -> None:
@@ -208,7 +222,11 @@ class FolderWriter:
             else:
                 self._seal_if_due()
         finally:
-            self._busy.release()
+            self._end()
+
+    def _end(self) -> None:
+        self._journal.leave()
+        self._busy.release()
 
 
 class FolderEntry:

@@ -13,10 +13,21 @@ from fj_packs import tar
 from fj_packs.pack import Identity, Origin, Place
 from fj_packs.reading import ABOUT, about
 
-from ingest_service.adapters.files import FRESH, State, new_segment_id, path_of, sync_folder, take_spare, unlock
+from ingest_service.adapters.files import (
+    FRESH,
+    State,
+    begin_writing,
+    new_segment_id,
+    path_of,
+    sync_folder,
+    take_spare,
+    unlock,
+)
 
 PIECES_MAX: Final = 1024
 """IOV_MAX."""
+EARLY: Final = 256 * 1024
+"""Bytes of a data set that is alone, of which the disk is told before the sync: it writes them while the next come."""
 
 
 class OpenSegment:
@@ -47,10 +58,10 @@ class OpenSegment:
             os.close(self._file)
             raise
 
-    def begin(self, identity: Identity, header: bytes) -> "OpenEntry":
-        """Begin the next member. The one before must be committed or abandoned."""
+    def begin(self, identity: Identity, header: bytes, *, alone: bool = False) -> "OpenEntry":
+        """Begin the next member. The one before must be committed or abandoned. `alone`: no other one is under way."""
         self.touched = time.monotonic()
-        return OpenEntry(self, self._file, self.end, identity, header)
+        return OpenEntry(self, self._file, identity, header, alone=alone)
 
     def committed(self, end: int) -> None:
         """A member is durable and ends here."""
@@ -81,15 +92,17 @@ def _made(path: Path) -> int:
 class OpenEntry:
     """A member that is being written: room for its headers first, then header and data set as they come."""
 
-    def __init__(self, segment: OpenSegment, file: int, start: int, identity: Identity, header: bytes) -> None:
+    def __init__(self, segment: OpenSegment, file: int, identity: Identity, header: bytes, *, alone: bool) -> None:
         self._segment = segment
         self._file = file
-        self._start = start
+        self._start = start = segment.end
         self._identity = identity
         self._header = header
         self._content = start + tar.HEADER_ROOM
         self._data = self._content + len(header)
         self._position = self._content
+        self._begun = self._content if alone else None
+        """How far the disk was told to write; None: it is told once, by the sync, which costs less processor time."""
         self._checksum = tar.new_checksum()
 
     def write(self, *pieces: bytes | memoryview) -> None:
@@ -99,6 +112,9 @@ class OpenEntry:
         if self._position == self._content:
             pieces = (self._header, *pieces)
         self._position += self._pwrite(pieces, self._position)
+        if self._begun is not None and self._position - self._begun >= EARLY:
+            begin_writing(self._file, self._begun, self._position - self._begun)
+            self._begun = self._position
 
     def view(self) -> memoryview:
         """See `ports.Entry.view`; unmapped when the last slice of it is gone."""

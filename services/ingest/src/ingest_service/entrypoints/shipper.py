@@ -17,7 +17,7 @@ from ingest_service.ports import Segment
 if TYPE_CHECKING:
     from uuid import UUID
 
-LOOK_S: Final = 0.25
+LOOK_S: Final = 0.05
 """How often segments are looked for that other processes have sealed, or left behind."""
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
