@@ -21,6 +21,7 @@ from fj_bench import (
     receiving,
     retrieval,
     searching,
+    sustaining,
     worklist,
 )
 from fj_bench.figure import Figure
@@ -42,6 +43,7 @@ GROUPS: Final[dict[str, Group]] = {
     "identity": ("Looking patients up: 100,000 with 1,000,000 numbers", identity.measure),
     "merging": ("A patient with 200 studies is merged, whole installation", merging.measure),
     "receiving": ("Receiving CT of 526 KB", receiving.measure),
+    "sustaining": ("Receiving and shipping CT of 526 KB side by side", sustaining.measure),
     "arriving": ("From C-STORE to study.available", arriving.measure),
     "index": ("PostgreSQL bytes of a study", index_size.measure),
     "searching": ("QIDO-RS and C-FIND as the archive grows", searching.measure),

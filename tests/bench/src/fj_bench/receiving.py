@@ -6,13 +6,11 @@ acknowledgements cause, and more and larger senders show how `ingest` alone beha
 """
 
 import itertools
-import json
 import os
 import statistics
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,7 +27,6 @@ from fj_bench.receivers import (
     send,
     send_each,
     storescp,
-    wait_until,
     write_series,
 )
 
@@ -52,14 +49,13 @@ BARS: Final = {
 }
 """Ratio of the rates, by associations and peer."""
 STALL: Final = 10.0
-SUSTAINED: Final = 2.0
 GIGABYTE: Final = 1000.0
 IDLE_MIB: Final = 150.0
 LOADED_MIB: Final = 400.0
 
 
 def measure(site: Ground) -> Iterator[Figure]:
-    """All in turns, then ours alone, then ours with shipping."""
+    """All in turns, then ours alone."""
     with tempfile.TemporaryDirectory(prefix="fj-bench-", dir="/var/tmp") as name:
         folder = Path(name)
         series = [folder / "series" / str(number) for number in range(CROWD[-1])]
@@ -74,11 +70,9 @@ def measure(site: Ground) -> Iterator[Figure]:
             ]
             idle = ours.memory / MIB
             yield from _beside(ours, others, folder, series[:4])
-            orthancs = statistics.median(others[0].rates)
             yield from _beside(ours, others, folder, series[:1])
             yield from _untouched(ours, [others[0], others[2]], folder)
             yield from _alone(ours, folder, series, idle)
-        yield from _sustained(site, folder, series[:4], orthancs)
 
 
 def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[Path]) -> Iterator[Figure]:
@@ -199,22 +193,3 @@ def _disk(folder: Path) -> float:
     for file in files:
         os.close(file)
     return len(files) * CINES * len(block) / 1e6 / seconds
-
-
-def _sustained(site: Ground, folder: Path, series: Sequence[Path], theirs: float) -> Iterator[Figure]:
-    """Received and shipped from the same start: as packs in the object store, their facts in the outbox."""
-    count = len(series) * SLICES
-    with ingest(site, folder / "sustained", "all", "receiver") as (ours, processes):
-        begun = time.perf_counter()
-        received = count / send(ours, series, PROMPT)
-        url = f"{processes[0].http}/api/ingest/journal"
-        wait_until(lambda: not segments(url), 300, "the journal is empty")
-        shipped = count / (time.perf_counter() - begun)
-    note = f"received {received:.0f}/s, in the object store and told {shipped:.0f}/s; Orthanc {theirs:.0f}/s"
-    yield at_least("shipped while receiving / Orthanc", shipped / theirs, SUSTAINED, " ×", note)
-
-
-def segments(url: str) -> int:
-    """How many the journal holds."""
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own process on loopback
-        return len(json.load(answer)["segments"])
