@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from fj_events import MAX_BODY, SERVICES, TOPICS, dead_letter_topic
 from fj_hl7 import Refused
-from fj_simulators import Clinic, an_exam
+from fj_simulators import Clinic, Exam, an_exam
 from fj_testing import Log
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
@@ -21,6 +21,23 @@ def schema(name: str) -> dict[str, Any]:
     return document
 
 
+async def person_looks(clinic: Clinic, exam: Exam) -> None:
+    """A delivery is sent again, and of images of a stranger nothing is to be made."""
+    answer = await clinic.until(exam, "delivered")
+    sent = (await clinic.http.get("/api/ehr_sync/deliveries", params={"exam": answer["order_id"]})).json()
+    again = await clinic.http.post(f"/api/ehr_sync/deliveries/{sent[0]['delivery_id']}/repeat")
+    again.raise_for_status()
+    await clinic.modality.sends(clinic.modality.acquires_unscheduled(an_exam()))
+
+    async def stranger() -> str | None:
+        listed = await clinic.http.get("/api/portal/exceptions", params={"kind": "unknown patient"})
+        return next((entry["event_id"] for entry in listed.json()["exceptions"]), None)
+
+    entry = await clinic.soon(stranger, 60, "a patient whom only images have named")
+    because = {"reason": "a phantom for quality control"}
+    (await clinic.http.post(f"/api/portal/exceptions/{entry}/dismiss", json=because)).raise_for_status()
+
+
 async def test_every_event_can_be_read_and_trusted_by_anyone(clinic: Clinic, events: Log) -> None:
     exam = an_exam(priority="S")
     await clinic.plays(exam)
@@ -28,7 +45,8 @@ async def test_every_event_can_be_read_and_trusted_by_anyone(clinic: Clinic, eve
     await clinic.ehr.merges(an_exam(), exam)
     with pytest.raises(Refused):
         await clinic.ehr.orders(exam, "ZZ")
-    for topic in ("follower-events", "message-events"):
+    await person_looks(clinic, exam)
+    for topic in ("follower-events", "message-events", "operator-events", "exception-events"):
         await events.wait_for(topic, within=30)
     headers = json.loads((SCHEMAS.parent / "asyncapi.json").read_text("utf-8"))["components"]["schemas"]["headers"]
     records = await events.read(*TOPICS)

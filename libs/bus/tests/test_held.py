@@ -11,7 +11,7 @@ from fj_bus import Bus, Consumer, NoSuchDeadLetter, Permanent, Stranger, Tx
 from fj_bus.letters import Letters
 from fj_bus.partitions import partition_of
 from fj_testing import eventually
-from fj_testing.log import Log
+from fj_testing.log import Log, Record
 
 from libs.bus.tests.world import (
     CupFilled,
@@ -115,8 +115,11 @@ async def test_past_its_limit_a_parked_fact_is_a_dead_letter(world: World, log: 
         await eventually(lambda: drunk(beta, "l", 1, 2), within=10)
 
 
-async def test_a_dead_letter_is_replayed_or_dropped_and_the_next_ones_go_on(world: World) -> None:
+async def test_a_dead_letter_is_replayed_or_dropped_and_the_next_ones_go_on(world: World, log: Log) -> None:
     broken = True
+
+    def of_these(record: Record) -> bool:
+        return record.body.get("event_key") in {"r1", "r2"}
 
     async def chip(fact: CupFilled, tx: Tx) -> None:
         if broken and fact.n == 1:
@@ -133,13 +136,23 @@ async def test_a_dead_letter_is_replayed_or_dropped_and_the_next_ones_go_on(worl
             dead = {letter.key: letter.id for letter in await letters.list() if letter.key in {"r1", "r2"}}
             broken = False
             await letters.replay(dead["r1"], "Ada")
-            await letters.drop(dead["r2"], "Grace")
+            await letters.drop(dead["r2"], "Grace", "a cup of a test")
             await eventually(lambda: drunk(beta, "r1", 1, 2, 3), within=10)
             await eventually(lambda: drunk(beta, "r2", 2, 3), within=10)
             with pytest.raises(NoSuchDeadLetter):
                 await letters.drop(dead["r2"], "Grace")
+        async with relaying(beta):
+            acts = {
+                act.key: (act.type, act.body["actor"], act.body["event_key"], act.body.get("reason"))
+                for act in await log.wait_for("operator-events", where=of_these, count=2)
+            }
         done = await beta.pool.fetch("SELECT actor, act, key FROM bus.operation WHERE key LIKE 'r%' ORDER BY id")
     assert [tuple(row) for row in done] == [("Ada", "replay", "r1"), ("Grace", "drop", "r2")]
+    assert sorted(acts.values()) == [
+        ("letter.dropped.v1", "Grace", "r2", "a cup of a test"),
+        ("letter.replayed.v1", "Ada", "r1", None),
+    ]
+    assert all(key.startswith("beta.cup-events.") for key in acts)
 
 
 async def test_replay_while_more_of_the_key_arrives_leaves_nobody_behind(world: World) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import asyncpg
+import fj_events
 from fj_bus import Bus, BusSettings, Consumer, Relay, Stranger, Tx
 from fj_bus.handlers import F, Handler
 from fj_events import BadBody, Fact, Topic, UnknownType
@@ -64,12 +65,14 @@ def _topic(name: str, owner: str, consumers: tuple[str, ...]) -> Topic:
     )  # fmt: skip
 
 
+_ACTS: Final = fj_events.TOPICS["operator-events"].model_copy(update={"producers": ("alpha", "beta")})
 TOPICS: Final[Mapping[str, Topic]] = {
     topic.name: topic
     for topic in (
         _topic("cup-events", "alpha", ("beta",)),
         _topic("guest-events", "alpha", ("beta",)),
         _topic("drunk-events", "beta", ("alpha",)),
+        _ACTS,
     )
 }
 

@@ -43,6 +43,7 @@ def _dlq_arguments(parser: ArgumentParser) -> None:
     for verb, text in (("replay", "have it handled again"), ("drop", "give it up for good")):
         one = verbs.add_parser(verb, help=text)
         one.add_argument("id", type=int, nargs="+")
+        one.add_argument("--reason", help="stands on the act's fact")
 
 
 async def _dlq(open_consumer: Open[S], settings: S, arguments: Namespace) -> int:
@@ -54,7 +55,7 @@ async def _dlq(open_consumer: Open[S], settings: S, arguments: Namespace) -> int
         act = letters.replay if arguments.verb == "replay" else letters.drop
         try:
             for id_ in arguments.id:
-                await act(id_, _user())
+                await act(id_, _user(), arguments.reason)
         except NoSuchDeadLetter as gone:
             print(gone)  # noqa: T201 - for the person at the keyboard
             return 1

@@ -89,8 +89,12 @@ def headers_to_json(headers: Sequence[tuple[str, bytes]]) -> str:
     return json.dumps([[name, base64.b64encode(value or b"").decode()] for name, value in headers])
 
 
+def headers_of(row: asyncpg.Record) -> list[tuple[str, bytes]]:
+    """Those of a held fact, as they came."""
+    return [(name, base64.b64decode(value)) for name, value in json.loads(row["headers"])]
+
+
 def from_row(bus: Bus, handlers: Handlers, row: asyncpg.Record) -> Incoming:
     """A held fact, decoded again: the code may have learned to."""
-    headers = [(name, base64.b64decode(value)) for name, value in json.loads(row["headers"])]
-    kept = Kept(row["partition"], row["log_offset"], row["key"].encode(), row["body"], headers)
+    kept = Kept(row["partition"], row["log_offset"], row["key"].encode(), row["body"], headers_of(row))
     return read(bus, handlers, row["topic"], kept)

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from fj_events import Envelope, LetterDropped, LetterReplayed
 from pydantic import BaseModel
 
 from fj_bus import held
 from fj_bus.bus import Bus
 from fj_bus.errors import NoSuchDeadLetter
+from fj_bus.incoming import headers_of
 from fj_bus.postgres import Connection
 from fj_bus.work import lock_keys
 
@@ -26,6 +28,9 @@ _RELEASE: Final = "UPDATE bus.held SET due = '-infinity', attempts = 0 WHERE id 
 _OPERATION: Final = """
 INSERT INTO bus.operation (actor, act, consumer, topic, key, sequence, event_id, error)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+
+_SITE: Final = "MAIN"
+"""Of a record that does not say it: the site that is taken wherever nothing says which."""
 
 STATES: Final = ("dead", "gap")
 """What waits for an operator."""
@@ -72,23 +77,25 @@ class Letters:
         number: int = await self._bus.pool.fetchval(query, self._consumer, list(states))
         return number
 
-    async def replay(self, id_: int, actor: str) -> None:
+    async def replay(self, id_: int, actor: str, reason: str | None = None) -> None:
         """Have a fact handled again, here or in whatever process consumes; for a gap: accept it.
 
-        It never goes back to the topic that all others read. Raises NoSuchDeadLetter.
+        It never goes back to the topic that all others read. The act is a fact. Raises NoSuchDeadLetter.
         """
-        async with self._bus.pool.acquire() as connection, connection.transaction():
-            row = await self._row(connection, id_)
-            await connection.execute(_RELEASE, id_)
-            await self._note(connection, row, "replay", actor)
+        async with self._bus.unit(actor) as tx:
+            row = await self._row(tx.connection, id_)
+            await tx.connection.execute(_RELEASE, id_)
+            await self._note(tx.connection, row, "replay", actor)
+            tx.emit(LetterReplayed(**self._about(row), reason=reason))
         self._bus.hints.held()
 
-    async def drop(self, id_: int, actor: str) -> None:
-        """Give a fact up for good; the next one of its key goes on. Raises NoSuchDeadLetter."""
-        async with self._bus.pool.acquire() as connection, connection.transaction():
-            row = await self._row(connection, id_)
-            await held.done(connection, row)
-            await self._note(connection, row, "drop", actor)
+    async def drop(self, id_: int, actor: str, reason: str | None = None) -> None:
+        """Give a fact up for good; the next one of its key goes on. The act is a fact. Raises NoSuchDeadLetter."""
+        async with self._bus.unit(actor) as tx:
+            row = await self._row(tx.connection, id_)
+            await held.done(tx.connection, row)
+            await self._note(tx.connection, row, "drop", actor)
+            tx.emit(LetterDropped(**self._about(row), reason=reason))
         self._bus.hints.held()
 
     async def _row(self, connection: Connection, id_: int) -> asyncpg.Record:
@@ -104,3 +111,19 @@ class Letters:
     async def _note(self, connection: Connection, row: asyncpg.Record, act: str, actor: str) -> None:
         about = [row[name] for name in ("topic", "key", "sequence", "event_id", "error")]
         await connection.execute(_OPERATION, actor, act, self._consumer, *about)
+
+    def _about(self, row: asyncpg.Record) -> dict[str, Any]:
+        """What the facts say of a letter. Of a record that is none of ours only its place: it may hold anything."""
+        ours = row["event_id"] is not None
+        return {
+            "site": Envelope.from_headers(headers_of(row)).site if ours else _SITE,
+            "letter_id": f"{self._bus.service}.{row['topic']}.{row['partition']}.{row['log_offset']}",
+            "room": self._bus.service,
+            "state": row["state"],
+            "event_topic": row["topic"],
+            "event_key": row["key"] if ours else None,
+            "event_id": row["event_id"],
+            "event_type": row["type"],
+            "sequence": row["sequence"],
+            "error": row["error"],
+        }

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, get_args
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from fj_bus.bus import Bus
 from fj_bus.consumer import Consumer
@@ -21,6 +21,14 @@ class DeadLetters(BaseModel):
     dead_letters: list[Letter]
     total: int
     """Of all pages."""
+
+
+class Because(BaseModel):
+    """Why a person does it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(default=None, max_length=1000)
 
 
 class GroupLag(BaseModel):
@@ -51,18 +59,18 @@ def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
         return DeadLetters(dead_letters=page, total=await letters.count(state or STATES))
 
     @router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=_GONE)
-    async def replay(letter_id: int, user: str = user_of) -> None:
+    async def replay(letter_id: int, why: Because | None = None, user: str = user_of) -> None:
         """Have it handled again by this service alone."""
         try:
-            await letters.replay(letter_id, user)
+            await letters.replay(letter_id, user, why.reason if why else None)
         except NoSuchDeadLetter as gone:
             raise HTTPException(404, str(gone)) from gone
 
     @router.post("/dead-letters/{letter_id}/drop", status_code=204, responses=_GONE)
-    async def drop(letter_id: int, user: str = user_of) -> None:
+    async def drop(letter_id: int, why: Because | None = None, user: str = user_of) -> None:
         """Give it up; later facts of its key go on."""
         try:
-            await letters.drop(letter_id, user)
+            await letters.drop(letter_id, user, why.reason if why else None)
         except NoSuchDeadLetter as gone:
             raise HTTPException(404, str(gone)) from gone
 

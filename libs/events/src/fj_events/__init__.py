@@ -24,6 +24,7 @@ from fj_events.exam import (
     PerformedSeries,
     ScheduledStep,
 )
+from fj_events.exceptions import ExceptionDismissed, ExceptionRestored
 from fj_events.finding import PriorityRaised
 from fj_events.instance import (
     CommitmentRequested,
@@ -46,6 +47,7 @@ from fj_events.keeping import (
     StudyRetired,
 )
 from fj_events.message import MessageError, MessageRefused, MessageSettled, SettledAs
+from fj_events.operating import LetterDropped, LetterReplayed, WorkGivenUp, WorkKind, WorkSettled, WorkSettledAs
 from fj_events.order import (
     OrderCancelled,
     OrderChanged,
@@ -150,12 +152,16 @@ __all__ = [
     "ExamStarted",
     "ExamWaitlistLeft",
     "ExamWaitlisted",
+    "ExceptionDismissed",
+    "ExceptionRestored",
     "Fact",
     "FormerHolder",
     "Identifier",
     "InstancesForgotten",
     "InstancesStored",
     "KeptRange",
+    "LetterDropped",
+    "LetterReplayed",
     "LinkAct",
     "LinkBasis",
     "MatchGrade",
@@ -240,6 +246,10 @@ __all__ = [
     "VisitKind",
     "VisitPhi",
     "WithdrawnReport",
+    "WorkGivenUp",
+    "WorkKind",
+    "WorkSettled",
+    "WorkSettledAs",
     "dead_letter_topic",
     "from_body",
     "patient_key",

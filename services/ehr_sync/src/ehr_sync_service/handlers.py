@@ -33,6 +33,7 @@ from fj_events import (
     StudyRetired,
     StudyUnmatched,
     StudyUpdated,
+    WorkSettledAs,
 )
 
 from ehr_sync_service.domain import delivery as domain
@@ -40,6 +41,7 @@ from ehr_sync_service.domain import records
 from ehr_sync_service.domain.correction import corrections
 from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Policy, State
 from ehr_sync_service.domain.errors import NoSuchDelivery
+from ehr_sync_service.domain.given_up import given_up, settled
 from ehr_sync_service.domain.records import OrderRecord, Report, StudyShown
 from ehr_sync_service.domain.telling import telling_of
 from ehr_sync_service.ports import Ledger, Projection
@@ -190,10 +192,12 @@ async def conclude(
         after = domain.succeeded(before)
         fact = domain.said(before, after, "", outcome)
     await _keep(after, fact, ledger)
+    if after.state is State.ABANDONED:
+        ledger.emit(given_up(after, outcome.reason if isinstance(outcome, Failure) else ""))
     return after
 
 
-async def resend(delivery_id: UUID, actor: str, now: datetime, ledger: Ledger) -> Delivery:
+async def repeat(delivery_id: UUID, actor: str, reason: str | None, now: datetime, ledger: Ledger) -> Delivery:
     """A person wants a delivery sent again. Raises NoSuchDelivery, AlreadyPending, Superseded."""
     before = await ledger.take(delivery_id)
     if before is None:
@@ -201,6 +205,18 @@ async def resend(delivery_id: UUID, actor: str, now: datetime, ledger: Ledger) -
     newest = await ledger.newest_delivered(before.destination, before.report[0]) if before.report else None
     after = domain.resent(before, newest, actor, now)
     await ledger.save(after)
+    ledger.emit(settled(delivery_id, before.fact.site, WorkSettledAs.REPEATED, reason, actor))
+    return after
+
+
+async def cancel(delivery_id: UUID, actor: str, reason: str | None, ledger: Ledger) -> Delivery:
+    """A person says that nothing is to be done about what was given up. Raises NoSuchDelivery, NotAbandoned."""
+    before = await ledger.take(delivery_id)
+    if before is None:
+        raise NoSuchDelivery(delivery_id)
+    after = domain.dismissed(before, actor)
+    await ledger.save(after)
+    ledger.emit(settled(delivery_id, before.fact.site, WorkSettledAs.CANCELLED, reason, actor))
     return after
 
 
@@ -212,6 +228,7 @@ async def give_up_lost(now: datetime, policy: Policy, served: Collection[str], l
         reason = "what it is about did not become known" if known else "the destination is not configured"
         after = domain.expired(before, reason)
         await _keep(after, domain.said(before, after, reason), ledger)
+        ledger.emit(given_up(after, reason))
     return len(lost)
 
 

@@ -54,7 +54,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "courier": (
                 _couriers(settings, bus, backlog, bell),
                 Periodic("ledger sweep", _SWEEP_SECONDS, sweep.run),
-                Periodic("ledger retention", _RETENTION_SECONDS, PostgresRetention(bus.pool, settings.keep).run),
+                Periodic("ledger retention", _RETENTION_SECONDS, PostgresRetention(bus.unit, settings.keep).run),
             ),
             "consumer": (consumer,),
             "relay": (Relay(bus),),

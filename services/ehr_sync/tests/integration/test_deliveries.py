@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -218,15 +219,45 @@ async def test_an_operator_sees_what_was_given_up_and_sends_it_again(
         query = {"exam": str(exam.order_id), "destination": "ehr", "state": "abandoned"}
         [found] = (await http.get("/api/ehr_sync/deliveries", params=query)).json()
         assert "Beispiel" in found["last_error"]
-        address = f"/api/ehr_sync/deliveries/{found['delivery_id']}/resend"
+        address = f"/api/ehr_sync/deliveries/{found['delivery_id']}/repeat"
         assert (await http.post(address)).status_code == 401
         ehr.manner = lambda _: ACCEPT
-        again = await http.post(address, headers={"X-FJ-User": "tess"})
+        again = await http.post(address, headers={"X-FJ-User": "tess"}, json={"reason": "mended"})
         assert again.json()["state"] == "pending"
         await told(ehr, exam, "ORU F")
         delivered = (await deliveries(log, exam, 3, destination="ehr"))[-1]
         assert (delivered.type, delivered.body["actor"]) == ("delivery.delivered.v1", "tess")
         assert len({message.raw for message in ehr.seen if message.placer == exam.placer}) == 1
+    said = await work(log, found["delivery_id"], 2)
+    assert (said[0]["destination"], said[0]["about"], said[0]["kind"]) == ("ehr", str(exam.order_id), "delivery")
+    assert "Beispiel" not in said[0]["reason"]
+    assert (said[1]["settled_as"], said[1]["reason"], said[1]["actor"]) == ("repeated", "mended", "tess")
+
+
+async def work(log: Log, delivery_id: str, count: int) -> list[dict[str, Any]]:
+    """What was said of a delivery that needs a person."""
+    key = f"ehr_sync.delivery.{delivery_id}"
+    return [fact.body for fact in await log.wait_for("operator-events", where=lambda one: one.key == key, count=count)]
+
+
+async def test_nothing_is_to_be_done_about_what_a_person_dismisses(
+    facts: Feed, ehr: Listener, log: Log, service: ServiceProcess
+) -> None:
+    exam = an_exam()
+    ehr.manner = lambda _: REFUSE
+    await facts.publish(exam.placed(), exam.finalized())
+    await deliveries(log, exam, 2, destination="ehr")
+    async with httpx.AsyncClient(base_url=service.http, headers={"X-FJ-User": "tess"}) as http:
+        query = {"exam": str(exam.order_id), "destination": "ehr", "state": "abandoned"}
+        [found] = (await http.get("/api/ehr_sync/deliveries", params=query)).json()
+        address = f"/api/ehr_sync/deliveries/{found['delivery_id']}"
+        dismissed = await http.post(f"{address}/cancel", json={"reason": "told by phone"})
+        assert (dismissed.status_code, dismissed.json()["state"]) == (200, "dismissed")
+        assert (await http.get(address)).json()["actor"] == "tess"
+        assert (await http.post(f"{address}/cancel")).status_code == 409
+        ehr.manner = lambda _: ACCEPT
+    said = await work(log, found["delivery_id"], 2)
+    assert (said[1]["settled_as"], said[1]["reason"], said[1]["actor"]) == ("cancelled", "told by phone", "tess")
 
 
 async def test_an_older_version_is_not_sent_again_after_a_newer_one(
@@ -239,11 +270,11 @@ async def test_an_older_version_is_not_sent_again_after_a_newer_one(
     async with httpx.AsyncClient(base_url=service.http, headers={"X-FJ-User": "tess"}) as http:
         query = {"exam": str(exam.order_id), "destination": "ehr"}
         final, preliminary = (await http.get("/api/ehr_sync/deliveries", params=query)).json()
-        refused = await http.post(f"/api/ehr_sync/deliveries/{preliminary['delivery_id']}/resend")
+        refused = await http.post(f"/api/ehr_sync/deliveries/{preliminary['delivery_id']}/repeat")
         assert refused.status_code == 409
         assert "version 1" in refused.json()["detail"]
-        assert (await http.post(f"/api/ehr_sync/deliveries/{final['delivery_id']}/resend")).status_code == 200
-        unknown = await http.post(f"/api/ehr_sync/deliveries/{exam.order_id}/resend")
+        assert (await http.post(f"/api/ehr_sync/deliveries/{final['delivery_id']}/repeat")).status_code == 200
+        unknown = await http.post(f"/api/ehr_sync/deliveries/{exam.order_id}/repeat")
         assert unknown.status_code == 404
     await told(ehr, exam, "ORU P", "ORU F", "ORU F")
 
@@ -308,7 +339,7 @@ async def test_bad_requests_of_operators_are_answered_clearly(service: ServicePr
         answers = await asyncio.gather(
             http.get("/api/ehr_sync/deliveries?state=lost"),
             http.get("/api/ehr_sync/deliveries?limit=0"),
-            http.post("/api/ehr_sync/deliveries/not-a-uuid/resend", headers={"X-FJ-User": "tess"}),
+            http.post("/api/ehr_sync/deliveries/not-a-uuid/repeat", headers={"X-FJ-User": "tess"}),
         )
         assert [answer.status_code for answer in answers] == [422, 422, 422]
         assert "/api/ehr_sync/deliveries" in (await http.get("/api/ehr_sync/openapi.json")).json()["paths"]

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from ehr_sync_service.adapters.retention import PostgresRetention
+from fj_bus import Bus, BusSettings
 from fj_events import Envelope, Fact
 from fj_local.services import script
 from fj_testing import Feed, Services, eventually
@@ -32,7 +33,8 @@ async def rows(dsn: str) -> dict[str, list[Any]]:
 async def forget_everything(dsn: str) -> None:
     """As the retention does after a long time."""
     async with asyncpg.create_pool(dsn, min_size=1) as pool:
-        assert await PostgresRetention(pool, timedelta(days=-1), batch=5).run() == 12
+        unit = Bus(pool, BusSettings(kafka="127.0.0.1:1"), "ehr_sync").unit
+        assert await PostgresRetention(unit, timedelta(days=-1), batch=5).run() == 12
 
 
 async def rebuild(environment: dict[str, str]) -> None:

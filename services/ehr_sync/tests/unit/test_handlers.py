@@ -269,9 +269,10 @@ async def test_nobody_waits_for_ever_for_a_destination_that_is_gone() -> None:
     await world.take(envelopes([EXAM.finalized()]))
     late = datetime.now(UTC) + timedelta(hours=73)
     assert await handlers.give_up_lost(late, POLICY, ["ehr"], world.ledger) == 1
-    [fact] = world.ledger.said
+    fact, work = world.ledger.said
     assert (fact.fact_type, fact.model_dump()["destination"]) == ("delivery.abandoned.v1", "registry")
     assert fact.model_dump()["reason"] == "the destination is not configured"
+    assert (work.fact_type, work.model_dump()["about"]) == ("work.given_up.v1", str(EXAM.order_id))
     [given_up] = [one for one in world.ledger.deliveries.values() if one.state is State.ABANDONED]
     assert given_up.destination == "registry"
 

@@ -21,7 +21,7 @@ from fj_events import (
 
 from portal_service import duplicates
 from portal_service.domain.exam import Exam, StudySeen
-from portal_service.domain.exceptions import Raised, ended_by, key_of, raised_by
+from portal_service.domain.exceptions import Raised, ended_by, raised_by
 from portal_service.domain.fold import fold
 from portal_service.domain.refs import refs_of
 from portal_service.domain.relinking import with_study, without_study
@@ -33,7 +33,6 @@ from portal_service.ports import Exams, Pair, Pairs
 async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
     """Any fact about an exam: its picture and its timeline. What a destination was told of a patient is about none."""
     if getattr(fact, "patient_id", None) is not None and fact.topic == DeliveryAbandoned.topic:
-        await _look_for_exceptions(fact, envelope, exams)
         return
     if isinstance(fact, StudyRelinked):
         before = exam = await _moved(fact, exams)
@@ -54,7 +53,7 @@ async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
             actor=fact.actor,
         ),
     )
-    await _look_for_exceptions(fact, envelope, exams)
+    await look_for_exceptions(fact, envelope, exams)
     await duplicates.look(before, exam, fact, envelope, exams)
 
 
@@ -70,44 +69,46 @@ async def _moved(fact: StudyRelinked, exams: Exams) -> Exam:
     return with_study(exam, fact, study)
 
 
-async def _look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> None:
+async def look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> None:
+    """Take off the list what the fact ends, put there what it raises."""
     for ended in ended_by(fact):
-        await exams.end_exception(ended, key_of(fact))
+        await exams.end_exception(ended, fact.key)
     if kind := raised_by(fact):
         await exams.raise_exception(
             Raised(
                 event_id=envelope.id,
                 kind=kind,
-                key=key_of(fact),
+                key=fact.key,
                 site=fact.site,
                 since=envelope.time,
                 summary=summary(fact),
-                address=fact.address if isinstance(fact, MessageRefused) else None,
+                address=getattr(fact, "address", None),
+                about=getattr(fact, "about", None),
             )
         )
 
 
 async def on_message(fact: MessageRefused | MessageSettled, envelope: Envelope, exams: Exams) -> None:
     """A refused message is on the list as its last refusal says, until it is settled."""
-    await _look_for_exceptions(fact, envelope, exams)
+    await look_for_exceptions(fact, envelope, exams)
 
 
 async def on_patient(fact: PatientRegistered | PatientUpdated, envelope: Envelope, exams: Exams) -> None:
     """Every exam of the patient shows who that is now."""
     await exams.patient_is(fact.patient_id, fact.patient)
-    await _look_for_exceptions(fact, envelope, exams)
+    await look_for_exceptions(fact, envelope, exams)
 
 
 async def on_patient_linked(fact: PatientLinked, envelope: Envelope, exams: Exams) -> None:
     """Whose a number is has been said."""
-    await _look_for_exceptions(fact, envelope, exams)
+    await look_for_exceptions(fact, envelope, exams)
 
 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, envelope: Envelope, exams: Exams) -> None:
     """The exams of a number are somebody else's now: open pages are told."""
     await exams.patient_moved(fact.patient_id)
     await duplicates.look_again(fact, envelope, exams)
-    await _look_for_exceptions(fact, envelope, exams)
+    await look_for_exceptions(fact, envelope, exams)
 
 
 async def on_duplicate_suspected(fact: PatientDuplicateSuspected, since: datetime, pairs: Pairs) -> None:

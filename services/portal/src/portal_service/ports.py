@@ -9,7 +9,7 @@ from uuid import UUID
 from fj_events import Identifier, PatientDuplicateSuspected, PatientPhi
 
 from portal_service.domain.exam import Exam
-from portal_service.domain.exceptions import Raised
+from portal_service.domain.exceptions import Act, Dismissal, Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
@@ -79,6 +79,8 @@ class Listed:
 
     kind: str | None = None
     site: str | None = None
+    dismissed: bool = False
+    """What somebody has looked at already, instead of what waits."""
     limit: int = 50
     offset: int = 0
 
@@ -144,3 +146,23 @@ class PairBook(Protocol):
 
     async def count(self) -> int:
         """How many wait."""
+
+
+class Acts(Protocol):
+    """What persons did about the exceptions list, inside one transaction."""
+
+    async def enter(self, act: Act) -> None:
+        """Keep what somebody did."""
+
+    async def dismiss(self, dismissal: Dismissal, kind: str, about: tuple[str, ...]) -> None:
+        """An entry of this kind waits for nobody, be it on the list already or not."""
+
+    async def restore(self, exception_id: UUID) -> None:
+        """It does again."""
+
+
+class ActBook(Protocol):
+    """Looking up what persons did, outside of any transaction."""
+
+    async def newest(self, limit: int) -> list[Act]:
+        """The newest first."""

@@ -9,9 +9,6 @@ from fj_events import (
     ClinicalPhi,
     CodedConcept,
     ConflictingInstance,
-    DeliveryAbandoned,
-    DeliveryDelivered,
-    DeliveryKind,
     Fact,
     Identifier,
     MatchRule,
@@ -320,37 +317,3 @@ async def test_a_patient_whom_only_images_have_named_is_listed_until_announced(
     assert "Okafor" not in (await http.get("/exceptions")).text
     await feed.publish(said(PatientUpdated, Source.HL7, provisional=False))
     await until(http, str(patient_id))
-
-
-def about_patient(patient_id: UUID, destination: str) -> DeliveryAbandoned:
-    return DeliveryAbandoned(
-        site="MAIN",
-        delivery_id=uuid4(),
-        exam_key=str(patient_id),
-        patient_id=patient_id,
-        destination=destination,
-        kind=DeliveryKind.PATIENTS,
-        status="",
-        message_type="ADT^A40",
-        control_id="FJ1",
-        attempts=3,
-        reason="refused",
-    )
-
-
-async def test_what_a_destination_would_not_hear_of_a_patient_is_on_the_list_until_it_has_heard(
-    http: httpx.AsyncClient, feed: Feed
-) -> None:
-    patient_id = uuid4()
-    given_up, other = about_patient(patient_id, "pacs"), about_patient(patient_id, "archive")
-    await feed.publish(given_up, other)
-    await eventually(lambda: are_untold(http, given_up, other), within=15)
-    assert (await http.get(f"/exams/{patient_id}")).status_code == 404, "it is about no exam"
-    said = given_up.model_dump(exclude={"reason"})
-    await feed.publish(DeliveryDelivered(**said))
-    await eventually(lambda: are_untold(http, other), within=15)
-
-
-async def are_untold(http: httpx.AsyncClient, *given_up: DeliveryAbandoned) -> bool:
-    found = (await http.get("/api/portal/exceptions", params={"kind": "untold patient"})).json()["exceptions"]
-    return {entry["key"] for entry in found} == {str(fact.delivery_id) for fact in given_up}

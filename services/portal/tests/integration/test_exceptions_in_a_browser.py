@@ -54,6 +54,18 @@ EARLY: Final = {
 }
 
 
+FORWARD: Final = {
+    "forward_id": 17,
+    "destination": "RIS2",
+    "operation": "N-CREATE",
+    "state": "FAILED",
+    "received_at": "2026-03-02T09:00:00Z",
+    "due_at": None,
+    "attempts": 5,
+    "last_error": "the peer answers 0110H",
+}
+
+
 class Owners:
     """The doors of the other rooms, and what was posted to them."""
 
@@ -70,6 +82,8 @@ class Owners:
             await route.fulfill(json=[CANDIDATE])
         elif path.startswith("storage/dead-letters"):
             await route.fulfill(json={"dead_letters": [LETTER], "total": 1})
+        elif path == "scheduling/forwards/17":
+            await route.fulfill(json=FORWARD)
         elif path == "order/early":
             await route.fulfill(json=[EARLY])
         elif path.endswith("/dead-letters"):

@@ -145,7 +145,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             ),
             waiting_router(office, PostgresWaitingList(bus.pool)),
             messages_router(keeper, door),
-            forwards_router(PostgresForwardsBook(bus.pool)),
+            forwards_router(PostgresForwardsBook(bus.pool, bus.unit)),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]
@@ -192,7 +192,7 @@ def _forwarding(settings: Settings, bus: Bus, peers: Peers) -> tuple[Part, ...]:
     """A part for each receiver, so that one that is away holds up nobody else; and the end of what is kept."""
     wanting = _wanting(peers)
     sender = Forwarding(
-        PostgresForwardsBook(bus.pool),
+        PostgresForwardsBook(bus.pool, bus.unit),
         DicomReceivers(peers, settings.ae_title),
         timedelta(days=settings.forward_days),
     )
@@ -203,7 +203,7 @@ def _forwarding(settings: Settings, bus: Bus, peers: Peers) -> tuple[Part, ...]:
             for title in wanting
         ),
         Periodic("mpps that nobody wants", _RETENTION_SECONDS, lambda: sender.give_up_lost(wanting)),
-        Periodic("mpps retention", _RETENTION_SECONDS, lambda: forget_forwards(bus.pool, days)),
+        Periodic("mpps retention", _RETENTION_SECONDS, lambda: forget_forwards(bus.unit, days)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fj_testing import ServiceProcess, Services, eventually
+from fj_testing import Log, ServiceProcess, Services, eventually
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
@@ -207,11 +207,37 @@ async def test_what_is_refused_again_and_again_is_given_up_and_sent_again_by_a_p
     assert [act for act, one in asked if one == uid] == ["N-CREATE"] * 5 + ["N-SET"], "and not before"
     address = f"/api/scheduling/forwards/{one['forward_id']}"
     assert (await http.post(f"{address}/repeat")).status_code == 401
+    assert (await http.get(address)).json()["last_error"] == "the peer answers 0110H"
     refusing.clear()
-    assert (await http.post(f"{address}/repeat", headers=USER)).json()["actor"] == "tess"
+    repeated = await http.post(f"{address}/repeat", headers=USER, json={"reason": "mended"})
+    assert repeated.json()["actor"] == "tess"
     await eventually(lambda: "N-CREATE IN PROGRESS" in pacs.of(uid), within=10)
     assert (await http.post(f"{address}/cancel", headers=USER)).status_code == 409
     assert "Example" not in scheduling.log(500)
+
+
+async def test_what_was_given_up_needs_nobody_once_a_person_says_so(
+    modality: Modality, pacs: Receiver, ris: Receiver, http: httpx.AsyncClient, log: Log
+) -> None:
+    pacs.manner = lambda act, _: 0x0110 if act == "N-CREATE" else 0x0000
+    uid, _ = await modality.begins(in_progress())
+
+    async def given_up() -> int | None:
+        found = (await http.get("/api/scheduling/forwards", params={"state": "FAILED"})).json()
+        return next((one["forward_id"] for one in found if one["sop_instance_uid"] == uid), None)
+
+    number = await eventually(given_up, within=40)
+    address = f"/api/scheduling/forwards/{number}"
+    assert (await http.post(f"{address}/cancel", headers=USER, json={"why": ""})).status_code == 422
+    cancelled = await http.post(f"{address}/cancel", headers=USER, json={"reason": "a test of the receiver"})
+    assert cancelled.json()["state"] == "CANCELLED"
+    said = await log.wait_for("operator-events", where=lambda fact: fact.key == f"scheduling.mpps.{number}", count=2)
+    assert [fact.type for fact in said] == ["work.given_up.v1", "work.settled.v1"]
+    up, settled = (fact.body for fact in said)
+    assert (up["destination"], up["address"], up["about"]) == ("PACS", address, cancelled.json()["exam_key"])
+    assert up["reason"] == "N-CREATE, the peer answers 0110H"
+    told = (settled["actor"], settled["settled_as"], settled["reason"])
+    assert told == ("tess", "cancelled", "a test of the receiver")
 
 
 async def test_nobody_is_told_what_they_said(dimse_port: int, pacs: Receiver, ris: Receiver) -> None:

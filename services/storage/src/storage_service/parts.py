@@ -69,6 +69,7 @@ from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_route
 from storage_service.entrypoints.dicomweb.wado_uri import Old, wado_uri_router
 from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
+from storage_service.entrypoints.given_up import given_up_router
 from storage_service.entrypoints.http import studies_router
 from storage_service.entrypoints.integrity import integrity_router
 from storage_service.entrypoints.keeping import keeping_router, retention_router
@@ -136,8 +137,8 @@ class Kept:
             metadata=MadeMetadata(index, headers, store(S3Settings.model_validate({}).bucket)),
             retrievals=PackRetrievals(coerced, Transcoder()),
             requests=PostgresCommitments(pool, unit),
-            sends=PostgresSends(pool),
-            notes=PostgresNotes(pool),
+            sends=PostgresSends(pool, unit),
+            notes=PostgresNotes(pool, unit),
             archive=PostgresArchive(pool, unit),
         )
 
@@ -236,6 +237,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
         keeping_router(kept.book, keepings, kept.consumer.bus.unit, keepings_in),
         retention_router(keepings, expiring(settings, kept.consumer)),
+        given_up_router(kept.requests, kept.notes),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.searches, settings.search_limit),
         rendered_router(showing),

@@ -10,9 +10,10 @@ import structlog
 from fj_bus import Tx
 from fj_events import StudyReinstated, StudyRejected
 
+from storage_service.domain import given_up
 from storage_service.domain.errors import Gone, Unreadable
 from storage_service.domain.facts import shown_now
-from storage_service.domain.rejection import Code, Named, Note, Rejection, Shown
+from storage_service.domain.rejection import UNREADABLE, Code, Named, Note, Rejection, Shown
 from storage_service.domain.retrieval import Stored
 from storage_service.ports.commitment import Evidence
 from storage_service.ports.rejections import Notes, Rejections
@@ -82,12 +83,16 @@ class Rejecting:
             return True  # its lease ends, and somebody looks again
         except Unreadable:
             log.warning("a key object document cannot be read")
-            said = "unreadable"
+            said = UNREADABLE
         async with self.unit() as tx:
             rejections = self.rejections(tx)
             outcome = said.code if isinstance(said, Rejection) else said
-            if await rejections.read(note, outcome) and isinstance(said, Rejection):
+            if not await rejections.read(note, outcome):
+                return True  # somebody else has
+            if isinstance(said, Rejection):
                 await reject(said, rejections)
+            elif said == UNREADABLE:
+                rejections.emit(given_up.of_note(note).given_up("it cannot be read, and may reject images"))
         return True
 
     async def _said(self, note: Note) -> Rejection | str:

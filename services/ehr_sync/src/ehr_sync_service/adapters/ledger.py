@@ -191,6 +191,10 @@ class PostgresBacklog:
         rows = await self._pool.fetch(_LIST, exam, destination, state, limit)
         return [_delivery(row) for row in rows]
 
+    async def read(self, delivery_id: UUID) -> Delivery | None:
+        row = await self._pool.fetchrow(f"SELECT {_COLUMNS} FROM deliveries d WHERE delivery_id = $1", delivery_id)
+        return _delivery(row) if row else None
+
     @asynccontextmanager
     async def claims(self) -> AsyncIterator["Claims"]:
         async with self._pool.acquire() as connection:

@@ -24,7 +24,7 @@ from fj_events import (
     PatientPhi,
 )
 
-from ehr_sync_service.domain.errors import AlreadyPending, Superseded
+from ehr_sync_service.domain.errors import AlreadyPending, NotAbandoned, Superseded
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.telling import Receiver, Telling, Told
 
@@ -37,6 +37,8 @@ class State(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     ABANDONED = "abandoned"
+    DISMISSED = "dismissed"
+    """Given up, and a person says that nothing is to be done."""
 
 
 class Fault(StrEnum):
@@ -103,7 +105,7 @@ class Delivery:
     last_fault: Fault | None = None
     last_error: str = ""
     actor: str | None = None
-    """Who had it sent again."""
+    """Who had it sent again, or dismissed it."""
     message: bytes | None = None
     """As it was first sent; absent before the first attempt."""
 
@@ -210,6 +212,13 @@ def resent(delivery: Delivery, newest_delivered: int | None, actor: str, now: da
     return replace(
         delivery, state=State.PENDING, attempts=0, refusals=0, written_at=now, next_attempt_at=now, actor=actor
     )
+
+
+def dismissed(delivery: Delivery, actor: str) -> Delivery:
+    """Nothing is to be done about what was given up. Raises NotAbandoned."""
+    if delivery.state is not State.ABANDONED:
+        raise NotAbandoned(delivery.delivery_id, delivery.state)
+    return replace(delivery, state=State.DISMISSED, actor=actor)
 
 
 def said(before: Delivery, after: Delivery, reason: str, accepted: Accepted = Accepted()) -> Fact | None:

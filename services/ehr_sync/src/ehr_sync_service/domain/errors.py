@@ -21,6 +21,13 @@ class AlreadyPending(DeliveryError):
         super().__init__(f"delivery {delivery_id} is pending and will be tried by itself")
 
 
+class NotAbandoned(DeliveryError):
+    """It was not given up: there is nothing to dismiss."""
+
+    def __init__(self, delivery_id: UUID, state: str) -> None:
+        super().__init__(f"delivery {delivery_id} is {state}")
+
+
 class Superseded(DeliveryError):
     """A newer version of the report is at the destination already."""
 

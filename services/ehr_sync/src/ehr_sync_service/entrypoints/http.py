@@ -1,7 +1,7 @@
 """`/api/ehr_sync`: what was delivered, what waits, and sending again."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, status
 from fj_bus import Tx
 from fj_events import DeliveryKind
 from fj_runtime import Actor
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from ehr_sync_service import handlers
 from ehr_sync_service.domain.delivery import Delivery, Fault, State
@@ -67,11 +67,22 @@ class DeliveryView(BaseModel):
         )
 
 
+class Because(BaseModel):
+    """Why a person wants it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(default=None, max_length=1000)
+
+
 class DeliveryBook(Protocol):
     """Looking deliveries up, outside of any transaction."""
 
     async def find(self, *, exam: str | None, destination: str | None, state: str | None, limit: int) -> list[Delivery]:
         """The newest deliveries of an exam, to a destination, in a state."""
+
+    async def read(self, delivery_id: UUID) -> Delivery | None:
+        """One of them."""
 
 
 def deliveries_router(
@@ -80,8 +91,14 @@ def deliveries_router(
     book: DeliveryBook,
     hint: Callable[[], None],
 ) -> APIRouter:
-    """Look up, send again."""
+    """Look up, send again, dismiss."""
     router = APIRouter(prefix="/api/ehr_sync", tags=["deliveries"])
+    _looking(router, book)
+    _acting(router, unit, ledger, hint)
+    return router
+
+
+def _looking(router: APIRouter, book: DeliveryBook) -> None:
 
     @router.get("/deliveries")
     async def find(
@@ -93,16 +110,44 @@ def deliveries_router(
         found = await book.find(exam=exam, destination=destination, state=state, limit=limit)
         return [DeliveryView.of(delivery) for delivery in found]
 
-    @router.post("/deliveries/{delivery_id}/resend")
-    async def resend(delivery_id: UUID, actor: Actor) -> DeliveryView:
-        try:
+    @router.get("/deliveries/{delivery_id}")
+    async def read(delivery_id: UUID) -> DeliveryView:
+        found = await book.read(delivery_id)
+        if found is None:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, str(NoSuchDelivery(delivery_id)))
+        return DeliveryView.of(found)
+
+
+def _acting(
+    router: APIRouter,
+    unit: Callable[[str], AbstractAsyncContextManager[Tx]],
+    ledger: Callable[[Tx], Ledger],
+    hint: Callable[[], None],
+) -> None:
+    @router.post("/deliveries/{delivery_id}/repeat")
+    async def repeat(delivery_id: UUID, actor: Actor, because: Because | None = None) -> DeliveryView:
+        """Send it again, now."""
+        reason = because.reason if because else None
+        with _refusals():
             async with unit(actor) as tx:
-                delivery = await handlers.resend(delivery_id, actor, datetime.now(UTC), ledger(tx))
-        except NoSuchDelivery as error:
-            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
-        except DeliveryError as error:
-            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+                delivery = await handlers.repeat(delivery_id, actor, reason, datetime.now(UTC), ledger(tx))
         hint()
         return DeliveryView.of(delivery)
 
-    return router
+    @router.post("/deliveries/{delivery_id}/cancel")
+    async def cancel(delivery_id: UUID, actor: Actor, because: Because | None = None) -> DeliveryView:
+        """Nothing is to be done about what was given up."""
+        with _refusals():
+            async with unit(actor) as tx:
+                delivery = await handlers.cancel(delivery_id, actor, because.reason if because else None, ledger(tx))
+        return DeliveryView.of(delivery)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except NoSuchDelivery as error:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
+    except DeliveryError as error:
+        raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None

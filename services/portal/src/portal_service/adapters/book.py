@@ -9,7 +9,7 @@ from asyncpg import Pool, Record
 from fj_events import PatientPhi
 
 from portal_service.domain.exam import Exam
-from portal_service.domain.exceptions import Raised
+from portal_service.domain.exceptions import Dismissal, Kind, Raised
 from portal_service.domain.timeline import Entry, in_order
 from portal_service.ports import Found, Listed, Wanted
 
@@ -43,9 +43,21 @@ _FIND: Final = f"""
 _READ: Final = f"{_EXAMS} WHERE e.exam_id = (SELECT exam_id FROM names WHERE name = $1)"
 _TIMELINE: Final = "SELECT * FROM timeline WHERE exam_id = ANY($1)"
 _CHANGED: Final = "SELECT exam_id FROM exams WHERE changed_at > $1 ORDER BY changed_at LIMIT 1000"
-_LISTED: Final = "FROM exceptions WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR site = $2)"
-_EXCEPTIONS: Final = f"SELECT * {_LISTED} ORDER BY since DESC, event_id LIMIT $3 OFFSET $4"
-_EXCEPTIONS_TOTAL: Final = f"SELECT count(*) {_LISTED}"
+# Who has looked at orders with one accession number has looked at each of them.
+_ENTRIES: Final = f"""
+FROM exceptions AS e LEFT JOIN LATERAL (
+    SELECT d.* FROM dismissals AS d WHERE d.exception_id = e.event_id
+    UNION ALL
+    SELECT d.* FROM dismissals AS d
+     WHERE e.kind = '{Kind.DUPLICATE_ACCESSION}' AND d.kind = e.kind AND d.about @> ARRAY[e.key] LIMIT 1) AS d ON true
+"""
+_ENTRY: Final = f"SELECT e.*, d.exception_id, d.actor, d.reason, d.at {_ENTRIES}"
+_LISTED: Final = """
+ WHERE ($1::text IS NULL OR e.kind = $1) AND ($2::text IS NULL OR e.site = $2)
+   AND (d.exception_id IS NOT NULL) = $3"""
+_EXCEPTIONS: Final = f"{_ENTRY}{_LISTED} ORDER BY e.since DESC, e.event_id LIMIT $4 OFFSET $5"
+_EXCEPTIONS_TOTAL: Final = f"SELECT count(*) {_ENTRIES}{_LISTED}"
+_OPEN: Final = f"SELECT e.kind, e.since {_ENTRIES} WHERE d.exception_id IS NULL"
 _OVERLAP: Final = timedelta(seconds=2)
 """Transactions commit in another order than their clocks say; a change that is told twice does no harm."""
 
@@ -76,16 +88,17 @@ class PostgresExamBook:
         return found[0] if found else None
 
     async def exceptions(self, wanted: Listed) -> tuple[list[Raised], int]:
-        rows = await self._pool.fetch(_EXCEPTIONS, wanted.kind, wanted.site, wanted.limit, wanted.offset)
-        total: int = await self._pool.fetchval(_EXCEPTIONS_TOTAL, wanted.kind, wanted.site)
-        return [Raised(**dict(row)) for row in rows], total
+        asked = (wanted.kind, wanted.site, wanted.dismissed)
+        rows = await self._pool.fetch(_EXCEPTIONS, *asked, wanted.limit, wanted.offset)
+        total: int = await self._pool.fetchval(_EXCEPTIONS_TOTAL, *asked)
+        return [_raised(row) for row in rows], total
 
     async def exception(self, event_id: UUID) -> Raised | None:
-        row = await self._pool.fetchrow("SELECT * FROM exceptions WHERE event_id = $1", event_id)
-        return Raised(**dict(row)) if row else None
+        row = await self._pool.fetchrow(f"{_ENTRY} WHERE e.event_id = $1", event_id)
+        return _raised(row) if row else None
 
     async def exceptions_open(self) -> list[tuple[str, datetime]]:
-        return [(row["kind"], row["since"]) for row in await self._pool.fetch("SELECT kind, since FROM exceptions")]
+        return [(row["kind"], row["since"]) for row in await self._pool.fetch(_OPEN)]
 
     async def sites_of_exceptions(self) -> list[str]:
         return [row["site"] for row in await self._pool.fetch("SELECT DISTINCT site FROM exceptions ORDER BY site")]
@@ -107,6 +120,12 @@ class PostgresExamBook:
             timeline = in_order(timelines[row["exam_id"]])
             found.append(Found(exam=exam, patient=now, changed_at=row["changed_at"], timeline=timeline))
         return found
+
+
+def _raised(row: Record) -> Raised:
+    entry = dict(row)
+    said = {name: entry.pop(name) for name in ("exception_id", "actor", "reason", "at")}
+    return Raised(**entry, dismissal=Dismissal(**said) if said["exception_id"] else None)
 
 
 def _contains(text: str | None) -> str | None:

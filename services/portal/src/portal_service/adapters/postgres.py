@@ -7,13 +7,14 @@ from fj_bus import Tx
 from fj_events import Identifier, PatientPhi
 from fj_survivors import TABLE as SURVIVOR
 
+from portal_service.adapters.acts import TABLES as ACTS
 from portal_service.adapters.duplicates import TABLE as PAIRS
 from portal_service.domain.exam import Exam, merge
 from portal_service.domain.exceptions import Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
-TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", PAIRS, SURVIVOR)
+TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", PAIRS, *ACTS, SURVIVOR)
 """The projection: what a rebuild makes anew."""
 
 _NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"
@@ -45,7 +46,8 @@ UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id IN (SELECT ids_
 """
 _MOVED: Final = "UPDATE exams SET changed_at = clock_timestamp() WHERE patient_id = $1"
 _RAISE: Final = """
-INSERT INTO exceptions (event_id, kind, key, site, since, summary, address) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO exceptions (event_id, kind, key, site, since, summary, address, about)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (event_id) DO NOTHING
 """
 _IS_RAISED: Final = "SELECT EXISTS (SELECT FROM exceptions WHERE key = $1 AND kind = $2)"
@@ -132,7 +134,7 @@ class PostgresExams:
         )
 
     async def raise_exception(self, raised: Raised) -> None:
-        about = (raised.kind, raised.key, raised.site, raised.since, raised.summary, raised.address)
+        about = (raised.kind, raised.key, raised.site, raised.since, raised.summary, raised.address, raised.about)
         await self._db.execute(_RAISE, raised.event_id, *about)
 
     async def raise_once(self, raised: Raised) -> None:

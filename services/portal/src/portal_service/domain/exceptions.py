@@ -9,9 +9,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from fj_events import (
-    DeliveryAbandoned,
-    DeliveryDelivered,
-    DeliveryKind,
     ExamCancelled,
     ExamCompleted,
     ExamPutBack,
@@ -33,6 +30,9 @@ from fj_events import (
     StudyRemoved,
     StudyRestored,
     StudyUnmatched,
+    WorkGivenUp,
+    WorkKind,
+    WorkSettled,
 )
 
 
@@ -48,22 +48,22 @@ class Kind(StrEnum):
     UNKNOWN_PATIENT = "unknown patient"
     """Only images have named them."""
     REFUSED_MESSAGE = "refused message"
-    UNTOLD_PATIENT = "untold patient"
-    """A destination that follows patients would not hear of a change, a merge, or its undoing."""
     UID_CONFLICT = "UID conflict"
     DAMAGED_STUDY = "damaged study"
     DELAYED_REMOVAL = "delayed removal"
     """It should be gone, and something is waited for."""
+    FAILED_SENDING = "failed sending"
+    """MPPS, images, announcements, results of storage commitment or HL7 messages that a receiver did not take."""
+    UNREADABLE_NOTE = "unreadable rejection note"
+    """It may say that images are not to be used."""
 
 
 HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
 OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY, Kind.DELAYED_REMOVAL)
+DISMISSABLE: Final = (Kind.WRONG_ENTRY, Kind.DUPLICATE_ACCESSION, Kind.UNKNOWN_PATIENT, Kind.UID_CONFLICT)
+"""A person may say that nothing is to be done. Of the others their owner is told, or the images wait for an order."""
+OF_WORK: Final = (Kind.FAILED_SENDING, Kind.UNREADABLE_NOTE)
 _BY_IMAGES: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
-
-
-def key_of(fact: Fact) -> str:
-    """What an entry is about: what the fact is about, or of a message that was given up the delivery."""
-    return str(fact.delivery_id) if isinstance(fact, DeliveryAbandoned | DeliveryDelivered) else fact.key
 
 
 def raised_by(fact: Fact) -> Kind | None:
@@ -86,18 +86,16 @@ def _unknown(fact: PatientRegistered) -> Kind | None:
     return Kind.UNKNOWN_PATIENT if fact.provisional and fact.source in _BY_IMAGES else None
 
 
+def _given_up(fact: WorkGivenUp) -> Kind:
+    return Kind.UNREADABLE_NOTE if fact.kind == WorkKind.REJECTION_NOTE else Kind.FAILED_SENDING
+
+
 def _announced(fact: PatientRegistered | PatientUpdated) -> tuple[Kind, ...]:
     return () if fact.provisional else (Kind.UNKNOWN_PATIENT,)
 
 
-def _untold(fact: DeliveryAbandoned) -> Kind | None:
-    """What is about an exam is shown with the exam."""
-    return Kind.UNTOLD_PATIENT if fact.kind == DeliveryKind.PATIENTS else None
-
-
 _RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxyType(
     {
-        DeliveryAbandoned: _untold,
         ExamPutBack: lambda _: Kind.WRONG_ENTRY,
         MessageRefused: lambda _: Kind.REFUSED_MESSAGE,
         PatientRegistered: _unknown,
@@ -106,11 +104,11 @@ _RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxy
         StudyRemovalDelayed: lambda _: Kind.DELAYED_REMOVAL,
         StudyRelinked: lambda fact: None if fact.order_id else Kind.UNMATCHED_STUDY,
         StudyUnmatched: _unmatched,
+        WorkGivenUp: _given_up,
     }
 )
 _ENDED: Final[Mapping[type[Fact], Callable[[Any], tuple[Kind, ...]]]] = MappingProxyType(
     {
-        DeliveryDelivered: lambda _: (Kind.UNTOLD_PATIENT,),
         ExamCancelled: lambda _: (Kind.WRONG_ENTRY,),
         ExamCompleted: lambda _: (Kind.WRONG_ENTRY,),
         MessageRefused: lambda _: (Kind.REFUSED_MESSAGE,),
@@ -126,8 +124,32 @@ _ENDED: Final[Mapping[type[Fact], Callable[[Any], tuple[Kind, ...]]]] = MappingP
         StudyRemoved: lambda _: OF_STUDIES,
         StudyRestored: lambda _: (Kind.DAMAGED_STUDY,),
         StudyUnmatched: lambda _: HOMELESS,
+        WorkGivenUp: lambda _: OF_WORK,
+        WorkSettled: lambda _: OF_WORK,
     }
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dismissal:
+    """A person has looked at an entry: nothing is to be done."""
+
+    exception_id: UUID
+    """The entry that they looked at. Of orders that share an accession number it stands for each one's entry."""
+    actor: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person did, in words free of PHI."""
+
+    event_id: UUID
+    at: datetime
+    site: str
+    actor: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +165,9 @@ class Raised:
     summary: str
     address: str | None = None
     """Where its owner shows it, and takes what is done about it."""
+    about: str | None = None
+    """The exam or study, where that is not the key."""
+    dismissal: Dismissal | None = None
 
 
 AGES: Final[Mapping[str, timedelta]] = MappingProxyType(

@@ -22,8 +22,13 @@ from fj_events import (
     ExamStarted,
     ExamWaitlisted,
     ExamWaitlistLeft,
+    ExceptionDismissed,
+    ExceptionRestored,
     Fact,
+    LetterDropped,
+    LetterReplayed,
     MessageRefused,
+    MessageSettled,
     OrderCancelled,
     OrderChanged,
     OrderCompleted,
@@ -57,6 +62,9 @@ from fj_events import (
     StudyRetired,
     StudyUnmatched,
     StudyUpdated,
+    WorkGivenUp,
+    WorkKind,
+    WorkSettled,
 )
 
 
@@ -87,9 +95,46 @@ def _refused(fact: MessageRefused) -> str:
     return f"{fact.kind} {fact.control_id} of {whose} at {fact.room}: {fact.code} {', '.join(wrong)}".replace("-0", "")
 
 
+_WORK: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        WorkKind.MPPS: "MPPS",
+        WorkKind.IMAGES: "images",
+        WorkKind.AVAILABILITY: "the news that images are here",
+        WorkKind.COMMITMENT: "the result of a storage commitment request",
+        WorkKind.DELIVERY: "HL7 message",
+        WorkKind.REJECTION_NOTE: "a rejection note",
+    }
+)
+
+
+def _given_up(fact: WorkGivenUp) -> str:
+    what = _WORK.get(fact.kind, fact.kind)
+    return f"{what}{f' for {fact.destination}' if fact.destination else ''}: {fact.reason}"
+
+
+def _settled(fact: WorkSettled) -> str:
+    return f"{_WORK.get(fact.kind, fact.kind)} {fact.settled_as}{_because(fact.reason)}"
+
+
+def _letter(fact: LetterReplayed | LetterDropped, done: str) -> str:
+    which = f"{fact.event_type or 'a record'} #{fact.sequence or '?'} of {fact.event_topic}"
+    return f"{done} at {fact.room}: {which}{_because(fact.reason)}"
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
+
+
 _WORDS: Final[Mapping[type[Fact], Callable[[Any], str]]] = MappingProxyType(
     {
         MessageRefused: _refused,
+        MessageSettled: lambda f: f"a message refused at {f.room} {f.settled_as}{_because(f.reason)}",
+        WorkGivenUp: _given_up,
+        WorkSettled: _settled,
+        LetterReplayed: lambda f: _letter(f, "replayed"),
+        LetterDropped: lambda f: _letter(f, "given up"),
+        ExceptionDismissed: lambda f: f"{f.kind} dismissed: {f.reason}",
+        ExceptionRestored: lambda f: f"{f.kind} back on the list: {f.reason}",
         OrderPlaced: lambda f: f"{f.procedure.text or f.procedure.code}, {f.priority}, by {f.source}",
         OrderChanged: lambda f: f"changed: {', '.join(f.changed)}",
         OrderCancelled: lambda f: f"cancelled{f': {f.reason}' if f.reason else ''}",

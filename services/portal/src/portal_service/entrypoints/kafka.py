@@ -7,7 +7,11 @@ from fj_bus import Consumer, Tx
 from fj_events import (
     REGISTRY,
     TOPICS,
+    ExceptionDismissed,
+    ExceptionRestored,
     Fact,
+    LetterDropped,
+    LetterReplayed,
     MessageRefused,
     MessageSettled,
     PatientDuplicateDismissed,
@@ -16,16 +20,22 @@ from fj_events import (
     PatientLinked,
     PatientRegistered,
     PatientUpdated,
+    WorkGivenUp,
+    WorkSettled,
 )
 from fj_survivors import Moved, follow
 
-from portal_service import handlers
-from portal_service.ports import Exams, Pairs
+from portal_service import dismissing, handlers
+from portal_service.ports import Acts, Exams, Pairs
 
-_NOT_ABOUT_EXAMS: Final = frozenset({PatientRegistered.topic, MessageRefused.topic})
+_NOT_ABOUT_EXAMS: Final = frozenset(
+    fact.topic for fact in (PatientRegistered, MessageRefused, WorkGivenUp, ExceptionDismissed)
+)
 
 
-def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[[Tx], Pairs]) -> None:
+def subscribe(
+    consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[[Tx], Pairs], acts: Callable[[Tx], Acts]
+) -> None:
     """Bind every fact of the topics whose YAML names this service."""
 
     async def about_exam(fact: Fact, tx: Tx) -> None:
@@ -34,7 +44,8 @@ def subscribe(consumer: Consumer, exams: Callable[[Tx], Exams], pairs: Callable[
 
     _patients(consumer, exams)
     _subscribe_pairs(consumer, pairs)
-    _subscribe_to_messages(consumer, exams)
+    _subscribe_to_messages(consumer, exams, acts)
+    _subscribe_to_acts(consumer, exams, acts)
     for name, kind in REGISTRY.items():
         topic = TOPICS[kind.topic]
         about_something_else = kind.topic in _NOT_ABOUT_EXAMS or name in topic.other_keys
@@ -55,13 +66,35 @@ def _subscribe_pairs(consumer: Consumer, pairs: Callable[[Tx], Pairs]) -> None:
     consumer.on(PatientDuplicateResolved)(answered)
 
 
-def _subscribe_to_messages(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
+def _subscribe_to_messages(consumer: Consumer, exams: Callable[[Tx], Exams], acts: Callable[[Tx], Acts]) -> None:
     async def about_message(fact: MessageRefused | MessageSettled, tx: Tx) -> None:
         if tx.cause is not None:
             await handlers.on_message(fact, tx.cause, exams(tx))
+            await dismissing.note(fact, tx.cause, acts(tx))
 
     consumer.on(MessageRefused)(about_message)
     consumer.on(MessageSettled)(about_message)
+
+
+def _subscribe_to_acts(consumer: Consumer, exams: Callable[[Tx], Exams], acts: Callable[[Tx], Acts]) -> None:
+    async def about_work(fact: WorkGivenUp | WorkSettled, tx: Tx) -> None:
+        if tx.cause is not None:
+            await dismissing.on_work(fact, tx.cause, exams(tx), acts(tx))
+
+    async def about_letter(fact: LetterReplayed | LetterDropped, tx: Tx) -> None:
+        if tx.cause is not None:
+            await dismissing.note(fact, tx.cause, acts(tx))
+
+    async def about_entry(fact: ExceptionDismissed | ExceptionRestored, tx: Tx) -> None:
+        if tx.cause is not None:
+            await dismissing.on_entry(fact, tx.cause, acts(tx))
+
+    consumer.on(WorkGivenUp)(about_work)
+    consumer.on(WorkSettled)(about_work)
+    consumer.on(LetterReplayed)(about_letter)
+    consumer.on(LetterDropped)(about_letter)
+    consumer.on(ExceptionDismissed)(about_entry)
+    consumer.on(ExceptionRestored)(about_entry)
 
 
 def _patients(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:

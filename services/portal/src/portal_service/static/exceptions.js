@@ -86,6 +86,7 @@ async function placeOrder(form) {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
+  if (form.closest("#dead-letters")) setTimeout(showDeadLetters, 800);
   if (!form.dataset.newOrder) return;
   event.preventDefault();
   const button = $("button", form);
@@ -102,6 +103,7 @@ document.addEventListener("submit", async (event) => {
 
 async function showDeadLetters() {
   const place = $("#dead-letters");
+  if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
   const found = await Promise.all(place.dataset.services.split(" ").map(async (service) => {
     const held = await ask(`/api/${service}/dead-letters`).catch(() => ({ dead_letters: [] }));
     return held.dead_letters.map((letter) => ({ ...letter, service }));
@@ -109,7 +111,10 @@ async function showDeadLetters() {
   const lines = found.flat().map((letter) => {
     const acts = make("span");
     const to = `/api/${letter.service}/dead-letters/${letter.id}`;
-    acts.append(act("Replay", `${to}/replay`, showDeadLetters), " ", act("Give up", `${to}/drop`, showDeadLetters));
+    const givingUp = make("form", undefined, { class: "deed", "data-post": `${to}/drop` });
+    const reason = { name: "reason", required: "", placeholder: "Reason", "aria-label": "Reason", maxlength: "1000" };
+    givingUp.append(make("input", undefined, reason), make("button", "Give up", { class: "quiet" }));
+    acts.append(act("Replay", `${to}/replay`, showDeadLetters), givingUp);
     return row(
       letter.service, letter.topic, `${letter.type || "?"} #${letter.sequence ?? "?"}`,
       [letter.error, letter.detail].filter(Boolean).join(": "), new Date(letter.since).toLocaleString(), letter.behind, acts,
@@ -117,6 +122,16 @@ async function showDeadLetters() {
   });
   place.replaceChildren(...(lines.length ? lines : [row("There is none.")]));
 }
+
+// What a room keeps of something that it has given up: whatever it says, by its own names.
+async function showWork(place) {
+  const work = await ask(place.dataset.lookUp).catch(() => null);
+  if (!work) return place.replaceChildren(make("dt", "Its owner does not answer.", { class: "empty" }));
+  const lines = Object.entries(work).filter(([, value]) => value !== null && value !== "");
+  place.replaceChildren(...lines.flatMap(([name, value]) => [make("dt", name.replaceAll("_", " ")), make("dd", said(value))]));
+}
+
+const said = (value) => (/^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value).toLocaleString() : String(value));
 
 async function showEarlyMessages() {
   const early = await ask("/api/order/early").catch(() => []);
@@ -134,6 +149,7 @@ async function showWaitingReports() {
 document.addEventListener("DOMContentLoaded", () => {
   if ($("#candidates")) showCandidates($("#candidates"));
   if ($("#acts")) showActs($("#acts"));
+  if ($("#work")) showWork($("#work"));
   if ($("#dead-letters")) { showDeadLetters(); setInterval(showDeadLetters, 15000); }
   if ($("#early-messages")) showEarlyMessages();
   if ($("#waiting-reports")) showWaitingReports();

@@ -179,7 +179,7 @@ async function showSystem() {
     `${delivery.kind} ${delivery.status}`,
     delivery.reason,
     delivery.attempts,
-    act("Send again", `/api/ehr_sync/deliveries/${delivery.delivery_id}/resend`, showSystem),
+    act("Send again", `/api/ehr_sync/deliveries/${delivery.delivery_id}/repeat`, showSystem),
   )));
   const unmatched = await ask("/api/storage/unmatched").catch(() => []);
   $("#unmatched").replaceChildren(...(unmatched.studies || unmatched).map((study) => row(
@@ -191,7 +191,7 @@ async function showSystem() {
 document.addEventListener("DOMContentLoaded", () => {
   const field = $("#user");
   field.value = localStorage.getItem("filmjacket-user") || "";
-  field.onchange = () => localStorage.setItem("filmjacket-user", field.value.trim());
+  field.oninput = () => localStorage.setItem("filmjacket-user", field.value.trim());
   const live = $("#live");
   if (live) listen((exams) => (live.dataset.live === "any" || exams.includes(live.dataset.live)) && refresh());
   if ($("#reading")) { showReadingList(); listen(showReadingList); }

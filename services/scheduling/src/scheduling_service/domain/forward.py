@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from fj_events import Uid
+from fj_events import Uid, WorkGivenUp, WorkKind, WorkSettled, WorkSettledAs
 
 REFUSALS_MAX: Final = 5
 """After so many refusals the same message is not tried any more."""
@@ -92,6 +92,9 @@ class ForwardOverview:
     last_error: str | None
     actor: str | None
     """Who had it tried again, or stopped it."""
+    site: str = "MAIN"
+    """Of the performed step."""
+    exam_key: str | None = None
 
 
 def verdict(forward: Forward, result: Result, now: datetime, limit: timedelta) -> Verdict:
@@ -102,3 +105,34 @@ def verdict(forward: Forward, result: Result, now: datetime, limit: timedelta) -
     if refusals >= REFUSALS_MAX or now - forward.begun_at >= limit:
         return Verdict(ForwardState.FAILED, None, refusals)
     return Verdict(ForwardState.WAITING, now + min(_FIRST * 2 ** min(forward.attempts - 1, 16), _LONGEST), refusals)
+
+
+def given_up(forward: ForwardOverview) -> WorkGivenUp:
+    """A person has to look."""
+    return WorkGivenUp(
+        site=forward.site,
+        work_id=_work_id(forward),
+        room="scheduling",
+        kind=WorkKind.MPPS,
+        destination=forward.destination,
+        about=forward.exam_key,
+        reason=f"{forward.operation}, {forward.last_error or 'given up'}",
+        address=f"/api/scheduling/forwards/{forward.forward_id}",
+    )
+
+
+def settled(forward: ForwardOverview, settled_as: WorkSettledAs, reason: str | None) -> WorkSettled:
+    """A person has said what becomes of it."""
+    return WorkSettled(
+        site=forward.site,
+        actor=forward.actor,
+        work_id=_work_id(forward),
+        room="scheduling",
+        kind=WorkKind.MPPS,
+        settled_as=settled_as,
+        reason=reason,
+    )
+
+
+def _work_id(forward: ForwardOverview) -> str:
+    return f"scheduling.mpps.{forward.forward_id}"

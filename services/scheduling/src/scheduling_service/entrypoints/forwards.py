@@ -4,6 +4,7 @@ from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Query
 from fj_runtime import Actor, Problem
+from pydantic import BaseModel, ConfigDict, Field
 
 from scheduling_service.domain.forward import ForwardOverview, ForwardState
 
@@ -16,8 +17,17 @@ class Forwarded(Protocol):
     async def newest(
         self, state: ForwardState | None, destination: str | None, limit: int
     ) -> list[ForwardOverview]: ...
-    async def repeat(self, forward_id: int, actor: str) -> ForwardOverview | None: ...
-    async def cancel(self, forward_id: int, actor: str) -> ForwardOverview | None: ...
+    async def read(self, forward_id: int) -> ForwardOverview | None: ...
+    async def repeat(self, forward_id: int, actor: str, reason: str | None) -> ForwardOverview | None: ...
+    async def cancel(self, forward_id: int, actor: str, reason: str | None) -> ForwardOverview | None: ...
+
+
+class Because(BaseModel):
+    """Why a person wants it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(default=None, max_length=1000)
 
 
 def forwards_router(forwarded: Forwarded) -> APIRouter:
@@ -33,20 +43,28 @@ def forwards_router(forwarded: Forwarded) -> APIRouter:
         """The newest ones; `state=FAILED` are those that were given up."""
         return await forwarded.newest(state, destination, limit)
 
+    @router.get("/{forward_id}")
+    async def forward(forward_id: int) -> ForwardOverview:
+        """One of them."""
+        found = await forwarded.read(forward_id)
+        if found is None:
+            raise Problem(404, "There is no such forward")
+        return found
+
     @router.post("/{forward_id}/repeat", status_code=202)
-    async def repeat(forward_id: int, actor: Actor) -> ForwardOverview:
+    async def repeat(forward_id: int, actor: Actor, because: Because | None = None) -> ForwardOverview:
         """Try again, now."""
-        found = await forwarded.repeat(forward_id, actor)
+        found = await forwarded.repeat(forward_id, actor, because.reason if because else None)
         if found is None:
             raise Problem(409, "There is nothing that could be sent again")
         return found
 
     @router.post("/{forward_id}/cancel")
-    async def cancel(forward_id: int, actor: Actor) -> ForwardOverview:
-        """Do not try any longer."""
-        found = await forwarded.cancel(forward_id, actor)
+    async def cancel(forward_id: int, actor: Actor, because: Because | None = None) -> ForwardOverview:
+        """Do not try any longer; what was given up needs nobody any more."""
+        found = await forwarded.cancel(forward_id, actor, because.reason if because else None)
         if found is None:
-            raise Problem(409, "Nothing is waiting there")
+            raise Problem(409, "Nothing is waiting there, nor was it given up")
         return found
 
     return router

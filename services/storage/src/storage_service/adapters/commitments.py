@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from fj_bus import Tx
-from fj_events import CommitmentRequested, Fact
+from fj_events import CommitmentRequested, Fact, WorkSettledAs
 
 from storage_service.adapters.directory import Directory
 from storage_service.adapters.sql import Database, Pool
+from storage_service.domain import given_up
 from storage_service.domain.commitment import Commitment, Overview, Part, Reason, Reference, State
 from storage_service.domain.retrieval import Stored
 
@@ -36,19 +37,27 @@ RETURNING *
 _PARTS: Final = """
 SELECT sop_class_uids, sop_instance_uids, reasons FROM commitment_part WHERE transaction_uid = $1 ORDER BY part
 """
-_NEWEST: Final = """
+_OVERVIEW: Final = """
 SELECT transaction_uid, calling_ae_title, site, requested_at, state, attempts, due_at, answered_at, closed_at,
        last_error, coalesce(sum(cardinality(sop_instance_uids)), 0)::int AS "references",
        coalesce(sum(cardinality(array_remove(reasons, 0))), 0)::int AS failed
-  FROM commitment LEFT JOIN commitment_part USING (transaction_uid)
- GROUP BY transaction_uid ORDER BY requested_at DESC LIMIT $1
+  FROM commitment LEFT JOIN commitment_part USING (transaction_uid)"""
+_NEWEST: Final = f"{_OVERVIEW} GROUP BY transaction_uid ORDER BY requested_at DESC LIMIT $1"
+_READ: Final = f"{_OVERVIEW} WHERE transaction_uid = $1 GROUP BY transaction_uid"
+_REPEAT: Final = """
+UPDATE commitment SET state = 'ANSWERED', due_at = now(), closed_at = NULL
+ WHERE transaction_uid = $1 AND state = 'ABANDONED' RETURNING calling_ae_title, site
+"""
+_CANCEL: Final = """
+UPDATE commitment SET state = 'CANCELLED', due_at = NULL, closed_at = now()
+ WHERE transaction_uid = $1 AND state IN ('ANSWERED', 'ABANDONED') RETURNING calling_ae_title, site
 """
 
 
 class PostgresCommitments:
     """See `storage_service.ports.commitment.Commitments`."""
 
-    def __init__(self, pool: Pool, unit: Callable[[], AbstractAsyncContextManager[Tx]]) -> None:
+    def __init__(self, pool: Pool, unit: Callable[..., AbstractAsyncContextManager[Tx]]) -> None:
         self._pool = pool
         self._unit = unit
 
@@ -92,18 +101,45 @@ class PostgresCommitments:
                 tx.emit(fact)
 
     async def retry(self, commitment: Commitment, at: datetime, why: str) -> None:
-        sql = "UPDATE commitment SET due_at = $2, last_error = $3, attempts = attempts + 1 WHERE transaction_uid = $1"
+        sql = (
+            "UPDATE commitment SET due_at = $2, last_error = $3, attempts = attempts + 1"
+            " WHERE transaction_uid = $1 AND state = 'ANSWERED'"
+        )
         await self._pool.execute(sql, commitment.transaction_uid, at, why)
 
     async def close(self, commitment: Commitment, state: State, why: str | None) -> None:
         sql = (
             "UPDATE commitment SET state = $2, last_error = $3, attempts = attempts + 1, due_at = NULL,"
-            " closed_at = now() WHERE transaction_uid = $1"
+            " closed_at = now() WHERE transaction_uid = $1 AND state = 'ANSWERED' RETURNING 1"
         )
-        await self._pool.execute(sql, commitment.transaction_uid, state, why)
+        async with self._unit() as tx:
+            closed = await tx.connection.fetchval(sql, commitment.transaction_uid, state, why)
+            if closed and state is State.ABANDONED:
+                about = (commitment.transaction_uid, commitment.calling_ae_title, commitment.site)
+                tx.emit(given_up.of_commitment(*about).given_up(why or ""))
 
     async def newest(self, limit: int) -> list[Overview]:
         return [Overview(**{**row, "state": State(row["state"])}) for row in await self._pool.fetch(_NEWEST, limit)]
+
+    async def read(self, transaction_uid: str) -> Overview | None:
+        row = await self._pool.fetchrow(_READ, transaction_uid)
+        return Overview(**{**row, "state": State(row["state"])}) if row else None
+
+    async def repeat(self, transaction_uid: str, actor: str, reason: str | None) -> bool:
+        return await self._settle(_REPEAT, transaction_uid, WorkSettledAs.REPEATED, actor, reason)
+
+    async def cancel(self, transaction_uid: str, actor: str, reason: str | None) -> bool:
+        return await self._settle(_CANCEL, transaction_uid, WorkSettledAs.CANCELLED, actor, reason)
+
+    async def _settle(
+        self, sql: str, transaction_uid: str, settled_as: WorkSettledAs, actor: str, reason: str | None
+    ) -> bool:
+        async with self._unit(actor) as tx:
+            row = await tx.connection.fetchrow(sql, transaction_uid)
+            if row is not None:
+                work = given_up.of_commitment(transaction_uid, row["calling_ae_title"], row["site"])
+                tx.emit(work.settled(settled_as, actor, reason))
+        return row is not None
 
 
 async def put(db: Database, fact: CommitmentRequested) -> None:

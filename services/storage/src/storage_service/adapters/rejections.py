@@ -1,16 +1,19 @@
 """Rejections in PostgreSQL: inside a transaction, and looked up; and the notes that are to be read."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from fj_events import Fact
+from fj_bus import Tx
+from fj_events import Fact, WorkSettledAs
 
 from storage_service.adapters import hiding, sends
 from storage_service.adapters.sql import Database, Pool, columns, lock_studies
 from storage_service.adapters.summaries import series_of
-from storage_service.domain.rejection import Named, Note, Overview, Rejection, Shown
+from storage_service.domain import given_up
+from storage_service.domain.rejection import Named, Note, NoteOverview, Overview, Rejection, Shown
 
 _ADD: Final = """
 INSERT INTO rejected (study_instance_uid, series_instance_uid, sop_instance_uid, rejection_id, code, reason, actor)
@@ -56,6 +59,15 @@ _READ: Final = """
 UPDATE key_object SET due_at = NULL, outcome = $4
  WHERE study_instance_uid = $1 AND series_instance_uid = $2 AND sop_instance_uid = $3 AND due_at IS NOT NULL
 """
+_LOOK: Final = """
+SELECT study_instance_uid, series_instance_uid, sop_instance_uid, site, outcome, due_at FROM key_object
+ WHERE study_instance_uid = $1 AND series_instance_uid = $2 AND sop_instance_uid = $3
+"""
+_SETTLE: Final = """
+UPDATE key_object SET due_at = CASE WHEN $4::text IS NULL THEN now() END, outcome = $4
+ WHERE study_instance_uid = $1 AND series_instance_uid = $2 AND sop_instance_uid = $3 AND outcome = 'unreadable'
+RETURNING site
+"""
 
 
 class PostgresRejections:
@@ -72,19 +84,18 @@ class PostgresRejections:
         return await show(self._db, study_instance_uid, rejection_id)
 
     async def read(self, note: Note, outcome: str) -> bool:
-        place = note.place
-        uids = (place.study_instance_uid, place.series_instance_uid, place.sop_instance_uid)
-        return await self._db.execute(_READ, *uids, outcome) == "UPDATE 1"
+        return await self._db.execute(_READ, *_uids(note.place), outcome) == "UPDATE 1"
 
     def emit(self, fact: Fact) -> None:
         self._emit(fact)
 
 
 class PostgresNotes:
-    """See `storage_service.ports.rejections.Notes` and `RejectionBook`."""
+    """See `storage_service.ports.rejections.Notes` and `RejectionBook`, and what operators need."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, unit: Callable[..., AbstractAsyncContextManager[Tx]]) -> None:
         self._pool = pool
+        self._unit = unit
 
     async def claim(self, now: datetime) -> Note | None:
         row = await self._pool.fetchrow(_CLAIM, now)
@@ -104,6 +115,29 @@ class PostgresNotes:
             )
             for row in await self._pool.fetch(_OF_STUDY, study_instance_uid)
         ]
+
+    async def look(self, place: Named) -> NoteOverview | None:
+        row = await self._pool.fetchrow(_LOOK, *_uids(place))
+        return NoteOverview(**dict(row)) if row else None
+
+    async def repeat(self, place: Named, actor: str, reason: str | None) -> bool:
+        return await self._settle(place, None, WorkSettledAs.REPEATED, actor, reason)
+
+    async def cancel(self, place: Named, actor: str, reason: str | None) -> bool:
+        return await self._settle(place, "dismissed", WorkSettledAs.CANCELLED, actor, reason)
+
+    async def _settle(
+        self, place: Named, outcome: str | None, settled_as: WorkSettledAs, actor: str, reason: str | None
+    ) -> bool:
+        async with self._unit(actor) as tx:
+            site = await tx.connection.fetchval(_SETTLE, *_uids(place), outcome)
+            if site is not None:
+                tx.emit(given_up.of_note(Note(place, site)).settled(settled_as, actor, reason))
+        return site is not None
+
+
+def _uids(place: Named) -> tuple[str, str, str]:
+    return place.study_instance_uid, place.series_instance_uid, place.sop_instance_uid
 
 
 async def hide(db: Database, rejection: Rejection) -> list[Shown]:

@@ -32,6 +32,8 @@ class State(StrEnum):
     DELIVERED = "DELIVERED"
     ABANDONED = "ABANDONED"
     """The sender could not be told for days."""
+    CANCELLED = "CANCELLED"
+    """A person says that the sender need not be told."""
 
 
 @dataclass(frozen=True, slots=True)

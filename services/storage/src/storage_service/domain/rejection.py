@@ -33,6 +33,8 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.WORKLIST: "Incorrect Modality Worklist Entry",
     Code.RETENTION: "Data Retention Policy Expired",
 }
+UNREADABLE: Final = "unreadable"
+"""What is kept of a document that nobody could read."""
 GIVEN_BY_NAME: Final = frozenset({Code.QUALITY})
 """Who names such an instance by its own UID still gets it; and the note that rejects it is shown."""
 
@@ -98,6 +100,19 @@ class Note:
         """The rejection, where it is one. It hides itself too, unless what it rejects may still be had."""
         own = () if code in GIVEN_BY_NAME else (self.place,)
         return Rejection(self.place.sop_instance_uid, code, (*named, *own), self.site)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOverview:
+    """Such a document as operators see it."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    site: str
+    outcome: str | None
+    """Its code, `other` for no rejection, `unreadable`, `dismissed`; absent while it is to be read."""
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

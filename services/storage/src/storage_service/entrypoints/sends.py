@@ -8,6 +8,7 @@ from fj_runtime import Actor, Problem
 from pydantic import BaseModel, Field
 
 from storage_service.domain.routing import SendOverview, SendState
+from storage_service.entrypoints.given_up import Because
 from storage_service.ports.sends import SendBook
 
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -26,6 +27,7 @@ class Again(BaseModel):
 
     everything: bool = False
     """The instances that were taken are sent again too."""
+    reason: str | None = Field(default=None, max_length=1000)
 
 
 def sends_router(book: SendBook, is_known: Callable[[str], bool]) -> APIRouter:
@@ -46,23 +48,31 @@ def sends_router(book: SendBook, is_known: Callable[[str], bool]) -> APIRouter:
         """Send a study to a destination that is known; all sends of it. What the destination has is not sent again."""
         if not is_known(new.destination):
             raise Problem(422, "The destination is not in FJ_PEERS")
-        return await book.put(new.study_instance_uid, new.destination, f"asked by {actor}")
+        return await book.put(new.study_instance_uid, new.destination, actor)
+
+    @router.get("/{send_id}")
+    async def one(send_id: int) -> SendOverview:
+        """One of them."""
+        found = await book.read(send_id)
+        if found is None:
+            raise Problem(404, "There is no such send")
+        return found
 
     @router.post("/{send_id}/repeat", status_code=202)
     async def repeat(send_id: int, actor: Actor, again: Again | None = None) -> SendOverview:
         """Try again, now."""
-        everything = again is not None and again.everything
-        found = await book.repeat(send_id, f"repeated by {actor}", everything=everything)
+        again = again or Again()
+        found = await book.repeat(send_id, actor, again.reason, everything=again.everything)
         if found is None:
             raise Problem(404, "There is no such send")
         return found
 
     @router.post("/{send_id}/cancel")
-    async def cancel(send_id: int, actor: Actor) -> SendOverview:
-        """Do not try any longer."""
-        found = await book.cancel(send_id, f"cancelled by {actor}")
+    async def cancel(send_id: int, actor: Actor, because: Because | None = None) -> SendOverview:
+        """Do not try any longer; what was given up needs nobody any more."""
+        found = await book.cancel(send_id, actor, because.reason if because else None)
         if found is None:
-            raise Problem(409, "Nothing is waiting there")
+            raise Problem(409, "Nothing is waiting there, nor was it given up")
         return found
 
     return router

@@ -24,16 +24,21 @@ class Sends(Protocol):
 
 
 class SendBook(Protocol):
-    """The same ledger for operators; `why` names who acts."""
+    """The same ledger for operators. What they do is a fact."""
 
     async def newest(self, state: SendState | None, study_instance_uid: str | None, limit: int) -> list[SendOverview]:
         """The newest sends."""
 
-    async def put(self, study_instance_uid: str, destination: str, why: str) -> list[SendOverview]:
+    async def read(self, send_id: int) -> SendOverview | None:
+        """One of them."""
+
+    async def put(self, study_instance_uid: str, destination: str, actor: str) -> list[SendOverview]:
         """Send a study; all sends of it."""
 
-    async def repeat(self, send_id: int, why: str, *, everything: bool) -> SendOverview | None:
+    async def repeat(
+        self, send_id: int, actor: str, reason: str | None = None, *, everything: bool
+    ) -> SendOverview | None:
         """Try again what is missing, or everything; None where there is no such send."""
 
-    async def cancel(self, send_id: int, why: str) -> SendOverview | None:
-        """Stop trying; None where nothing is waiting there."""
+    async def cancel(self, send_id: int, actor: str, reason: str | None = None) -> SendOverview | None:
+        """Stop trying; None where nothing is waiting there, nor was given up."""
