@@ -11,6 +11,7 @@ from pydicom.uid import generate_uid
 
 from services.scheduling.tests.builders import (
     Modality,
+    a_query,
     a_series,
     an_order,
     available,
@@ -69,8 +70,10 @@ async def test_facts_of_three_topics_at_the_same_instant(
         await eventually(partial(_is, http, str(order.order_id), "COMPLETED"), within=30, what="the exam is completed")
 
     async def renamed() -> bool:
-        shown = [item.PatientName for order in waiting for item in await modality.sees(order)]
-        return shown == ["Lovelace^Ada"] * len(waiting)
+        query = a_query()
+        query.PatientName = "Lovelace^Ada"
+        shown = sorted(item.AccessionNumber for item in (await modality.asks(query))[0])
+        return shown == sorted(order.accession_number.value for order in waiting)
 
     await eventually(renamed, within=30, every=0.5)
 
