@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
+)
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
@@ -80,6 +86,7 @@ class Destination:
     port: int
     syntaxes: Sequence[str] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
     takes: Callable[[str], int] = lambda _: 0x0000
+    sop_classes: Sequence[UID] = (CTImageStorage, KeyObjectSelectionDocumentStorage)
     received: list[Received] = field(default_factory=list)
     associations: int = 0
 
@@ -87,7 +94,8 @@ class Destination:
         ae = AE(self.ae_title)
         ae.require_called_aet = True
         ae.maximum_associations = 10
-        ae.add_supported_context(CTImageStorage, list(self.syntaxes))
+        for sop_class in self.sop_classes:
+            ae.add_supported_context(sop_class, list(self.syntaxes))
         handlers: list[Any] = [(evt.EVT_C_STORE, self._take), (evt.EVT_ACCEPTED, self._count)]
         server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
         assert server is not None

@@ -14,7 +14,7 @@ from services.storage.tests.scu import Workstation, a_query
 
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
 PERSON = {"X-FJ-User": "pacs.admin"}
-QUALITY, SAFETY, WORKLIST = "113001", "113037", "113038"
+QUALITY, SAFETY, WORKLIST, RETENTION = "113001", "113037", "113038", "113039"
 
 
 def a_code(value: str, scheme: str = "DCM") -> Dataset:
