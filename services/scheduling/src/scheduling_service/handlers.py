@@ -129,15 +129,22 @@ async def on_study_known(
 
 
 async def on_study_relinked(fact: StudyRelinked, schedule: Schedule, lists: InstanceLists) -> None:
-    """A person moved a study: the exam that has lost it waits again where images alone had moved it on."""
+    """A person moved a study: the exam that has lost it waits again, whatever a modality said when it was made."""
     uid = fact.study_instance_uid
     await on_study_known(uid, partial(relinked, fact=fact), schedule, lists)
-    if fact.previous_order_id is None or fact.previous_order_id == fact.order_id:
-        return
-    await schedule.lock(str(fact.previous_order_id))
-    exam = await schedule.exam(str(fact.previous_order_id))
-    if exam is not None:
-        await settle_exam(exam, without_images(exam), schedule, lists)
+    for exam in await _without(fact, schedule):
+        bereft = replace(exam, lost=(await schedule.surroundings(exam)).lost)
+        await settle_exam(exam, without_images(bereft), schedule, lists)
+
+
+async def _without(fact: StudyRelinked, schedule: Schedule) -> list[Exam]:
+    """The exams that do not have the study: the one that had it, and those for which a modality says it was made."""
+    exams = {exam.key: exam for exam in await schedule.performed_in(fact.study_instance_uid)}
+    if fact.previous_order_id is not None:
+        await schedule.lock(str(fact.previous_order_id))
+        exam = await schedule.exam(str(fact.previous_order_id))
+        exams |= {exam.key: exam} if exam is not None else {}
+    return [exam for exam in exams.values() if exam.order_id != fact.order_id]
 
 
 async def on_patient_known(fact: PatientRegistered | PatientUpdated, schedule: Schedule) -> None:
@@ -226,7 +233,7 @@ async def _joined(exam: Exam, known: Surroundings, schedule: Schedule) -> Exam:
         unscheduled = await schedule.exam(performed.study_instance_uid)
         if unscheduled is not None:
             await schedule.save(replace(unscheduled, linked_to=exam.order_id))
-    return with_performed(exam, *loose)
+    return replace(with_performed(exam, *loose), lost=known.lost)
 
 
 async def _ordered_for(performed: PerformedStep, schedule: Schedule) -> list[Exam]:

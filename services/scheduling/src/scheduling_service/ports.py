@@ -28,6 +28,8 @@ class Surroundings(NamedTuple):
     """Performed steps without an ordered exam that share a Study UID, an accession number or a step id with it."""
     patient_ids: frozenset[UUID] = frozenset()
     """By which a modality may name its patient."""
+    lost: frozenset[Uid] = frozenset()
+    """Studies in which something was performed for it, and that are not its order's, as a person said."""
 
 
 class Schedule(Protocol):
@@ -80,6 +82,9 @@ class Schedule(Protocol):
 
     async def exams_of(self, performed: PerformedStep) -> list[Exam]:
         """The exams that a performed step belongs to."""
+
+    async def performed_in(self, study_instance_uid: Uid) -> list[Exam]:
+        """The ordered exams for which modalities say that they have performed something in this study."""
 
     async def surroundings(self, exam: Exam) -> Surroundings:
         """What is here already of what belongs, or may belong, to an ordered exam."""

@@ -17,7 +17,7 @@ from fj_events import (
 )
 from pydicom.uid import generate_uid
 from scheduling_service.adapters.catalogue import load_catalogue
-from scheduling_service.domain.exam import Exam, meant, settle, step_ids, with_performed
+from scheduling_service.domain.exam import Exam, meant, settle, step_ids, with_performed, without_images
 from scheduling_service.domain.facts import Move, facts, instance_lists, is_long, shortened
 from scheduling_service.domain.performed import PerformedStatus, PerformedStep, Reference
 from scheduling_service.domain.planning import Circumstances, plan
@@ -130,6 +130,27 @@ def test_an_exam_is_over_only_when_no_modality_is_at_it() -> None:
     assert one_done.state is StepState.STARTED
     given_up = settle(with_performed(one_done, two.model_copy(update={"status": PerformedStatus.DISCONTINUED})), ())
     assert given_up.state is StepState.COMPLETED
+
+
+def test_what_was_performed_in_a_study_that_a_person_took_away_is_put_back_but_for_a_group_and_other_steps() -> None:
+    order, other = an_order(procedure={"code": "MRARTHRO"}), an_order()
+    exam = exam_of(order)
+    first, second = exam.steps
+    status = PerformedStatus.COMPLETED
+    mistaken = performed(refers(order.study_instance_uid, step_id=first.step_id), status=status)
+    own = performed(refers(generate_uid(), step_id=second.step_id), status=status)
+    done = settle(with_performed(exam, mistaken, own), ())
+    assert done.state is StepState.COMPLETED
+    bereft = settle(without_images(replace(done, lost=frozenset({mistaken.study_instance_uid}))), ())
+    assert [step.state for step in bereft.steps] == [StepState.SCHEDULED, StepState.COMPLETED]
+    assert settle(replace(bereft, lost=frozenset()), ()).state is StepState.COMPLETED
+
+    group = performed(
+        refers(order.study_instance_uid, step_id=first.step_id), refers(order.study_instance_uid), status=status
+    )
+    together = settle(with_performed(exam_of(other), group), ())
+    lost = frozenset({group.study_instance_uid})
+    assert settle(without_images(replace(together, lost=lost)), ()).state is StepState.COMPLETED
 
 
 def completed(series: int, instances: int) -> ExamCompleted:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from fj_events import Uid
 
@@ -20,6 +21,11 @@ SELECT 'performed', performed::text, created_at, sop_instance_uid FROM performed
  WHERE NOT is_ordered
    AND (study_uids && ($2 || ARRAY(SELECT study_instance_uid FROM mine)) OR accession_numbers && $3 OR step_ids && $4)
  ORDER BY kind, created_at, uid
+"""
+_LOST: Final = """
+SELECT study_instance_uid FROM study
+ WHERE study_instance_uid = ANY($1::text[])
+   AND (study -> 'left' ? $3 OR (order_id <> $2 AND (study ->> 'by_person')::boolean))
 """
 _ADD_PERFORMED: Final = """
 INSERT INTO performed_step (sop_instance_uid, study_uids, accession_numbers, step_ids, performed)
@@ -46,6 +52,14 @@ async def surroundings(
         [_study(row["text"]) for row in rows if row["kind"] == "study"],
         [_performed(row["text"]) for row in rows if row["kind"] == "performed"],
     )
+
+
+async def lost(connection: "Connection", order_id: UUID, study_instance_uids: Sequence[Uid]) -> frozenset[Uid]:
+    """Those of these studies that are not the order's, as a person said."""
+    rows = (
+        await connection.fetch(_LOST, list(study_instance_uids), order_id, str(order_id)) if study_instance_uids else []
+    )
+    return frozenset(row["study_instance_uid"] for row in rows)
 
 
 async def read(connection: "Connection", sop_instance_uid: Uid) -> PerformedStep | None:

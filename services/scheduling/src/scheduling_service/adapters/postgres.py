@@ -61,6 +61,13 @@ SELECT exam_key FROM exam
  WHERE exam_key IN (SELECT exam_key FROM exam_performed WHERE sop_instance_uid = $1)
  ORDER BY exam_key FOR UPDATE
 """
+_PERFORMED_IN: Final = """
+SELECT exam_key FROM exam
+ WHERE ordered IS NOT NULL
+   AND exam_key IN (SELECT l.exam_key FROM performed_step p JOIN exam_performed l USING (sop_instance_uid)
+                     WHERE p.study_uids && ARRAY[$1::text])
+ ORDER BY exam_key FOR UPDATE
+"""
 _READ: Final = f"{EXAMS} WHERE e.exam_key = ANY($1) ORDER BY e.exam_key"
 # All that an exam is, in one statement: its row, steps, links to performed steps, and what it has on the worklist.
 _SAVE: Final = """
@@ -137,13 +144,18 @@ class PostgresSchedule:
     async def exams_of(self, performed: PerformedStep) -> list[Exam]:
         return await self._exams(_OF_PERFORMED, performed.sop_instance_uid)
 
+    async def performed_in(self, study_instance_uid: Uid) -> list[Exam]:
+        return await self._exams(_PERFORMED_IN, study_instance_uid)
+
     async def surroundings(self, exam: Exam) -> Surroundings:
         if exam.ordered is None:
             return Surroundings([], [])
         connection, patient_id = self._tx.connection, exam.ordered.details.patient_id
         ids = await patients.named_as(connection, patient_id, exam.key, self._said_at)
         step_ids = [step.step_id for step in exam.steps]
-        return Surroundings(*await performed_steps.surroundings(connection, exam.ordered, step_ids), ids)
+        found = await performed_steps.surroundings(connection, exam.ordered, step_ids)
+        made = [each.study_instance_uid for each in exam.performed]
+        return Surroundings(*found, ids, await performed_steps.lost(connection, exam.ordered.order_id, made))
 
     async def save(self, exam: Exam) -> None:
         waiting = await self._waiting(exam)

@@ -61,6 +61,8 @@ class Exam:
     """In the order of their creation."""
     patient_ids: frozenset[UUID] = field(default=frozenset(), compare=False)
     """By which a modality may name the patient, merges seen through; looked up, no part of the exam itself."""
+    lost: frozenset[Uid] = field(default=frozenset(), compare=False)
+    """Studies that are another order's, or nobody's, as a person said; looked up too."""
 
     @property
     def order_id(self) -> UUID | None:
@@ -103,10 +105,10 @@ class Exam:
 
     @property
     def counted(self) -> tuple[PerformedStep, ...]:
-        """What was performed for this exam; not what was meant for another one, as an order would know."""
+        """What was performed for this exam; not what was meant for another one, as a modality or a person says."""
         if self.ordered is None:
             return self.performed
-        return tuple(each for each in self.performed if not each.is_wrong_entry)
+        return tuple(each for each in self.performed if not (each.is_wrong_entry or each.is_lost_with(self.lost)))
 
     @property
     def is_in_progress(self) -> bool:
@@ -207,10 +209,16 @@ def put_back(exam: Exam, performed: PerformedStep) -> Exam:
 
 
 def without_images(exam: Exam) -> Exam:
-    """The exam without what images alone have shown; those that are still its own may show it again."""
-    if exam.counted or (exam.ordered is not None and exam.ordered.by_hand):
+    """The exam without what images have shown that are another order's; those still its own may show it again."""
+    if exam.ordered is not None and exam.ordered.by_hand:
         return exam
-    steps = (replace(step, state=moved(step.state, Act.TAKE_AWAY)) for step in exam.steps)
+    kept = {step_id for each in exam.counted for step_id in step_ids(exam, each)}
+    lost = {step_id for each in exam.performed if each not in exam.counted for step_id in step_ids(exam, each)}
+    # Where no modality says otherwise, images alone have moved every step.
+    taken = lost - kept if exam.counted else {step.step_id for step in exam.steps}
+    steps = (
+        replace(step, state=moved(step.state, Act.TAKE_AWAY)) if step.step_id in taken else step for step in exam.steps
+    )
     return replace(exam, steps=tuple(steps))
 
 

@@ -1,6 +1,6 @@
 """A Modality Performed Procedure Step (PS3.3 C.4.13 to C.4.15, PS3.4 Annex F) in canonical terms."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -98,6 +98,10 @@ class PerformedStep(_Part):
     def study_instance_uid(self) -> Uid:
         """In which study the images are."""
         return self.references[0].study_instance_uid
+
+    def is_lost_with(self, studies: Collection[Uid]) -> bool:
+        """Whether its images are in one of these; those of a group of orders are in that of one of them."""
+        return self.study_instance_uid in studies and len(self.references) == 1
 
 
 def change(performed: PerformedStep, wish: Change) -> PerformedStep:

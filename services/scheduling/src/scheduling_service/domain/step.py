@@ -39,7 +39,7 @@ class Act(StrEnum):
     PUT_BACK = "put back"
     """What a modality began was meant for another exam."""
     TAKE_AWAY = "take away"
-    """The images that were the only evidence are another exam's: a person said so."""
+    """The images that it was done for are another exam's: a person said so."""
 
 
 _TABLE: Final = {
@@ -65,6 +65,7 @@ _TABLE: Final = {
     (StepState.DISCONTINUED, Act.PUT_BACK): StepState.SCHEDULED,
     (StepState.STARTED, Act.TAKE_AWAY): StepState.SCHEDULED,
     (StepState.COMPLETED, Act.TAKE_AWAY): StepState.SCHEDULED,
+    (StepState.DISCONTINUED, Act.TAKE_AWAY): StepState.SCHEDULED,
 }
 
 WAITING: Final = frozenset({StepState.SCHEDULED, StepState.ARRIVED, StepState.MISSED})

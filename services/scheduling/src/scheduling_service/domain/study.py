@@ -19,6 +19,10 @@ class Study(BaseModel):
     modality: str | None = None
     series: tuple[SeriesSummary, ...] = ()
     number_of_instances: int = 0
+    left: frozenset[UUID] = frozenset()
+    """Orders from which a person took it, and to which nobody has brought it back."""
+    by_person: bool = False
+    """A person said to which order it belongs, and so that it belongs to no other one."""
 
 
 def received(study: Study, fact: StudyReceived) -> Study:
@@ -35,12 +39,14 @@ def received(study: Study, fact: StudyReceived) -> Study:
 
 def matched(study: Study, fact: StudyMatched) -> Study:
     """It belongs to an order. A match means that there are images."""
-    return study.model_copy(update={"order_id": fact.order_id, "received": True})
+    return study.model_copy(update={"order_id": fact.order_id, "received": True, "by_person": False})
 
 
 def relinked(study: Study, fact: StudyRelinked) -> Study:
     """A person said to which order it belongs, or that it belongs to none."""
-    return study.model_copy(update={"order_id": fact.order_id, "received": True})
+    left = (study.left | {fact.previous_order_id}) - {fact.order_id, None}
+    now = {"order_id": fact.order_id, "received": True, "left": left, "by_person": fact.order_id is not None}
+    return study.model_copy(update=now)
 
 
 def available(study: Study, fact: StudyAvailable) -> Study:
