@@ -32,6 +32,17 @@ async def types_of(log: Log, exam: Exam) -> list[str]:
     return [record.type for record in await log.read("study-events") if record.key == exam.study_uid]
 
 
+async def knows(pool: Pool, *exams: Exam) -> None:
+    """Storage has heard of their orders."""
+
+    async def known() -> bool:
+        ids = [exam.order_id for exam in exams]
+        found = await pool.fetch("SELECT FROM known_order WHERE order_id = ANY($1::uuid[])", ids)
+        return len(found) == len(ids)
+
+    await eventually(known, within=20, what="the orders")
+
+
 async def is_gone(store: ObjectStore, key: str) -> bool:
     try:
         await store.head(key)

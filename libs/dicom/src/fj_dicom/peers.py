@@ -49,6 +49,8 @@ class Peer:
     """It wants to be told when a study is available (PS3.4 Annex R)."""
     performed_procedure_steps: bool = False
     """It wants the MPPS that modalities send to us (IHE RAD-6, RAD-7)."""
+    unconfirmed: bool = False
+    """It may see studies that show somebody else than their number is of, where not everybody may."""
 
 
 class Peers:
@@ -173,6 +175,7 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "associations": _Field(_associations, f"1 to {ASSOCIATIONS_MAX}", 1),
     "availability_notification": _Field(_switch, "true or false", default=False),
     "performed_procedure_steps": _Field(_switch, "true or false", default=False),
+    "unconfirmed": _Field(_switch, "true or false", default=False),
     "transfer_syntaxes": _Field(_uids, _UID_LIST, frozenset()),
     "sop_classes": _Field(_uids, _UID_LIST, frozenset()),
     "patient_id_issuer": _Field(_named, _SHORT_TEXT),

@@ -85,9 +85,9 @@ class StudyUnmatched(Fact, type="study.unmatched.v1", topic="study-events", key=
     accession_number: Identifier | None = None
     reason: str
     contradicted_by: tuple[str, ...] = ()
-    """What of the images contradicts the order whose number they carry: `name`, `sex`. It is kept, unconfirmed."""
+    """What of the images contradicts whom their number is of: `name`, `sex`. The study is kept, unconfirmed."""
     unconfirmed_order_id: UUID | None = None
-    """That order."""
+    """The order that has the number; absent: it is the patient's own number, and no order fits."""
 
 
 class LinkAct(OpenEnum):
@@ -95,6 +95,8 @@ class LinkAct(OpenEnum):
 
     LINK = "link"
     UNLINK = "unlink"
+    CONFIRM = "confirm"
+    """Images that show somebody else than their patient's number is of are that patient's."""
     UNDO = "undo"
     """The newest act was taken back."""
 

@@ -1,6 +1,6 @@
 """Settings, logs without PHI, telemetry, health, graceful stop, the acting user."""
 
-from fj_runtime.actor import Actor, MachineActor, acting_as
+from fj_runtime.actor import Actor, MachineActor, acting_as, is_known
 from fj_runtime.cli import Subcommand, command
 from fj_runtime.database import connected, database, database_watch
 from fj_runtime.destinations import Destination, Destinations
@@ -55,6 +55,7 @@ __all__ = [
     "connected",
     "database",
     "database_watch",
+    "is_known",
     "is_loopback",
     "load_settings",
     "migrate",

@@ -1,5 +1,6 @@
 """The acting user of a changing HTTP call."""
 
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Request, Security
@@ -93,6 +94,23 @@ async def _acting_machine(
 
 MachineActor = Annotated[str | None, Depends(_acting_machine)]
 """Like `Actor`, for routes of a standard that machines use (DICOMweb): where no issuer is set, they need no name."""
+
+
+async def is_known(request: Request, role: str) -> bool:
+    """Whether a reading call names a user who has this role, as `acting_as` would ask it. Raises Problem 503.
+
+    For doors that show everybody something, and some more.
+    """
+    keeper: Doorkeeper = request.app.state.doorkeeper
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else None
+    try:
+        await keeper.identify(request, bearer, request.headers.get(HEADER), role)
+    except Problem as problem:
+        if problem.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return False
+        raise
+    return True
 
 
 def _from_here(request: Request) -> bool:

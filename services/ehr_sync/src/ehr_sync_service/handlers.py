@@ -155,7 +155,7 @@ async def on_study_matched(fact: StudyMatched, cause: Envelope, projection: Proj
 
 
 async def on_study_unmatched(fact: StudyUnmatched, cause: Envelope, projection: Projection) -> None:
-    """No order fits the study; one that shows somebody else than the order of its number is for is in no record."""
+    """No order fits the study; one that shows somebody else than its number is of is in no record."""
     known = await projection.study(fact.study_instance_uid)
     if known is not None:
         await projection.save_study(records.study_unmatched(known, fact, cause))

@@ -170,7 +170,10 @@ async def test_an_entry_has_a_page_with_what_there_is_to_compare_and_to_do(http:
     page = (await http.get(f"/exceptions/{event_id}")).raise_for_status().text
     assert f'id="candidates" data-study="{study}"' in page
     assert f'data-new-order="{study}"' in page
-    assert all(f'data-post="/api/storage/studies/{study}/{act}"' in page for act in ("link", "undo", "reject"))
+    assert f'id="registered" data-study="{study}"' in page
+    assert all(
+        f'data-post="/api/storage/studies/{study}/{act}"' in page for act in ("confirm", "link", "undo", "reject")
+    )
     assert all(f'value="{value}"' in page for value in ("P77", "Okafor", "Ben", "CT of a head", "CT"))
     assert "unconfirmed" in (await http.get(f"/exams/{study}")).text
 

@@ -95,7 +95,7 @@ async def on_matched(study: StudyMatched, reports: Reports) -> None:
 
 
 async def on_unmatched(study: StudyUnmatched, reports: Reports) -> None:
-    """No order fits. Where it shows somebody else than the order of its number is for, what is read of it waits."""
+    """No order fits. Where it shows somebody else than its number is of, what is read of it waits."""
     await reports.doubt(study)
     await _catch_up(study.study_instance_uid, reports)
 
@@ -107,7 +107,9 @@ async def on_relinked(study: StudyRelinked, reports: Reports) -> None:
     """
     uid = study.study_instance_uid
     left, to = str(study.previous_order_id or uid), str(study.order_id or uid)
-    if study.previous_order_id is None and study.order_id is not None:
+    if left == to:  # a person says that it is of whom its number is, or takes that back
+        await reports.relink(uid, study.site, left, study.order_id)
+    elif study.previous_order_id is None and study.order_id is not None:
         await _link(uid, study.site, study.order_id, reports)
     else:
         subject = await reports.subject_with(left)

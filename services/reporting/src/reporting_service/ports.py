@@ -39,7 +39,7 @@ class Reports(Protocol):
         """The study left the exam with the key `left`, for an order or for none."""
 
     async def doubt(self, study: StudyUnmatched) -> None:
-        """Keep whether the images show somebody else than the order of their number is for."""
+        """Keep whether the images show somebody else than their number is of."""
 
     async def unconfirmed_of(self, subject: Subject) -> str | None:
         """The study that carries the number of this order and may be another person's, if the order has no other."""
@@ -114,7 +114,7 @@ class ReadingItem:
     has_draft: bool
     exam_state: str | None
     contradicted_by: tuple[str, ...]
-    """Not empty: the images show somebody else than the order of their number is for."""
+    """Not empty: the images show somebody else than their number is of."""
     unconfirmed_order_id: UUID | None
 
 

@@ -1,5 +1,6 @@
-"""Images of somebody else than the order of their number is for: what is read of them waits for a person's word."""
+"""Images of somebody else than their number is of: what is read of them waits for a person's word."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,22 @@ async def test_a_corrected_name_releases_what_was_held(room: Room) -> None:
     await read(room, exam, Numbers(accession=exam.accession))
     await room.does(lambda reports: handlers.on_matched(exam.matched(), reports))
     assert await said(room, exam) == [("finalized", str(exam.order_id))]
+
+
+async def test_a_report_waits_until_a_person_confirms_whose_images_without_an_order_are_and_stays_then(
+    room: Room,
+) -> None:
+    exam = Exam()
+    doubt = StudyUnmatched(site="MAIN", study_instance_uid=exam.uid, reason="another name", contradicted_by=("name",))
+    await room.does(lambda reports: handlers.on_study(exam.received(), reports))
+    await room.does(lambda reports: handlers.on_unmatched(doubt, reports))
+    await room.does(lambda reports: handlers.on_study(exam.available().model_copy(update={"order_id": None}), reports))
+    await read(room, exam, Numbers(study=exam.uid))
+    assert await said(room, exam) == []
+    for act in (LinkAct.CONFIRM, LinkAct.UNDO, LinkAct.CONFIRM):
+        fact = StudyRelinked(site="MAIN", actor="tess", study_instance_uid=exam.uid, act=act, reason="asked")
+        await room.does(partial(handlers.on_relinked, fact))
+        assert await said(room, exam) == [("finalized", None)]
 
 
 async def test_the_reading_list_says_so_and_nothing_is_signed_but_what_was_written_goes_along(

@@ -28,7 +28,8 @@ from fj_events import (
 from storage_service.domain import facts
 from storage_service.domain.assembly import Complete, Patience, Waiting, assess
 from storage_service.domain.exceptional import ExceptionKind, conflicts_of, of_conflict, of_unmatched
-from storage_service.domain.matching import Match, NoMatch, match
+from storage_service.domain.linking import UNLINKED
+from storage_service.domain.matching import Match, NoMatch, confirmed_patient, match
 from storage_service.domain.rejection import notes_of
 from storage_service.domain.retirement import recalled
 from storage_service.domain.study import Arrival, PerformedEnd, Study
@@ -83,9 +84,13 @@ async def on_order_known(fact: OrderPlaced | OrderChanged, placed_at: datetime, 
     await settle(await work.studies.waiting_for_order(fact.order_id), work)
 
 
-async def on_order_ended(fact: OrderCancelled | OrderCompleted, studies: Studies) -> None:
-    """An order that is cancelled or completed no longer waits for images; its own UID or accession still match."""
-    await studies.set_order_open(fact.order_id, open_=False)
+async def on_order_ended(fact: OrderCancelled | OrderCompleted, work: Work) -> None:
+    """An order that is cancelled or completed no longer waits for images; its own UID or accession still match.
+
+    Images that carry the number of another order too may be that one's now.
+    """
+    await work.studies.set_order_open(fact.order_id, open_=False)
+    await settle(await work.studies.waiting_for_order(fact.order_id), work)
 
 
 async def on_order_reinstated(fact: OrderReinstated, work: Work) -> None:
@@ -195,11 +200,13 @@ async def _linked(
     lost = [study.keys for study in studies if study.may_be_matched]
     candidates = await work.studies.candidates(lost) if lost else {}
     matched: dict[str, Study] = {}
-    others: dict[str, Study] = {}
+    alone: list[tuple[Study, NoMatch]] = []
     taken = set(taken)
     for study in studies:
         uid = study.study_instance_uid
         if not study.may_be_matched:
+            if study.order_id is None:
+                alone.append((study, NoMatch(UNLINKED)))
             continue
         orders = [replace(o, open=o.open and o.order_id not in taken) for o in candidates.get(uid, [])]
         found = match(study.keys, orders, complete=complete, window=work.rules.window)
@@ -208,11 +215,24 @@ async def _linked(
             matched[uid] = study.linked_to(found)
             work.studies.emit(facts.matched(study, found))
             await _settled(study, work.studies)
-        elif complete or found.contradicted_by:
-            others[uid] = await _unfit(study, found, work.studies)
+        else:
+            alone.append((study, found))
+    others = await _alone(alone, work.studies, complete=complete) if alone else {}
     if matched:  # the order's own performed steps may say more about a study than its UID did
         matched = {s.study_instance_uid: s for s in await work.studies.with_progress(list(matched.values()))}
     return [{**others, **matched}.get(study.study_instance_uid, study) for study in studies]
+
+
+async def _alone(found: Sequence[tuple[Study, NoMatch]], studies: Studies, *, complete: bool) -> dict[str, Study]:
+    """Of studies without an order those of which there is news: they show somebody else, or the search ends."""
+    registered = await studies.registered([study.study_instance_uid for study, _ in found])
+    others: dict[str, Study] = {}
+    for study, unfit in found:
+        uid = study.study_instance_uid
+        without = confirmed_patient(unfit, study.keys, registered.get(uid, ()))
+        if without.contradicted_by or (complete if study.may_be_matched else study.contradicted_by):
+            others[uid] = await _unfit(study, without, studies)
+    return others
 
 
 async def _unfit(study: Study, found: NoMatch, studies: Studies) -> Study:

@@ -9,7 +9,7 @@ from fj_events import LinkAct, OrderPlaced, StudyConflictSettled, StudyRelinked
 from storage_service import handlers
 from storage_service.domain.exceptional import ExceptionKind, of_unlinked
 from storage_service.domain.keys import OrderKeys
-from storage_service.domain.linking import LinkEntry, NotThere, belonging, linked, undone, unlinked
+from storage_service.domain.linking import LinkEntry, NotThere, belonging, confirmed, linked, undone, unlinked
 from storage_service.domain.study import Study
 from storage_service.handlers import Work
 from storage_service.ports.links import Links
@@ -47,6 +47,15 @@ async def unlink(wish: Wish, links: Links, work: Work) -> None:
     """The study belongs to no order, whatever the rules say. Raises NotThere, NothingToDo."""
     study = await _study(wish, work)
     await _move(LinkAct.UNLINK, wish, (study, unlinked(study, wish.actor)), links, work)
+
+
+async def confirm(wish: Wish, links: Links, work: Work) -> None:
+    """The number on the images is their patient's, whatever else they say; the rules go on from there.
+
+    Raises NotThere, NothingToDo.
+    """
+    study = await _study(wish, work)
+    await _move(LinkAct.CONFIRM, wish, (study, confirmed(study)), links, work)
 
 
 async def undo(wish: Wish, links: Links, work: Work) -> None:

@@ -12,7 +12,7 @@ from fj_dicom import Peers, RequestorSettings, ScpSettings, Service
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, api
 
-from storage_service.adapters.accesses import Accesses, WatchedIndex
+from storage_service.adapters.accesses import Accesses
 from storage_service.adapters.book import PostgresStudyBook
 from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
@@ -20,6 +20,7 @@ from storage_service.adapters.candidates import PostgresCandidates
 from storage_service.adapters.coerced import CoercedPacks
 from storage_service.adapters.coerced_index import CoercedIndex
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
+from storage_service.adapters.confirmed import ConfirmedIndex
 from storage_service.adapters.directory import Directory, PostgresListing
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.files import StoredFiles
@@ -44,6 +45,7 @@ from storage_service.adapters.priors import PostgresPriors
 from storage_service.adapters.rejections import PostgresNotes, PostgresRejections
 from storage_service.adapters.rendering import Renderer
 from storage_service.adapters.routes import load_routes
+from storage_service.adapters.second_looks import PostgresSecondLooks
 from storage_service.adapters.sends import PostgresSends
 from storage_service.adapters.supply import PackRetrievals
 from storage_service.adapters.telling import DicomTelling
@@ -56,6 +58,7 @@ from storage_service.entrypoints.clock import (
     fetching,
     gathering,
     listing,
+    looking_again,
     noting,
     retention,
     scrub,
@@ -84,6 +87,7 @@ from storage_service.prefetching import Prefetching
 from storage_service.rejecting import Rejecting
 from storage_service.sending import Sending
 from storage_service.settings import Settings
+from storage_service.sights import Sights
 from storage_service.thinning import Thinning
 from storage_service.verifying import Verifying
 
@@ -94,11 +98,9 @@ class Kept:
 
     consumer: Consumer
     peers: Peers
-    index: CoercedIndex
     accesses: Accesses
-    watched: WatchedIndex
-    """The index as the doors see it."""
-    searches: AllSearches
+    sights: Sights
+    """Who sees what of index and searches."""
     directory: Directory
     book: PostgresStudyBook
     packs: StoredPacks
@@ -121,13 +123,13 @@ class Kept:
         index, packs = PostgresIndex(pool, manifests, directory), StoredPacks(reads_of(settings))
         headers, coerced = Headers(packs), CoercedPacks(packs)
         shown, accesses = CoercedIndex(index, index, pool), Accesses(pool)
+        confirmed = ConfirmedIndex(shown, shown, pool)
+        searches, peers = AllSearches(pool, manifests, directory), Peers.load(settings.peers)
         return cls(
             consumer=consumer,
-            peers=Peers.load(settings.peers),
-            index=shown,
+            peers=peers,
             accesses=accesses,
-            watched=WatchedIndex(shown, shown, accesses),
-            searches=AllSearches(pool, manifests, directory),
+            sights=Sights.of(settings.unconfirmed, peers, (shown, confirmed), searches, accesses),
             directory=directory,
             book=PostgresStudyBook(pool),
             packs=packs,
@@ -145,9 +147,9 @@ class Kept:
 
 def queries(settings: Settings, kept: Kept) -> list[Service]:
     """C-FIND, C-GET, C-MOVE."""
-    source = Source(kept.watched, kept.retrievals.of)
+    source = Source(kept.sights.callers, kept.retrievals.of)
     return [
-        *find_services(kept.searches, settings.ae_title, settings.find_limit),
+        *find_services(kept.sights.querying, settings.ae_title, settings.find_limit),
         *retrieve_services(source, kept.peers, RequestorSettings(ae_title=settings.ae_title)),
     ]
 
@@ -161,12 +163,21 @@ def clock(settings: Settings, kept: Kept) -> list[Part]:
     bus, hearing = kept.consumer.bus, GroupHearing(kept.consumer)
     telling = DicomTelling(kept.peers, settings.commitment_ae_title, settings.ae_title, kept.retrievals)
     routes, patience = load_routes(settings.routes, kept.peers), timedelta(days=settings.send_days)
-    sending = Sending(kept.sends, kept.index, routes, telling.instances, telling.availability, patience)
+    receivers = kept.sights.receivers
+    sending = Sending(
+        kept.sends,
+        lambda title: receivers.of((title,)),
+        routes,
+        telling.instances,
+        telling.availability,
+        patience,
+    )
     evidence = PostgresEvidence(kept.directory)
     committing = Committing(kept.requests, evidence, kept.packs, hearing, telling.commitment, settings.commitment_waits)
     every, pace = timedelta(days=settings.verify_days), settings.verify_bytes_per_second
     return [
         sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
+        looking_again(PostgresSecondLooks(bus.pool).look_next),
         describing(kept.metadata.describe_next),
         listing(PostgresListing(bus.pool).list_next),
         gathering(_gathering(settings, kept)),
@@ -226,11 +237,11 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
     """The HTTP doors."""
     files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
     keepings = PostgresKeepingBook(kept.consumer.bus.pool)
-    showing = Showing(kept.watched, Renderer(kept.headers, kept.pixels))
+    showing = Showing(kept.sights.readers, Renderer(kept.headers, kept.pixels))
     return api(
         name,
         # First what is asked for most: routes are tried one after the other.
-        retrieval_router(Retrieval(kept.watched, kept.coerced, kept.pixels, files, kept.metadata)),
+        retrieval_router(Retrieval(kept.sights.readers, kept.coerced, kept.pixels, files, kept.metadata)),
         studies_router(kept.book, kept.requests),
         _linking(settings, kept),
         integrity_router(kept.archive),
@@ -239,7 +250,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         retention_router(keepings, expiring(settings, kept.consumer)),
         given_up_router(kept.requests, kept.notes),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
-        search_router(kept.searches, settings.search_limit),
+        search_router(kept.sights.searchers, settings.search_limit),
         rendered_router(showing),
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),

@@ -29,7 +29,8 @@ class Sending:
     """What it takes to send studies on."""
 
     sends: Sends
-    index: Index
+    index_for: Callable[[str], Awaitable[Index]]
+    """What an AE title may see."""
     routes: Routes
     carry: Carry
     announce: Carry
@@ -56,9 +57,9 @@ class Sending:
         return True
 
     async def _attempt(self, send: Send) -> SendResult:
-        instances = await self.index.instances(send.study_instance_uid)
+        instances = await (await self.index_for(send.destination)).instances(send.study_instance_uid)
         if not instances:
-            return SendResult()  # all of it is rejected
+            return SendResult()  # all of it is rejected, or in doubt: it is marked again when that has changed
         if send.kind is SendKind.AVAILABILITY:
             return await self.announce(send.destination, instances)
         missing = [stored for stored in instances if stored.sop_instance_uid not in send.sent]

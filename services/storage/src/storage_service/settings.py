@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from storage_service.committing import Patience as CommitmentPatience
 from storage_service.domain.assembly import Patience
+from storage_service.entrypoints.sight import Unconfirmed
 from storage_service.handlers import Rules
 
 
@@ -50,6 +51,8 @@ class Settings(ServiceSettings):
     """Seconds after which objects are deleted that nothing names any more: who reads in them may finish."""
     peers: Path | None = Field(default=None, validation_alias="FJ_PEERS")
     """YAML file of known AE titles."""
+    unconfirmed: Unconfirmed = Unconfirmed.EVERYBODY
+    """Who may see studies of which it is in doubt whose they are."""
     quiet_time: float = Field(default=60, gt=0)
     """Seconds without a new instance after which a study is complete, where no MPPS says so."""
     mpps_limit: float = Field(default=14_400, gt=0)

@@ -59,7 +59,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def storage(services: Services, dimse_port: int, peers: Path, routes: str, lifecycle: dict[str, str]) -> ServiceProcess:
+def storage(
+    request: pytest.FixtureRequest, services: Services, dimse_port: int, peers: Path, lifecycle: dict[str, str]
+) -> ServiceProcess:
+    """A module may have SETTINGS of its own."""
+    routes = request.getfixturevalue("routes")
     return services.start(
         "storage",
         STORAGE_QUIET_TIME=1,
@@ -70,6 +74,7 @@ def storage(services: Services, dimse_port: int, peers: Path, routes: str, lifec
         STORAGE_COMMITMENT_PATIENCE=3,
         **({"FJ_ROUTES": routes} if routes else {}),
         **lifecycle,
+        **getattr(request.module, "SETTINGS", {}),
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from fj_events import Identifier, MatchRule
+from fj_events import Identifier, MatchRule, PatientPhi, Sex
 from storage_service.domain.keys import OrderKeys, StudyKeys
-from storage_service.domain.matching import Match, NoMatch, match
+from storage_service.domain.matching import Match, NoMatch, confirmed_patient, match
 
 DAY = date(2026, 3, 2)
 WINDOW = timedelta(days=1)
@@ -98,3 +98,45 @@ def test_images_with_an_unknown_accession_number_are_never_matched_by_their_pati
 
 def test_images_of_nobody_match_nothing() -> None:
     assert "no patient number" in refused(replace(BARE, patient_ids=frozenset()), an_order())
+
+
+def test_of_orders_for_two_patients_the_one_whom_the_images_name() -> None:
+    shared: dict[str, Any] = {"accession_number": STUDY.accession_number}
+    ada, ben = PatientPhi(family_name="Lovett", given_name="Ada"), PatientPhi(family_name="Oka", given_name="Ben")
+    theirs, other = an_order(**shared), an_order(**shared, whose=uuid4(), placed_at=datetime(2026, 2, 1, tzinfo=UTC))
+    assert matched(STUDY, other, theirs)[0] == theirs.order_id
+    stranger = replace(STUDY, patient_ids=frozenset(), patient=ada)
+    named = replace(theirs, named=(ada,))
+    assert matched(stranger, other, named)[0] == named.order_id
+    nameless = replace(STUDY, patient_ids=frozenset())
+    assert matched(nameless, replace(other, ended=True), theirs)[0] == theirs.order_id
+    assert "do not say whose they are" in refused(nameless, other, theirs)
+    assert matched(nameless, replace(other, whose=PATIENT), theirs)[0] == other.order_id
+    assert "another name" in refused(stranger, replace(other, named=(ben,)), replace(theirs, named=(ben,)))
+
+
+@pytest.mark.parametrize(
+    ("shown", "doubt"),
+    [
+        (PatientPhi(family_name="Lovett", given_name="Ada", sex=Sex.FEMALE), ()),
+        (PatientPhi(family_name="Lovet", given_name="A"), ()),
+        (PatientPhi(family_name="Unknown"), ()),
+        (PatientPhi(family_name="Oka", given_name="Ben", sex=Sex.MALE), ("name", "sex")),
+        (PatientPhi(family_name="Lovett", given_name="Ada", sex=Sex.MALE), ("sex",)),
+    ],
+)
+def test_images_without_an_order_are_of_whom_their_number_is_unless_they_show_somebody_else(
+    shown: PatientPhi, doubt: tuple[str, ...]
+) -> None:
+    registered = [PatientPhi(family_name="Lovett", given_name="Ada", sex=Sex.FEMALE)]
+    study, none = replace(BARE, patient=shown), NoMatch("no order")
+    assert confirmed_patient(none, study, registered).contradicted_by == doubt
+    assert confirmed_patient(none, replace(study, patient_confirmed=True), registered) == none
+    assert confirmed_patient(none, study, []) == none
+
+
+def test_a_person_who_confirmed_the_number_confirmed_it_for_an_order_of_that_patient_too() -> None:
+    uid: dict[str, Any] = {"study_instance_uid": "1.2.3", "named": (PatientPhi(family_name="Lovett", sex=Sex.FEMALE),)}
+    confirmed = replace(STUDY, patient=PatientPhi(family_name="Oka", sex=Sex.MALE), patient_confirmed=True)
+    assert matched(confirmed, an_order(**uid))
+    assert "another name" in refused(confirmed, an_order(**uid, whose=uuid4()))

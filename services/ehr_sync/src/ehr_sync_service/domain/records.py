@@ -121,7 +121,7 @@ class StudyRecord(Record):
     """It was available once, whatever has been hidden since."""
     matched: bool = False
     contradicted_by: tuple[str, ...] = ()
-    """Not empty: it shows somebody else than the order of its number is for; it is nobody's until a person says so."""
+    """Not empty: it shows somebody else than its number is of; it is nobody's until a person says so."""
     order_id: UUID | None = None
     patient_id: UUID | None = None
     accession_number: Identifier | None = None

@@ -55,7 +55,7 @@ class StudySeen(_Seen):
     """That it is on hold, retired or removed; absent where nobody said so."""
     match: str | None = None
     contradicted_by: tuple[str, ...] = ()
-    """Not empty: it shows somebody else than the order of its number is for."""
+    """Not empty: it shows somebody else than its number is of."""
     accession_number: Identifier | None = None
     patient_id: UUID | None = None
     patient: PatientPhi | None = None

@@ -40,7 +40,7 @@ class Kind(StrEnum):
     """Why something is on the list."""
 
     UNCONFIRMED_STUDY = "unconfirmed study"
-    """It shows somebody else than the order of its number is for."""
+    """It shows somebody else than its number is of."""
     UNMATCHED_STUDY = "unmatched study"
     WRONG_ENTRY = "wrong worklist entry"
     DUPLICATE_ACCESSION = "duplicate accession"

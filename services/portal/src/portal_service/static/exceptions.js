@@ -14,12 +14,12 @@ function make(tag, text, attributes = {}) {
   return node;
 }
 
-function comparison(candidate) {
+function comparison(findings, beside) {
   const table = make("table", undefined, { class: "compared" });
   const head = table.createTHead().insertRow();
-  for (const title of ["", "Images", "Order", ""]) head.append(make("th", title, { scope: "col" }));
+  for (const title of ["", "Images", beside, ""]) head.append(make("th", title, { scope: "col" }));
   const body = table.createTBody();
-  for (const { criterion, agreement, images, order } of candidate.findings) {
+  for (const { criterion, agreement, images, order } of findings) {
     if (!images && !order) continue;
     const line = body.insertRow();
     line.className = agreement;
@@ -52,7 +52,7 @@ function entry(study, candidate, first) {
   const summary = make("summary");
   summary.append(make("strong", `${candidate.score} points`), ` ${about} `);
   const exam = make("a", "its exam", { href: `/exams/${encodeURIComponent(candidate.order_id)}` });
-  box.append(summary, comparison(candidate), linkForm(study, candidate), exam);
+  box.append(summary, comparison(candidate.findings, "Order"), linkForm(study, candidate), exam);
   return box;
 }
 
@@ -61,6 +61,12 @@ async function showCandidates(place) {
   const found = await ask(`/api/storage/studies/${encodeURIComponent(study)}/candidates`).catch(() => null);
   const none = found ? "No order is near: neither number, nor patient, nor time." : "Storage does not answer, or does not know the study.";
   place.replaceChildren(...(found?.length ? found.map((each, at) => entry(study, each, at === 0)) : [make("p", none, { class: "empty" })]));
+}
+
+async function showRegistered(place) {
+  const findings = await ask(`/api/storage/studies/${encodeURIComponent(place.dataset.study)}/registration`).catch(() => null);
+  const none = findings ? "Nobody is registered under it." : "Storage does not answer, or does not know the study.";
+  place.replaceChildren(findings?.length ? comparison(findings, "Registered") : make("p", none, { class: "empty" }));
 }
 
 async function showActs(place) {
@@ -148,6 +154,7 @@ async function showWaitingReports() {
 
 document.addEventListener("DOMContentLoaded", () => {
   if ($("#candidates")) showCandidates($("#candidates"));
+  if ($("#registered")) showRegistered($("#registered"));
   if ($("#acts")) showActs($("#acts"));
   if ($("#work")) showWork($("#work"));
   if ($("#dead-letters")) { showDeadLetters(); setInterval(showDeadLetters, 15000); }

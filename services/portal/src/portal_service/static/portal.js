@@ -126,7 +126,7 @@ function whose(item, name) {
     const mark = document.createElement("span");
     mark.className = "unconfirmed";
     mark.textContent = "unconfirmed";
-    mark.title = `another ${item.contradicted_by.join(", ").replaceAll("_", " ")} than the order of its number`;
+    mark.title = `another ${item.contradicted_by.join(", ").replaceAll("_", " ")} than its number is of`;
     cell.append(" ", mark);
   }
   return cell;

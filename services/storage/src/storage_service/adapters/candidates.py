@@ -3,7 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
+from fj_events import PatientPhi
+
 from storage_service.adapters.orders import BESIDE, order_keys
+from storage_service.adapters.registered import registered
 from storage_service.adapters.routed import keys_of
 from storage_service.adapters.sql import Pool
 from storage_service.domain.keys import OrderKeys, StudyKeys
@@ -45,3 +48,9 @@ class PostgresCandidates:
             _LOOKED_AT,
         )
         return keys, list({row["order_id"]: order_keys(row) for row in rows}.values())
+
+    async def registered(self, study_instance_uid: str) -> tuple[StudyKeys, list[PatientPhi]] | None:
+        keys = await keys_of(self._pool, study_instance_uid)
+        if keys is None:
+            return None
+        return keys, (await registered(self._pool, [study_instance_uid])).get(study_instance_uid, [])

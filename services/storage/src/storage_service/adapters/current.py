@@ -9,7 +9,7 @@ from uuid import UUID
 from fj_events import CodedConcept, Identifier, InstancesStored, PatientPhi
 
 from storage_service.adapters.rows import PATIENT_COLUMNS, codes_value, patient_values
-from storage_service.adapters.sql import Database, Pool, Row, columns, lock_patients, lock_studies
+from storage_service.adapters.sql import Database, Pool, Row, columns, lock_known, lock_studies
 from storage_service.domain.coercion import Changed, Coercion, Ordered, Told, changed, combined
 
 _TELL: Final = """
@@ -88,14 +88,14 @@ async def tell(db: Database, facts: Iterable[InstancesStored]) -> None:
 
 async def follow(db: Database, patient_ids: Collection[UUID], moved: UUID) -> None:
     """After the row of a number has changed: the studies under it are somebody else's."""
-    await lock_patients(db, patient_ids)
+    await lock_known(db, patient_ids)
     await _see(db, [moved])
 
 
 async def put_patient(db: Database, patient_id: UUID, patient: PatientPhi) -> None:
     """A registration system says who somebody is: the studies of that person say so too."""
     merged = [row["patient_id"] for row in await db.fetch(_MERGED_INTO, patient_id)]
-    await lock_patients(db, merged)
+    await lock_known(db, merged)
     await db.execute(_PUT_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))
     await _see(db, [patient_id, *merged])
 

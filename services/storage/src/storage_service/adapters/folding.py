@@ -17,7 +17,7 @@ from storage_service.adapters.rows import (
     series_values,
     study_values,
 )
-from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_patients, lock_studies
+from storage_service.adapters.sql import UNDATED, Database, Row, columns, lock_known, lock_studies
 from storage_service.domain.manifest import Entry
 from storage_service.domain.study import Arrival, Conflict
 
@@ -118,7 +118,7 @@ UPDATE study_route r
 
 async def add_instances(db: Database, facts: Sequence[InstancesStored], heard_at: datetime) -> dict[str, Arrival]:
     """Fold the facts of a slice; by study. The studies are locked; what is here already changes nothing."""
-    await lock_patients(db, {fact.patient_id for fact in facts if fact.patient_id})
+    await lock_known(db, {fact.patient_id for fact in facts if fact.patient_id})
     routes = await lock_studies(db, (fact.study_instance_uid for fact in facts))
     dates = {uid: _date(row, facts) for uid, row in routes.items()}
     await _put_studies(db, facts, routes, dates)

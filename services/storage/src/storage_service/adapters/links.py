@@ -16,7 +16,7 @@ SELECT o.*, {BESIDE}
   FROM known_order o LEFT JOIN exam USING (order_id) WHERE o.order_id = $1 LIMIT 1
 """
 _NEWEST: Final = "SELECT * FROM link_act WHERE study_instance_uid = $1 ORDER BY number DESC LIMIT 1"
-_ADD: Final = "INSERT INTO link_act VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+_ADD: Final = "INSERT INTO link_act VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 _HISTORY: Final = """
 SELECT a.*, b.accession_number AS left_number, b.accession_issuer AS left_issuer,
        n.accession_number AS right_number, n.accession_issuer AS right_issuer
@@ -57,6 +57,7 @@ class PostgresLinks:
             new.previous.matched_by,
             new.previous.match_reason,
             new.previous.unmatched_reason,
+            new.previous.patient_confirmed,
         )
 
 
@@ -98,5 +99,6 @@ def _entry(row: Row) -> LinkEntry:
             matched_by=row["previous_matched_by"],
             match_reason=row["previous_match_reason"],
             unmatched_reason=row["previous_unmatched_reason"],
+            patient_confirmed=row["previous_patient_confirmed"],
         ),
     )

@@ -71,4 +71,5 @@ def order_keys(row: Row) -> OrderKeys:
         step_ids=tuple(dict.fromkeys((*chosen, *row["step_ids"]))),
         stations=tuple(stations),
         procedure=CodedConcept.model_validate_json(row["procedure"]) if row["procedure"] else None,
+        ended=not row["open"],
     )

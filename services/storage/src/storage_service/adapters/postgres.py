@@ -15,6 +15,7 @@ from fj_events import (
     OrderChanged,
     OrderPlaced,
     PatientMerged,
+    PatientPhi,
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
@@ -30,8 +31,10 @@ from prometheus_client import Counter
 
 from storage_service.adapters import current, exceptions, folding, keepings, moves, orders, rejections, sends, steps
 from storage_service.adapters.orders import BESIDE, order_keys
+from storage_service.adapters.registered import registered
 from storage_service.adapters.routed import GET, KEPT, SAVE, kept, study_of
-from storage_service.adapters.sql import Database, columns, lock_patients, lock_studies
+from storage_service.adapters.second_looks import see_now_or_again
+from storage_service.adapters.sql import Database, columns, lock_known, lock_studies
 from storage_service.adapters.summaries import series_of
 from storage_service.domain.exceptional import Exceptional, ExceptionKind
 from storage_service.domain.keys import OrderKeys, StudyKeys
@@ -72,13 +75,17 @@ SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id 
                SELECT names_of(ARRAY(SELECT persons_of(o.patient_id, o.placed_at)))))))
 """
 _WAITING_FOR_PATIENT: Final = """
+WITH names AS MATERIALIZED (SELECT names_of(ARRAY(SELECT persons_of($1, now()))) AS id),
+     ordered AS MATERIALIZED (SELECT o.* FROM names JOIN known_order o ON o.patient_id = names.id)
 SELECT study_instance_uid FROM study_route
- WHERE received_at IS NOT NULL AND order_id IS NULL AND accession_number IS NULL
-   AND patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
+ WHERE received_at IS NOT NULL AND order_id IS NULL AND patient_id = ANY(ARRAY(SELECT id FROM names))
 UNION
-SELECT r.study_instance_uid FROM study_route r JOIN known_order o ON o.order_id = r.unconfirmed_order_id
- WHERE r.unconfirmed_order_id IS NOT NULL AND r.order_id IS NULL
-   AND o.patient_id = ANY(ARRAY(SELECT names_of(ARRAY(SELECT persons_of($1, now())))))
+SELECT r.study_instance_uid FROM ordered o JOIN study_route r
+    ON r.accession_number = o.accession_number AND r.accession_issuer = o.accession_issuer
+ WHERE r.received_at IS NOT NULL AND r.order_id IS NULL
+UNION
+SELECT r.study_instance_uid FROM ordered o JOIN study_route r ON r.study_instance_uid = o.study_instance_uid
+ WHERE r.received_at IS NOT NULL AND r.order_id IS NULL
 """
 _OF_ORDER: Final = "SELECT study_instance_uid FROM study_route WHERE order_id = $1 AND received_at IS NOT NULL"
 
@@ -123,7 +130,9 @@ class PostgresStudies:
         rows = [(study.study_instance_uid, *kept(study)) for study in studies]
         saved = await self._db.fetch(SAVE, *columns(rows, 1 + len(KEPT)))
         if moved := [row["uid"] for row in saved if row["moved"]]:
-            await current.see(self._db, moved)
+            await see_now_or_again(self._db, moved)
+        # Who may not see what is in doubt was not sent it.
+        await self.mark_for_routing([row["uid"] for row in saved if row["cleared"]])
 
     async def with_progress(self, studies: Sequence[Study]) -> list[Study]:
         return await steps.with_progress(self._db, studies)
@@ -151,7 +160,7 @@ class PostgresStudies:
         return [row["study_instance_uid"] for row in await self._db.fetch(_DUE, now, most)]
 
     async def put_order(self, fact: OrderPlaced | OrderChanged, placed_at: datetime, day: date) -> None:
-        await lock_patients(self._db, [fact.patient_id])
+        await lock_known(self._db, [fact.patient_id, fact.order_id])
         own = [row["study_instance_uid"] for row in await self._db.fetch(_OF_ORDER, fact.order_id)]
         await lock_studies(self._db, [fact.study_instance_uid, *own])
         await orders.put(self._db, fact, placed_at, day)
@@ -168,6 +177,9 @@ class PostgresStudies:
     async def waiting_for_patient(self, patient_id: UUID) -> list[str]:
         return [row["study_instance_uid"] for row in await self._db.fetch(_WAITING_FOR_PATIENT, patient_id)]
 
+    async def registered(self, study_instance_uids: Collection[str]) -> dict[str, list[PatientPhi]]:
+        return await registered(self._db, study_instance_uids)
+
     async def plan_exam(self, fact: ExamScheduled | ExamRescheduled) -> None:
         await steps.plan_exam(self._db, fact)
 
@@ -178,7 +190,7 @@ class PostgresStudies:
         return await steps.end_exam(self._db, end, heard_at)
 
     async def put_patient(self, fact: PatientRegistered | PatientUpdated, aliases: Sequence[UUID]) -> None:
-        await lock_patients(self._db, {fact.patient_id, *aliases})
+        await lock_known(self._db, {fact.patient_id, *aliases})
         await self._db.execute("DELETE FROM patient_alias WHERE patient_id = $1", fact.patient_id)
         await self._db.execute(
             "INSERT INTO patient_alias (alias, patient_id) SELECT unnest($2::uuid[]), $1"

@@ -27,6 +27,7 @@ KEPT: Final = {
     "unmatched_reason": "text",
     "contradicted_by": "text",
     "unconfirmed_order_id": "uuid",
+    "patient_confirmed": "boolean",
     "available_at": "timestamptz",
     "completeness": "text",
     "completeness_reason": "text",
@@ -38,7 +39,8 @@ UPDATE study_route r SET {", ".join(f"{name} = n.{name}" for name in KEPT)}
        AS n (uid, {", ".join(KEPT)}) JOIN study_route old ON old.study_instance_uid = n.uid
  WHERE r.study_instance_uid = n.uid
 RETURNING n.uid, (old.order_id, old.matched_by, old.contradicted_by)
-          IS DISTINCT FROM (n.order_id, n.matched_by, n.contradicted_by) AS moved
+          IS DISTINCT FROM (n.order_id, n.matched_by, n.contradicted_by) AS moved,
+          old.contradicted_by IS NOT NULL AND n.contradicted_by IS NULL AND old.available_at IS NOT NULL AS cleared
 """
 
 

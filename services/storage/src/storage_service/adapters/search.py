@@ -24,13 +24,19 @@ from storage_service.domain.search import (
     Times,
 )
 
+_COUNTED: Final = "p.number_of_instances > 0"
+_CONFIRMED: Final = (
+    "NOT EXISTS (SELECT FROM study_route d WHERE d.study_instance_uid = {}.study_instance_uid"
+    " AND d.contradicted_by IS NOT NULL)"
+)
+
 
 def _of_patient(counted: str, own: str) -> str:
     """Counted over all studies of the patient; a study without a patient's number stands for itself."""
     return (
         f"CASE WHEN s.patient_number IS NULL THEN {own} ELSE (SELECT {counted}::int FROM study p WHERE"
         " p.patient_number = s.patient_number AND p.patient_issuer IS NOT DISTINCT FROM s.patient_issuer"
-        " AND p.number_of_instances > 0) END"
+        f" AND {_COUNTED}) END"
     )
 
 
@@ -42,7 +48,8 @@ _HAS_CLASS: Final = (
 )
 # That a person has yet to say whose it is: the viewer's list shows it, whatever the viewer.
 _UNCONFIRMED: Final = (
-    "(SELECT 'unconfirmed: another ' || replace(u.contradicted_by, ' ', ', ') || ' than the order of its number'"
+    "(SELECT 'unconfirmed: another ' || replace(u.contradicted_by, ' ', ', ') || ' than the '"
+    " || CASE WHEN u.unconfirmed_order_id IS NULL THEN 'patient' ELSE 'order' END || ' of its number'"
     " FROM study_route u WHERE u.study_instance_uid = s.study_instance_uid AND u.contradicted_by IS NOT NULL)"
 )
 _CURRENT: Final = "FROM coercion c WHERE c.study_instance_uid = e.study_instance_uid"
@@ -166,6 +173,9 @@ def _selected(
     wheres += [where.format(parameter(value)) for where, value in only]
     wheres.append(_SHOWN[search.level])
     columns = [_column(attribute.keyword, search.level) for attribute in search.fields]
+    if search.confirmed_only:
+        wheres.append(_CONFIRMED.format("s" if search.level <= Level.STUDY else "e"))
+        columns = [each.replace(_COUNTED, f"{_COUNTED} AND {_CONFIRMED.format('p')}") for each in columns]
     for keyword in _FURTHER_NAME_GROUPS.keys() & {attribute.keyword for attribute in search.fields}:
         columns += _FURTHER_NAME_GROUPS[keyword]
     orders = [_ORDER[Level.STUDY]] if search.level > Level.PATIENT and _joins_study(search) else []

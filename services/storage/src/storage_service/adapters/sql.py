@@ -19,7 +19,7 @@ UNDATED: Final = date.min
 """The study date of a study that has none: a partition key cannot be absent."""
 
 _LOCK: Final = "SELECT * FROM study_route WHERE study_instance_uid = ANY($1::text[]) ORDER BY 1 FOR UPDATE"
-_PATIENTS: Final = """
+_KNOWN: Final = """
 SELECT pg_advisory_xact_lock(h) FROM (SELECT hashtextextended(id, 0) AS h FROM unnest($1::text[]) AS id ORDER BY 1) AS s
 """
 _KNOW: Final = """
@@ -27,13 +27,12 @@ INSERT INTO study_route (study_instance_uid) SELECT unnest($1::text[]) ORDER BY 
 """
 
 
-async def lock_patients(db: Database, patient_ids: Iterable[UUID]) -> None:
-    """Take turns with all that joins orders, or images, to what is known about the numbers of these patients.
+async def lock_known(db: Database, ids: Iterable[UUID]) -> None:
+    """Take turns with all that joins orders, or images, to what is known about these patients' numbers and orders.
 
     Before `lock_studies`, here and everywhere.
     """
-    ids = [str(patient_id) for patient_id in patient_ids]
-    await db.execute(_PATIENTS, ids)
+    await db.execute(_KNOWN, [str(one) for one in ids])
 
 
 async def lock_studies(db: Database, study_instance_uids: Iterable[str]) -> dict[str, Row]:

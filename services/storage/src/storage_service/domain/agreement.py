@@ -94,14 +94,39 @@ def score(findings: Iterable[Finding]) -> int:
 
 
 def contradictions(study: StudyKeys, order: OrderKeys) -> tuple[str, ...]:
-    """Who the images show, against whom the order is for: `name`, `birth_date`, `sex`. Empty: it may be one person.
+    """Who the images show, against whom the order is for: `name`, `birth_date`, `sex`. Empty: it may be one person."""
+    if study.patient_confirmed and order.whose in study.patient_ids:
+        return ()
+    return _contradictions(study.patient, order.named, _patient(study, order)[0])
+
+
+def strangers(study: StudyKeys, registered: Sequence[PatientPhi]) -> tuple[str, ...]:
+    """The same, against whom the number on the images is registered to."""
+    return () if study.patient_confirmed else _contradictions(study.patient, registered, Agreement.AGREES)
+
+
+def agrees_by_name(study: StudyKeys, order: OrderKeys) -> bool:
+    """Whether images and order name one person."""
+    return _name(study.patient, order.named)[0] is Agreement.AGREES
+
+
+def persons(study: StudyKeys, named: Sequence[PatientPhi]) -> tuple[Finding, ...]:
+    """What the images say of their patient beside what is registered."""
+    return tuple(
+        Finding(criterion, agreement, _points(criterion, agreement), images, registered)
+        for criterion, judge in _PERSONAL.items()
+        for agreement, images, registered in [judge(study.patient, named)]
+    )
+
+
+def _contradictions(patient: PatientPhi, named: Sequence[PatientPhi], number: Agreement) -> tuple[str, ...]:
+    """What differs so much that it may be two persons; `number`: whether the patient's number is the same one.
 
     A name that is near enough to be the same one needs the patient's number beside it, or the birth date where the
     numbers cannot be compared. Where nobody knew the name, the birth date was a guess, and the sex too if the number
     says who it is.
     """
-    name, born, sex = _name(study, order)[0], _birth_date(study, order)[0], _sex(study, order)[0]
-    number = _patient(study, order)[0]
+    name, born, sex = (judge(patient, named)[0] for judge in _PERSONAL.values())
     born_agrees = born is Agreement.AGREES and number is Agreement.UNKNOWN
     unsure = name is Agreement.NEAR and number is not Agreement.AGREES and not born_agrees
     found = {
@@ -152,27 +177,27 @@ def _patient(study: StudyKeys, order: OrderKeys) -> Said:
     return (Agreement.DIFFERS if comparable else Agreement.UNKNOWN), *said
 
 
-def _name(study: StudyKeys, order: OrderKeys) -> Said:
-    return _of_persons(study.patient, order.named, lambda one, other: _OF_LIKENESS[alike(one, other)], _written)
+def _name(patient: PatientPhi, named: Sequence[PatientPhi]) -> Said:
+    return _of_persons(patient, named, lambda one, other: _OF_LIKENESS[alike(one, other)], _written)
 
 
-def _birth_date(study: StudyKeys, order: OrderKeys) -> Said:
+def _birth_date(patient: PatientPhi, named: Sequence[PatientPhi]) -> Said:
     return _of_persons(
-        study.patient,
-        order.named,
+        patient,
+        named,
         lambda one, other: _dates(one.birth_date, other.birth_date),
         lambda patient: patient.birth_date.isoformat() if patient.birth_date else "",
     )
 
 
-def _sex(study: StudyKeys, order: OrderKeys) -> Said:
+def _sex(patient: PatientPhi, named: Sequence[PatientPhi]) -> Said:
     def judged(one: PatientPhi, other: PatientPhi) -> Agreement:
         known = {one.sex, other.sex} <= {"M", "F"}
         if not known:
             return Agreement.UNKNOWN
         return Agreement.AGREES if one.sex == other.sex else Agreement.DIFFERS
 
-    return _of_persons(study.patient, order.named, judged, lambda patient: patient.sex or "")
+    return _of_persons(patient, named, judged, lambda patient: patient.sex or "")
 
 
 def _of_persons(
@@ -181,7 +206,7 @@ def _of_persons(
     judge: Callable[[PatientPhi, PatientPhi], Agreement],
     write: Callable[[PatientPhi], str],
 ) -> Said:
-    """The patient of the order has a name on the order and one today: the one that agrees best counts."""
+    """Whoever is meant has several names, on the order and today: the one that agrees best counts."""
     judged = [(judge(patient, other), write(other)) for other in named]
     known = [each for each in judged if each[0] is not Agreement.UNKNOWN] or judged
     agreement, ordered = min(known, key=lambda each: _BEST.index(each[0]), default=(Agreement.UNKNOWN, ""))
@@ -211,6 +236,9 @@ def _written(patient: PatientPhi) -> str:
     return " = ".join(group for group in groups if group)
 
 
+_PERSONAL: Final[Mapping[Criterion, Callable[[PatientPhi, Sequence[PatientPhi]], Said]]] = MappingProxyType(
+    {Criterion.NAME: _name, Criterion.BIRTH_DATE: _birth_date, Criterion.SEX: _sex}
+)
 _JUDGES: Final[Mapping[Criterion, Callable[[StudyKeys, OrderKeys], Said]]] = MappingProxyType(
     {
         Criterion.STUDY_UID: lambda study, order: _equal(study.study_instance_uid, order.study_instance_uid),
@@ -220,9 +248,9 @@ _JUDGES: Final[Mapping[Criterion, Callable[[StudyKeys, OrderKeys], Said]]] = Map
         ),
         Criterion.STEP: lambda study, order: _overlap(study.step_ids, order.step_ids),
         Criterion.PATIENT: _patient,
-        Criterion.NAME: _name,
-        Criterion.BIRTH_DATE: _birth_date,
-        Criterion.SEX: _sex,
+        Criterion.NAME: lambda study, order: _name(study.patient, order.named),
+        Criterion.BIRTH_DATE: lambda study, order: _birth_date(study.patient, order.named),
+        Criterion.SEX: lambda study, order: _sex(study.patient, order.named),
         Criterion.MODALITY: lambda study, order: _overlap(study.modalities, order.modalities),
         Criterion.DAY: _day,
         Criterion.STATION: lambda study, order: _overlap(filter(None, [study.station]), order.stations),

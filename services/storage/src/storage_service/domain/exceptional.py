@@ -29,7 +29,7 @@ class ExceptionKind(StrEnum):
     DAMAGED_STUDY = "damaged_study"
     """A pack is not what was stored. The study leaves the list when all its packs are well again."""
     UNCONFIRMED_STUDY = "unconfirmed_study"
-    """A study with the number of an order that is for somebody else; until a person says whose it is."""
+    """A study that shows somebody else than its number is of, an order's or the patient's; until a person decides."""
     UNMATCHED_STUDY = "unmatched_study"
     """A complete study that no order fits, or one that a person took off its order; until it has one."""
 
@@ -106,7 +106,8 @@ def of_unmatched(fact: StudyUnmatched) -> Exceptional:
     """The entry for a study without an order. Why it has none quotes its numbers, and stands in the fact."""
     if fact.contradicted_by:
         what = " and ".join(criterion.replace("_", " ") for criterion in fact.contradicted_by)
-        return Exceptional(ExceptionKind.UNCONFIRMED_STUDY, "", f"it shows another {what} than the order of its number")
+        whom = "order of its number" if fact.unconfirmed_order_id else "patient of its number"
+        return Exceptional(ExceptionKind.UNCONFIRMED_STUDY, "", f"it shows another {what} than the {whom}")
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "no order fits this complete study")
 
 

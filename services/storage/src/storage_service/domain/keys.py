@@ -33,6 +33,8 @@ class OrderKeys:
     stations: tuple[str, ...] = ()
     """AE titles for which it is planned."""
     procedure: CodedConcept | None = None
+    ended: bool = False
+    """Cancelled or completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,5 @@ class StudyKeys:
     step_ids: frozenset[str] = frozenset()
     station: str | None = None
     """The AE title that sent the first image."""
+    patient_confirmed: bool = False
+    """A person said that their patient's number is right, whatever else they say of the patient."""

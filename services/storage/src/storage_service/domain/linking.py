@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from fj_events import Identifier, LinkAct, MatchRule
 
 from storage_service.domain.keys import OrderKeys
 from storage_service.domain.study import Study
+
+UNLINKED: Final = "a person took it off its order"
 
 
 class LinkRefused(Exception):
@@ -31,6 +34,7 @@ class Belonging:
     matched_by: str | None
     match_reason: str | None
     unmatched_reason: str | None
+    patient_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,12 @@ class LinkOverview:
 def belonging(study: Study) -> Belonging:
     """Where a study belongs now."""
     return Belonging(
-        study.order_id, study.order_patient_id, study.matched_by, study.match_reason, study.unmatched_reason
+        study.order_id,
+        study.order_patient_id,
+        study.matched_by,
+        study.match_reason,
+        study.unmatched_reason,
+        study.patient_confirmed,
     )
 
 
@@ -73,7 +82,10 @@ def linked(study: Study, order: OrderKeys, actor: str) -> Study | None:
     """The study, belonging to the order that a person chose; None where it does already, by whatever rule."""
     if study.order_id == order.order_id:
         return None
-    place = Belonging(order.order_id, order.patient_id, MatchRule.PERSON, f"linked by {actor}", None)
+    reason = f"linked by {actor}"
+    place = Belonging(
+        order.order_id, order.patient_id, MatchRule.PERSON, reason, None, patient_confirmed=study.patient_confirmed
+    )
     return placed(study, place)
 
 
@@ -83,7 +95,18 @@ def unlinked(study: Study, actor: str) -> Study | None:
         return None
     if study.order_id is None:
         raise NothingToDo("The study belongs to no order")
-    return placed(study, Belonging(None, None, MatchRule.PERSON, None, f"unlinked by {actor}"))
+    reason = f"unlinked by {actor}"
+    place = Belonging(None, None, MatchRule.PERSON, None, reason, patient_confirmed=study.patient_confirmed)
+    return placed(study, place)
+
+
+def confirmed(study: Study) -> Study | None:
+    """The study, of whom its patient's number is of, as a person says; None where that was said. Raises NothingToDo."""
+    if study.patient_confirmed:
+        return None
+    if not study.contradicted_by:
+        raise NothingToDo("The study shows nobody else than its number is of")
+    return placed(study, replace(belonging(study), unmatched_reason=None, patient_confirmed=True))
 
 
 def undone(study: Study, newest: LinkEntry | None) -> Study | None:
@@ -102,6 +125,7 @@ def placed(study: Study, place: Belonging) -> Study:
         matched_by=place.matched_by,
         match_reason=place.match_reason,
         unmatched_reason=place.unmatched_reason,
+        patient_confirmed=place.patient_confirmed,
         contradicted_by=(),  # a person has looked; where rules have their say again, they say it anew
         unconfirmed_order_id=None,
     )

@@ -4,18 +4,19 @@ The strongest rule that finds something decides: the Study Instance UID, then th
 then the requested procedure or scheduled step and the patient. The patient alone decides only when the study is
 complete, its images carry no accession number, and exactly one open order of that patient fits in modality and day: an
 accession number that no order has may be that of one still on its way. Where the images show somebody else than the
-order is for, no number makes them its own: a person decides (decision 10).
+order is for, no number makes them its own: a person decides (decision 10). Nor does a number that orders of two
+patients have, unless the images say whose they are (decision 16).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from fj_events import MatchRule
+from fj_events import MatchRule, PatientPhi
 
-from storage_service.domain.agreement import Finding, compared, contradictions, score
+from storage_service.domain.agreement import Finding, agrees_by_name, compared, contradictions, score, strangers
 from storage_service.domain.keys import OrderKeys, StudyKeys
 
 
@@ -34,7 +35,7 @@ class NoMatch:
 
     reason: str
     contradicted_by: tuple[str, ...] = ()
-    """What of the images contradicts the order whose number they carry."""
+    """What of the images contradicts the order whose number they carry, or whom their patient's number is of."""
     order_id: UUID | None = None
     """That order."""
 
@@ -77,11 +78,41 @@ def _confirmed(orders: Sequence[OrderKeys], study: StudyKeys, rule: MatchRule, r
     """The number is an order's; of several, one that is not contradicted."""
     doubts = {order.order_id: contradictions(study, order) for order in orders}
     if fitting := [order for order in orders if not doubts[order.order_id]]:
-        return Match(_first(fitting, study), rule, reason)
+        meant = _of_one_person(fitting, study)
+        if not meant:
+            return NoMatch(
+                f"{reason}, and so it is of an order for another patient; the images do not say whose they are"
+            )
+        return Match(_first(meant, study), rule, reason)
     nearest = _first(orders, study)
     doubt = doubts[nearest.order_id]
-    words = " and ".join(criterion.replace("_", " ") for criterion in doubt)
-    return NoMatch(f"{reason}, but the images show another {words}", doubt, nearest.order_id)
+    return NoMatch(f"{reason}, but the images show another {_words(doubt)}", doubt, nearest.order_id)
+
+
+def confirmed_patient(found: NoMatch, study: StudyKeys, registered: Sequence[PatientPhi]) -> NoMatch:
+    """No order fits: the patient's number says whose the images are, unless they show somebody else (decision 16)."""
+    doubt = () if found.contradicted_by else strangers(study, registered)
+    if not doubt:
+        return found
+    return NoMatch(f"{found.reason}; the images show another {_words(doubt)} than the patient of their number", doubt)
+
+
+def _words(doubt: Sequence[str]) -> str:
+    return " and ".join(criterion.replace("_", " ") for criterion in doubt)
+
+
+def _of_one_person(orders: Sequence[OrderKeys], study: StudyKeys) -> list[OrderKeys]:
+    """Of orders for several patients those for the one whom the images name; none where they do not say who that is."""
+    tests: tuple[Callable[[OrderKeys], bool], ...] = (
+        lambda order: order.whose in study.patient_ids,
+        lambda order: agrees_by_name(study, order),
+        lambda order: not order.ended,
+    )
+    left = list(orders)
+    for test in tests:
+        if len({order.whose for order in left}) > 1:
+            left = [order for order in left if test(order)] or left
+    return left if len({order.whose for order in left}) == 1 else []
 
 
 def _first(orders: Sequence[OrderKeys], study: StudyKeys) -> OrderKeys:

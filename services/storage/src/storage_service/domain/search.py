@@ -203,6 +203,8 @@ class Search:
     """What is returned."""
     limit: int
     offset: int
+    confirmed_only: bool = False
+    """Without studies of which it is in doubt whose they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,11 @@ class Study:
     match_reason: str | None = None
     unmatched_reason: str | None = None
     contradicted_by: tuple[str, ...] = ()
-    """It carries the number of an order that is for somebody else, as these say: it is kept, unconfirmed."""
+    """It shows somebody else than its number is of, as these say: it is kept, unconfirmed."""
     unconfirmed_order_id: UUID | None = None
-    """That order."""
+    """The order that has the number; absent: it is the patient's own."""
+    patient_confirmed: bool = False
+    """A person said that the patient's number is right."""
     available_at: datetime | None = None
     completeness: str | None = None
     completeness_reason: str | None = None
@@ -66,6 +68,7 @@ class Study:
             requested_procedure_ids=self.requested_procedure_ids,
             step_ids=self.step_ids,
             station=self.station,
+            patient_confirmed=self.patient_confirmed,
         )
 
     def linked_to(self, match: Match) -> "Study":

@@ -20,6 +20,7 @@ AT_ONCE: Final = 50
 """Studies that are looked at in one transaction."""
 ROUNDS: Final = 20
 """Transactions of one sweep at most."""
+LOOK_AGAIN_SECONDS: Final = 0.5
 DESCRIBE_SECONDS: Final = 1.0
 LIST_SECONDS: Final = 5.0
 GATHER_SECONDS: Final = 2.0
@@ -53,6 +54,16 @@ def sweep(
                     return
 
     return Periodic("assembly", seconds, act)
+
+
+def looking_again(look_next: Callable[[], Awaitable[bool]]) -> Periodic:
+    """A part that compares studies once more that were matched while somebody changed what is known of their order."""
+
+    async def act() -> None:
+        while await look_next():
+            pass
+
+    return Periodic("second looks", LOOK_AGAIN_SECONDS, act)
 
 
 def describing(describe_next: Callable[[], Awaitable[bool]]) -> Periodic:

@@ -131,11 +131,11 @@ def _orders(consumer: Consumer, work: Begin, aids: Aids) -> None:
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
-        await handlers.on_order_ended(fact, work(tx).studies)
+        await handlers.on_order_ended(fact, work(tx))
 
     @consumer.on(OrderCompleted)
     async def _(fact: OrderCompleted, tx: Tx) -> None:
-        await handlers.on_order_ended(fact, work(tx).studies)
+        await handlers.on_order_ended(fact, work(tx))
 
     @consumer.on(OrderReinstated)
     async def _(fact: OrderReinstated, tx: Tx) -> None:

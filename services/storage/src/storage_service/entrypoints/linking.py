@@ -1,4 +1,4 @@
-"""`/api/storage/studies/{uid}/candidates`, `/link`, `/unlink`, `/undo`: a named person says where a study belongs."""
+"""`/api/storage/studies/{uid}/candidates`, `/link`, `/unlink`, `/confirm`, `/undo`: whose a study is, a person says."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from storage_service import linking
 from storage_service.domain import matching
-from storage_service.domain.agreement import Finding
+from storage_service.domain.agreement import Finding, persons
 from storage_service.domain.linking import LinkOverview, LinkRefused, NotThere
 from storage_service.domain.matching import Candidate
 from storage_service.domain.study import Overview
@@ -73,7 +73,7 @@ class CandidateView(BaseModel):
 
 
 def linking_router(unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: Begin, known: Known) -> APIRouter:
-    """Candidates, link, unlink, undo, and what was done. What is asked for twice is done once."""
+    """Candidates, link, unlink, confirm, undo, and what was done. What is asked for twice is done once."""
     router = APIRouter(prefix="/api/storage/studies/{study_instance_uid}", tags=["reconciliation"])
 
     @router.get("/candidates")
@@ -83,6 +83,14 @@ def linking_router(unit: Callable[[], AbstractAsyncContextManager[Tx]], begin: B
         if near is None:
             raise Problem(404, "There is no such study")
         return [CandidateView.of(found) for found in matching.candidates(*near)]
+
+    @router.get("/registration")
+    async def registration(study_instance_uid: str) -> list[Finding]:
+        """What its images say of the patient, beside what is registered under the patient's number."""
+        known_as = await known.candidates.registered(study_instance_uid)
+        if known_as is None:
+            raise Problem(404, "There is no such study")
+        return list(persons(*known_as)) if known_as[1] else []
 
     @router.get("/links")
     async def links(study_instance_uid: str) -> list[LinkOverview]:
@@ -112,9 +120,16 @@ def _acts(
             await linking.unlink(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
         return await _seen(study_instance_uid, book)
 
+    @router.post("/confirm")
+    async def confirm(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+        """The patient's number on its images is right, whatever else they say; the study after that."""
+        async with _answering(), unit() as tx:
+            await linking.confirm(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
+        return await _seen(study_instance_uid, book)
+
     @router.post("/undo")
     async def undo(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
-        """The newest link or unlink is taken back; the study after that."""
+        """The newest of these acts is taken back; the study after that."""
         async with _answering(), unit() as tx:
             await linking.undo(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
         return await _seen(study_instance_uid, book)

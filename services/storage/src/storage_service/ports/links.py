@@ -1,8 +1,10 @@
 """What persons say about where studies belong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
+
+from fj_events import PatientPhi
 
 from storage_service.domain.keys import OrderKeys, StudyKeys
 from storage_service.domain.linking import LinkEntry, LinkOverview
@@ -26,6 +28,12 @@ class Candidates(Protocol):
 
     async def near(self, study_instance_uid: str) -> tuple[StudyKeys, list[OrderKeys]] | None:
         """What its images say, and the orders that share a number, the patient, or the time and modality with it.
+
+        None where there is no such study.
+        """
+
+    async def registered(self, study_instance_uid: str) -> tuple[StudyKeys, Sequence[PatientPhi]] | None:
+        """What its images say, and whom the patient's number is of, by all their names.
 
         None where there is no such study.
         """

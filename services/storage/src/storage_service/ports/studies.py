@@ -15,6 +15,7 @@ from fj_events import (
     OrderChanged,
     OrderPlaced,
     PatientMerged,
+    PatientPhi,
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
@@ -75,7 +76,10 @@ class Studies(Protocol):
         """Studies without an order that could belong to this one."""
 
     async def waiting_for_patient(self, patient_id: UUID) -> list[str]:
-        """Studies without an order and without an accession number that are of this patient."""
+        """Studies without an order that are of this patient, or share a number with one of this patient's orders."""
+
+    async def registered(self, study_instance_uids: Collection[str]) -> Mapping[str, Sequence[PatientPhi]]:
+        """Whom the patient's numbers on their images are of, by all names that registrations and merges give them."""
 
     async def plan_exam(self, fact: ExamScheduled | ExamRescheduled) -> None:
         """Keep the modalities that are planned for an order."""

@@ -11,18 +11,19 @@ from storage_service.domain.search import ATTRIBUTES, AnyOf, Condition, Level
 from storage_service.entrypoints.dicomweb import parameters
 from storage_service.entrypoints.dicomweb.answers import Results, base_url, json_response
 from storage_service.entrypoints.dicomweb.negotiation import require_json
+from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Searches
 
 MORE: Final = "There are additional results that can be requested."
 _METHODS: Final = ["GET", "HEAD"]
 
 
-def search_router(searches: Searches, most: int) -> APIRouter:
-    """The searches of each level; `most` results at once."""
+def search_router(sight: Sight[Request, Searches], most: int) -> APIRouter:
+    """The searches of each level; `most` results at once. `sight`: who may find what."""
     router = APIRouter(prefix="/dicomweb", tags=["QIDO-RS"])
 
     async def answer(request: Request, level: Level, *path: Condition) -> Response:
-        return await _answer(request, level, path, searches, most)
+        return await _answer(request, level, path, await sight.of(request), most)
 
     @router.api_route("/studies", methods=_METHODS)
     async def studies(request: Request) -> Response:

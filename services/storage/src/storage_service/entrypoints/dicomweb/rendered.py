@@ -11,6 +11,7 @@ from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import Stored
 from storage_service.entrypoints.dicomweb.look import left_aside, read_look
 from storage_service.entrypoints.dicomweb.refusals import refusing
+from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Index
 from storage_service.ports.objects import Rendering
 
@@ -24,7 +25,8 @@ _INSTANCE: Final = _SERIES + "/instances/{instance}"
 class Showing:
     """What rendering needs."""
 
-    index: Index
+    sight: Sight[Request, Index]
+    """Who may see what."""
     rendering: Rendering
 
     async def answer(
@@ -32,7 +34,7 @@ class Showing:
     ) -> Response:
         """One image: of a study the middle one of its first series, of a series the middle one."""
         look = read_look(request)
-        stored = middle(await self.index.instances(*path))
+        stored = middle(await (await self.sight.of(request)).instances(*path))
         return await self.image(stored, frame, look.as_thumbnail() if thumbnail else look, left_aside(request))
 
     async def image(self, stored: Stored, frame: int | None, look: Look, headers: dict[str, str]) -> Response:

@@ -19,6 +19,7 @@ from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, as
 from storage_service.entrypoints.dicomweb.multipart import Body, Part, making, nothing, sending, sending_cut
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
+from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Index
 from storage_service.ports.objects import Files, Metadata, Packs, Pixels
 
@@ -33,7 +34,8 @@ _INSTANCE: Final = _SERIES + "/instances/{instance}"
 class Retrieval:
     """What retrieving needs."""
 
-    index: Index
+    sight: Sight[Request, Index]
+    """Who may see what."""
     packs: Packs
     pixels: Pixels
     files: Files
@@ -52,14 +54,14 @@ def retrieval_router(retrieval: Retrieval) -> APIRouter:
 def _files(router: APIRouter, retrieval: Retrieval) -> None:
     @router.api_route(_STUDY, methods=_METHODS)
     async def study(request: Request, study: str) -> Response:
-        return await _send_files(request, await retrieval.index.instances(study), retrieval)
+        return await _send_files(request, await (await retrieval.sight.of(request)).instances(study), retrieval)
 
     @router.api_route(_SERIES, methods=_METHODS)
     async def series(request: Request, study: str, series: str) -> Response:
-        return await _send_files(request, await retrieval.index.instances(study, series), retrieval)
+        return await _send_files(request, await (await retrieval.sight.of(request)).instances(study, series), retrieval)
 
     async def instance(request: Request) -> Response:
-        found = await retrieval.index.instances(*map(request.path_params.__getitem__, _LEVELS))
+        found = await (await retrieval.sight.of(request)).instances(*map(request.path_params.__getitem__, _LEVELS))
         return await _send_files(request, found, retrieval, single=True)
 
     _bare(router, _INSTANCE, instance)
@@ -69,17 +71,21 @@ def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
     @router.api_route(_STUDY + "/metadata", methods=_METHODS)
     async def study(request: Request, study: str) -> Response:
         require_json(request)
-        return await _send_metadata(request, await retrieval.index.series(study), retrieval.metadata)
+        return await _send_metadata(
+            request, await (await retrieval.sight.of(request)).series(study), retrieval.metadata
+        )
 
     @router.api_route(_SERIES + "/metadata", methods=_METHODS)
     async def series(request: Request, study: str, series: str) -> Response:
         require_json(request)
-        return await _send_metadata(request, await retrieval.index.series(study, series), retrieval.metadata)
+        return await _send_metadata(
+            request, await (await retrieval.sight.of(request)).series(study, series), retrieval.metadata
+        )
 
     @router.api_route(_INSTANCE + "/metadata", methods=_METHODS)
     async def instance(request: Request, study: str, series: str, instance: str) -> Response:
         require_json(request)
-        stored = await _one(retrieval.index, study, series, instance)
+        stored = await _one(await retrieval.sight.of(request), study, series, instance)
         with refusing():
             described = await retrieval.metadata.of_instance(stored)
         return Response(with_base(described, base_url(request)), media_type=JSON)
@@ -88,14 +94,14 @@ def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
 def _parts(router: APIRouter, retrieval: Retrieval) -> None:
     async def frames(request: Request) -> Response:
         numbers = _numbers(request.path_params["frames"])
-        stored = await _one(retrieval.index, *map(request.path_params.__getitem__, _LEVELS))
+        stored = await _one(await retrieval.sight.of(request), *map(request.path_params.__getitem__, _LEVELS))
         return await _send_frames(request, stored, numbers, retrieval)
 
     _bare(router, _INSTANCE + "/frames/{frames}", frames)
 
     @router.api_route(_INSTANCE + "/bulkdata/{path:path}", methods=_METHODS)
     async def bulk_data(request: Request, study: str, series: str, instance: str, path: str) -> Response:
-        stored = await _one(retrieval.index, study, series, instance)
+        stored = await _one(await retrieval.sight.of(request), study, series, instance)
         return await _send_bulk_data(request, stored, path, retrieval)
 
 

@@ -50,7 +50,8 @@ def wado_uri_router(old: Old) -> APIRouter:
         missing = [name for name in _UIDS if not query.get(name)]
         if missing:
             raise Problem(400, f"Missing: {', '.join(missing)}")
-        found = await old.showing.index.instances(*(query[name] for name in _UIDS))
+        index = await old.showing.sight.of(request)
+        found = await index.instances(*(query[name] for name in _UIDS))
         if not found:
             raise Problem(404, "There is no such object")
         wanted = [kind.partition(";")[0].strip() for kind in query.get("contentType", JPEG).split(",")]

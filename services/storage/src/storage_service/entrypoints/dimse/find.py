@@ -24,6 +24,7 @@ from storage_service.domain.search import ATTRIBUTES, SEQUENCES, Attribute, By, 
 from storage_service.entrypoints.dimse.models import MODELS, UNIQUE, Model, above, level_of, mismatch, value_of
 from storage_service.entrypoints.dimse.results import attributes_of, keywords_of, with_own
 from storage_service.entrypoints.keys import BadValue, condition
+from storage_service.entrypoints.sight import Sight, Titles
 from storage_service.ports.index import Searches
 
 OPTIONS: Final = b"\1\1\1\0\0"
@@ -51,12 +52,12 @@ class Options:
         return cls(*(byte == 1 for byte in padded[:3]))
 
 
-def find_services(searches: Searches, ae_title: str, limit: int) -> list[FindService]:
-    """The C-FIND of each model. After `limit` matches the answer ends with A700H."""
-    return [FindService(model.find, _handler(model, searches, ae_title, limit), options=OPTIONS) for model in MODELS]
+def find_services(sight: Sight[Titles, Searches], ae_title: str, limit: int) -> list[FindService]:
+    """The C-FIND of each model. After `limit` matches the answer ends with A700H. `sight`: who may find what."""
+    return [FindService(model.find, _handler(model, sight, ae_title, limit), options=OPTIONS) for model in MODELS]
 
 
-def _handler(model: Model, searches: Searches, ae_title: str, limit: int) -> FindHandler:
+def _handler(model: Model, sight: Sight[Titles, Searches], ae_title: str, limit: int) -> FindHandler:
     async def find(request: Request) -> Matches:
         identifier = request.dataset()
         level = level_of(identifier, model)
@@ -67,7 +68,7 @@ def _handler(model: Model, searches: Searches, ae_title: str, limit: int) -> Fin
             _require_path(identifier, level, model)
         search = _search(identifier, level, options, keywords_of(wanted), limit)
         with _seconds.time():
-            found = await searches.search(search)
+            found = await (await sight.of((request.caller.ae_title,))).search(search)
         _matches.inc(len(found.rows))
         implicit = UID(request.transfer_syntax).is_implicit_VR
         encoder = Encoder(wanted, value_of(identifier, SPECIFIC_CHARACTER_SET), implicit=implicit)

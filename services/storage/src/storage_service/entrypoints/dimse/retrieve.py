@@ -23,6 +23,7 @@ from pydicom import Dataset
 from storage_service.domain.retrieval import Selection, Stored
 from storage_service.domain.search import Level
 from storage_service.entrypoints.dimse.models import MODELS, UNIQUE, Model, above, level_of, mismatch, value_of
+from storage_service.entrypoints.sight import Sight, Titles
 from storage_service.ports.index import Selections
 
 OPTIONS: Final = b"\1"
@@ -39,15 +40,17 @@ _FIELDS: Final = {
 class Source:
     """Where instances are found and read."""
 
-    selections: Selections
+    sight: Sight[Titles, Selections]
+    """Who may see what."""
     retrieval_of: Callable[[Sequence[Stored]], Retrieval]
     """Makes what an association's thread can read."""
 
-    async def retrieval(self, request: Request, model: Model, sop_class: str) -> Retrieval:
-        """What the identifier asks for. Raises Refused."""
+    async def retrieval(self, request: Request, model: Model, sop_class: str, *receivers: str) -> Retrieval:
+        """What the identifier asks for, as far as who asks and who receives may see it. Raises Refused."""
         relational = request.caller.extended.get(sop_class, b"")[:1] == OPTIONS
         selection = _selection(request.dataset(), model, relational=relational)
-        return self.retrieval_of(await self.selections.selected(selection))
+        selections = await self.sight.of((request.caller.ae_title, *receivers))
+        return self.retrieval_of(await selections.selected(selection))
 
 
 def retrieve_services(source: Source, peers: Peers, caller: RequestorSettings) -> list[Service]:
@@ -67,7 +70,7 @@ def _move(model: Model, source: Source, peers: Peers, caller: RequestorSettings)
         destination = peers.get(request.command.move_destination)
         if destination is None:
             raise Refused(Status(Retrieve.MOVE_DESTINATION_UNKNOWN, "the move destination is not in FJ_PEERS"))
-        retrieval = await source.retrieval(request, model, model.move)
+        retrieval = await source.retrieval(request, model, model.move, destination.ae_title)
         return Move(retrieval, destination, destination.associations)
 
     return MoveService(model.move, move, caller, OPTIONS)
