@@ -10,6 +10,7 @@ from fj_hl7 import (
     BadMessage,
     Door,
     Entry,
+    ErrorCode,
     Hl7Error,
     Intake,
     Ledger,
@@ -22,7 +23,8 @@ from fj_hl7 import (
     is_batch,
     split_batch,
 )
-from fj_hl7.ledger import Connection
+from fj_hl7.parts import Parts
+from fj_hl7.receipt import Connection
 from pydantic import BaseModel
 
 from fj_doors.watching import Look, Watched, pid_look
@@ -147,6 +149,7 @@ class _Rehearsal(Ledger):
 
     def __init__(self) -> None:
         """Nothing is sealed either."""
+        self.parts = _PartsAlone()
 
     async def enter(self, connection: Connection, receipts: Sequence[Receipt]) -> list[Entry]:  # noqa: ARG002
         return [Entry(None, reused=False) for _ in receipts]
@@ -156,6 +159,22 @@ class _Rehearsal(Ledger):
     ) -> bool:
         del connection, receipt, code, errors
         return False
+
+
+class _PartsAlone(Parts):
+    """Of a message in parts each is looked at alone."""
+
+    def __init__(self) -> None:
+        """Nothing is kept."""
+
+    async def keep(self, connection: Connection, receipt: Receipt, part: Message) -> list[Receipt]:
+        del connection, receipt, part
+        return []
+
+    async def finish(self, connection: Connection, receipt: Receipt, last: Message) -> bytes:
+        del connection, receipt, last
+        text = "the last part of a message, which cannot be explained without the others"
+        raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH", 1, 14))
 
 
 class _Nowhere:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fj_bus import Tx
 from fj_events import MessageError, MessageRefused, MessageSettled, SettledAs
 from fj_hl7 import Key, Message, Outcome, Receipt
-from fj_hl7.ledger import UNREADABLE
+from fj_hl7.receipt import UNREADABLE
 from fj_runtime import Sites
 
 from fj_doors.senders import site_of

@@ -6,7 +6,7 @@ from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refuse
 from fj_hl7.connection import Limits
 from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
-from fj_hl7.door import Door, Handler, Intake, Outcome, Reply, Unit, Watch
+from fj_hl7.door import Door
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
 from fj_hl7.errors import (
     AckCode,
@@ -19,13 +19,15 @@ from fj_hl7.errors import (
     missing,
 )
 from fj_hl7.framing import VT, Framer, frame
+from fj_hl7.handling import Foreseeing, Handler, Intake, Outcome, Reply, Unit, Watch
 from fj_hl7.kept import Archive, Kept, Opened, Search
-from fj_hl7.ledger import Entry, Key, Ledger, Receipt
+from fj_hl7.ledger import Entry, Ledger
 from fj_hl7.message import Group, LineEnds, Message, Segments, Sender
 from fj_hl7.pid import PID
 from fj_hl7.places import Found, Place
 from fj_hl7.profile import Item, Profile
 from fj_hl7.profiles import BadProfile, Profiles
+from fj_hl7.receipt import Key, Receipt
 from fj_hl7.seal import CannotOpen, Seal
 from fj_hl7.segment import Segment, Value
 from fj_hl7.server import Health, MllpServer
@@ -54,6 +56,7 @@ __all__ = [
     "Door",
     "Entry",
     "ErrorCode",
+    "Foreseeing",
     "Found",
     "Framer",
     "Group",

@@ -1,23 +1,24 @@
 """A door: everything between a frame and its answer that is the same in every service."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Self
 
 import structlog
 
 from fj_hl7 import metrics
 from fj_hl7.ack import ack, nack_unreadable
 from fj_hl7.batch import split_batch
-from fj_hl7.enhanced import Mode
-from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, CommitCode, ErrorCode, Hl7Error, Refusal
-from fj_hl7.ledger import UNREADABLE, Connection, Entry, Key, Ledger, Receipt
+from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, ErrorCode, Hl7Error, Refusal
+from fj_hl7.handling import Foreseeing, Handler, Intake, Outcome, U, foreseeing
+from fj_hl7.ledger import Entry
 from fj_hl7.message import LineEnds, Message
-from fj_hl7.profiles import STANDARD, Profiles
+from fj_hl7.parts import INCOMPLETE
+from fj_hl7.receipt import UNREADABLE, Key, Receipt
 from fj_hl7.together import Together
 
 _log = structlog.get_logger("fj_hl7")
@@ -31,64 +32,6 @@ _DOORS: Final = {
 }
 
 
-class Unit(Protocol):
-    """One transaction, as `fj_bus` opens it."""
-
-    @property
-    def connection(self) -> Connection: ...
-
-
-U = TypeVar("U", bound=Unit)
-U_contra = TypeVar("U_contra", bound=Unit, contravariant=True)
-Reply = Sequence[Sequence[str]]
-"""Raw fields of the segments behind MSA, as `ack` takes them."""
-Handler = Callable[[Sequence[Message], U], Awaitable[Sequence[Reply] | None]]
-"""Takes messages. May give what the reply says of each of them, in their order, beside AA."""
-
-
-class Watch(Protocol[U_contra]):
-    """Who hears of refused messages, within the transaction that keeps or settles them."""
-
-    def refused(self, unit: U_contra, receipt: Receipt, outcome: "Outcome") -> None: ...
-
-    def accepted(self, unit: U_contra, receipt: Receipt, message: Message) -> None:
-        """What had been refused was taken after all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intake(Generic[U]):
-    """What every door of a service takes messages by: what it has had already, how its senders write, who watches."""
-
-    ledger: Ledger
-    profiles: Profiles = STANDARD
-    watch: Watch[U] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a frame."""
-
-    raw: bytes
-    """The application's reply."""
-    code: AckCode
-    kind: str
-    first: Message | None
-    """What is answered; None where it is no message."""
-    errors: tuple[Hl7Error, ...] = ()
-    kept: bool = True
-    """Whether the message is in the ledger, taken or refused."""
-
-    def answers(self) -> tuple[bytes, ...]:
-        """What goes out: in enhanced mode what the sender wants of accept acknowledgement and reply."""
-        mode = Mode(self.first) if self.first is not None else None
-        if self.first is None or mode is None or not mode.enhanced:
-            return (self.raw,)
-        commit = mode.commit_code(self.code, kept=self.kept)
-        errors = () if commit is CommitCode.CA else self.errors
-        accept = (ack(self.first, commit, *errors),) if mode.wants_accept(commit) else ()
-        return accept + ((self.raw,) if mode.wants_reply(self.code, commit) else ())
-
-
 @dataclass(frozen=True, slots=True)
 class _Taken:
     """A frame that was taken, and its answer, which is given once it is committed."""
@@ -99,11 +42,40 @@ class _Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Frame(Generic[U]):
-    """What a frame holds and who handles it; the receipt has its answer, unless a handler has more to say."""
+    """What a frame holds and who handles it; the receipt has its answer, unless a handler says something else."""
 
+    answered: Message
+    """Whose control id the answer repeats."""
     messages: Sequence[Message]
-    handlers: Sequence[Handler[U]]
+    handlers: Sequence[Foreseeing[Any, U]]
+    read: Sequence[Any]
+    """What each handler has read of its message."""
+    expected: list[Sequence[str]]
+    """What the answer of the receipt says behind MSA."""
     receipt: Receipt
+
+    refusal: Refusal | None = None
+    """Why the messages do not fit, which counts only where they are new."""
+
+    @classmethod
+    def of(
+        cls,
+        answered: Message,
+        messages: Sequence[Message],
+        handlers: Sequence[Foreseeing[Any, U]],
+        raw: bytes,
+        peer: str,
+    ) -> Self:
+        """A frame with what its handlers can say of it before the transaction."""
+        read, expected, refusal = [], list[Sequence[str]](), None
+        try:
+            for handler, message in zip(handlers, messages, strict=True):
+                read.append(handler.read(message))
+                expected += handler.expects(read[-1])
+        except Refusal as error:
+            refusal = error
+        receipt = Receipt.of(answered, raw, ack(answered, AckCode.AA, reply=expected), peer)
+        return cls(answered, messages, handlers, read, expected, receipt, refusal)
 
 
 class Door(Generic[U]):
@@ -111,14 +83,16 @@ class Door(Generic[U]):
 
     `handlers` by message code and trigger (`ADT^A04`). `unit` opens a transaction: the ledger's entry and what the
     handler does commit together, before AA. Frames that come at the same time share one, and a handler is given all
-    their messages that follow each other, to take them in this order. If one raises, nothing of it stays and each
-    frame is taken again alone: so it may be called twice for a message and keeps nothing outside of `unit`. It refuses
-    by raising `Refusal`; whatever else it raises becomes AE with a general text. Both leave nothing behind but the raw
-    bytes among the refused ones.
+    their messages that follow each other, to take them in this order (`Foreseeing`: what it has read of them before).
+    If one raises, nothing of it stays and each frame is taken again alone: so it may be called twice for a message and
+    keeps nothing outside of `unit`. It refuses by raising `Refusal`; whatever else it raises becomes AE with a general
+    text. Both leave nothing behind but the raw bytes among the refused ones.
 
     A sender that asks for enhanced mode (MSH-15, MSH-16) gets what it wants: accept acknowledgement, reply, both, none.
 
     Each message is read by the profile of its sender.
+
+    A message in several parts (DSC-1, MSH-14) is handled when the last one comes; the others are kept until then.
 
     A batch is one unit: all its messages or none, and one answer, which carries the control id of the first.
     """
@@ -126,12 +100,13 @@ class Door(Generic[U]):
     def __init__(
         self,
         name: str,
-        handlers: Mapping[str, Handler[U]],
+        handlers: Mapping[str, Handler[U] | Foreseeing[Any, U]],
         unit: Callable[[], AbstractAsyncContextManager[U]],
         intake: Intake[U],
     ) -> None:
         self.name = name
-        self._handlers = handlers
+        made = {each: foreseeing(each) for each in handlers.values()}
+        self._handlers = {kind: made[each] for kind, each in handlers.items()}
         self._codes = {kind.partition("^")[0] for kind in handlers}
         self._unit = unit
         self._ledger = intake.ledger
@@ -172,9 +147,10 @@ class Door(Generic[U]):
         return await self._keep(Receipt.of(first, raw, answer, peer), outcome)
 
     async def _accept(self, first: Message, messages: list[Message], raw: bytes, peer: str) -> Outcome:
+        if first.is_part and len(messages) == 1:
+            return await self._take_part(first, raw, peer)
         handlers = [self._handler(message) for message in messages]
-        answer = ack(first, AckCode.AA)
-        taken = await self._take(_Frame(messages, handlers, Receipt.of(first, raw, answer, peer)))
+        taken = await self._take(_Frame.of(first, messages, handlers, raw, peer))
         entry = taken.entry
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
@@ -202,21 +178,62 @@ class Door(Generic[U]):
         ]
 
     async def _handle(self, frames: Sequence[_Frame[U]], unit: U) -> dict[Key, bytes]:
-        """Let the handlers take all messages; the answers of those frames of which they say more than AA."""
-        replies: dict[Key, list[Sequence[str]]] = {}
+        """Let the handlers take all messages; the answers of those frames of which they say other than expected."""
+        for refusal in filter(None, (frame.refusal for frame in frames)):
+            raise refusal
+        replies: dict[Key, list[Sequence[str]]] = {frame.receipt.key: [] for frame in frames}
         triples = (
-            (handler, message, frame.receipt.key)
+            (handler, read, frame.receipt.key)
             for frame in frames
-            for handler, message in zip(frame.handlers, frame.messages, strict=True)
+            for handler, read in zip(frame.handlers, frame.read, strict=True)
         )
         for handler, group in groupby(triples, key=itemgetter(0)):
             run = list(group)
-            for (_, _, key), reply in zip(run, await handler([each[1] for each in run], unit) or (), strict=False):
-                replies.setdefault(key, []).extend(reply)
-        first = {frame.receipt.key: frame.messages[0] for frame in frames}
-        return {key: ack(first[key], AckCode.AA, reply=reply) for key, reply in replies.items() if reply}
+            for (_, _, key), reply in zip(run, await handler.take([each[1] for each in run], unit), strict=True):
+                replies[key].extend(reply)
+        others = ((frame, replies[frame.receipt.key]) for frame in frames)
+        return {
+            frame.receipt.key: ack(frame.answered, AckCode.AA, reply=reply)
+            for frame, reply in others
+            if reply != frame.expected
+        }
 
-    def _handler(self, message: Message) -> Handler[U]:
+    async def _take_part(self, part: Message, raw: bytes, peer: str) -> Outcome:
+        """Keep one part of a message; the last one takes the whole."""
+        self._handler(part, part=True)
+        receipt = Receipt.of(part, raw, ack(part, AckCode.AA), peer)
+        async with self._unit() as unit:
+            [entry] = await self._ledger.enter(unit.connection, [receipt])
+            if entry.stored is not None:
+                metrics.REPEATED.labels(self.name).inc()
+                return Outcome(entry.stored, AckCode.AA, self._label(part), part)
+            answer = receipt.answer
+            if part.continued_by:
+                self._tell(unit, await self._ledger.parts.keep(unit.connection, receipt, part))
+            else:
+                whole = self._profiles.read(await self._ledger.parts.finish(unit.connection, receipt, part), peer)
+                frame = _Frame.of(part, [whole], [self._handler(whole)], raw, peer)
+                other = await self._handle([frame], unit)
+                answer = other.get(receipt.key, frame.receipt.answer)
+                await self._ledger.answer(unit.connection, {receipt.key: answer})
+            if entry.refused and self._watch is not None:
+                self._watch.accepted(unit, receipt, part)
+        return Outcome(answer, AckCode.AA, self._label(part), part)
+
+    async def give_up_parts(self) -> None:
+        """What was acknowledged of messages that do not become whole is refused, for a person to see."""
+        async with self._unit() as unit:
+            self._tell(unit, await self._ledger.parts.give_up(unit.connection))
+
+    def _tell(self, unit: U, incomplete: Sequence[Receipt]) -> None:
+        if self._watch is None:
+            return
+        for receipt in incomplete:
+            part = self._profiles.read(receipt.raw, receipt.peer)
+            outcome = Outcome(receipt.answer, AckCode.AE, self._label(part), part, (INCOMPLETE,))
+            self._watch.refused(unit, receipt, outcome)
+
+    def _handler(self, message: Message, *, part: bool = False) -> Foreseeing[Any, U]:
         """The handler of the message, or a Refusal that names the right door."""
         if len(message.segments("MSH")) > 1:
             text = "more than one MSH in a frame that is no batch"
@@ -224,8 +241,8 @@ class Door(Generic[U]):
         handler = self._handlers.get(message.kind)
         if handler is None:
             raise self._not_taken(message)
-        if message.is_part:
-            text = "one part of a message (DSC-1, MSH-14); send it whole: 16 MiB fit"
+        if message.is_part and not part:
+            text = "one part of a message (DSC-1, MSH-14) in a batch"
             raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH", 1, 14))
         if message.strangers:
             text = f"line {message.strangers[0]} of the message is no segment"

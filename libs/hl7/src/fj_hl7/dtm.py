@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, Self
 
 
@@ -36,6 +37,7 @@ class DTM:
     precision: Precision
 
     @classmethod
+    @lru_cache(maxsize=256)  # of one message most times are the same, and of many within a second
     def parse(cls, text: str) -> Self:
         """Raises BadTime. 24:00 is 0:00 of the next day; a fraction is cut to microseconds."""
         match = _FORM.fullmatch(text.strip())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from fj_hl7.ledger import Connection, Key
+from fj_hl7.receipt import Connection, Key
 from fj_hl7.seal import Seal
 
 _COLUMNS: Final = "control_id, sender, digest, kind, peer, received_at"

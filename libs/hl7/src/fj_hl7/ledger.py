@@ -1,18 +1,15 @@
 """The ledger of received messages: the same message again gets the stored answer and has no second effect."""
 
-import hashlib
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final
 
 from fj_hl7.errors import AckCode, Hl7Error
-from fj_hl7.message import Message
+from fj_hl7.parts import Parts
+from fj_hl7.receipt import Connection, Key, Receipt
 from fj_hl7.seal import Seal
-
-_MAX_KEY: Final = 200
-UNREADABLE: Final = "unreadable"
 
 # One statement for messages that are new: it claims their keys and tells whose control id was used before, and which
 # had been refused.
@@ -64,48 +61,6 @@ SELECT (SELECT count(*) FROM received) + (SELECT count(*) FROM refused) AS forgo
 """
 
 
-class Connection(Protocol):
-    """The three calls of an asyncpg connection that the ledger needs."""
-
-    def fetch(self, query: str, /, *args: Any) -> Awaitable[list[Any]]: ...
-
-    def fetchrow(self, query: str, /, *args: Any) -> Awaitable[Any]: ...
-
-    def execute(self, query: str, /, *args: Any) -> Awaitable[str]: ...
-
-
-class Key(NamedTuple):
-    """What makes it the same message: MSH-10, MSH-3 and MSH-4 (joined by a tab), SHA-256 of the bytes."""
-
-    control_id: str
-    sender: str
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One message as it came, with the answer that it gets if it is new."""
-
-    key: Key
-    raw: bytes
-    answer: bytes
-    kind: str
-    peer: str
-
-    @classmethod
-    def of(cls, message: Message, raw: bytes, answer: bytes, peer: str = "") -> Self:
-        """`message` names the sender; `raw` is all that came in the frame, a whole batch perhaps."""
-        header = message.header
-        sender = f"{header.raw(3)[:_MAX_KEY]}\t{header.raw(4)[:_MAX_KEY]}"
-        key = Key(message.control_id[:_MAX_KEY], sender, hashlib.sha256(raw).digest())
-        return cls(key, raw, answer, message.kind[:_MAX_KEY], peer)
-
-    @classmethod
-    def unreadable(cls, raw: bytes, answer: bytes, peer: str = "") -> Self:
-        """Of bytes that are no message."""
-        return cls(Key("", "", hashlib.sha256(raw).digest()), raw, answer, UNREADABLE, peer)
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`stored` is the answer of the first time, None for a new message. `reused`: the control id had other bytes."""
@@ -125,6 +80,7 @@ class Ledger:
     def __init__(self, seal: Seal, keep: timedelta = timedelta(days=90)) -> None:
         self._seal = seal
         self._keep = keep
+        self.parts = Parts(seal)
 
     async def enter(self, connection: Connection, receipts: Sequence[Receipt]) -> list[Entry]:
         """First statement of the transaction: enter the messages with their answers, or find them there.

@@ -64,7 +64,9 @@ class Segments:
 
     def segment(self, name: str) -> Segment | None:
         """The first segment of that name, if there is one."""
-        found = self.segments(name)
+        found = self._found.get(name)
+        if found is None:
+            found = self.segments(name)
         return found[0] if found else None
 
     def __getitem__(self, name: str) -> Segment:
@@ -163,11 +165,19 @@ class Message(Segments):
 
     @property
     def is_part(self) -> bool:
-        """Whether it says that it is one part of a message: it goes on elsewhere (DSC-1), or began there (MSH-14)."""
-        if self.header.get(14).strip():
-            return True
+        """Whether it is one part of a message: it goes on elsewhere, or began there (ch. 2.10.2.2)."""
+        return bool(self.continues or self.continued_by)
+
+    @property
+    def continues(self) -> str:
+        """MSH-14: the pointer of the part before it; empty where it begins a message."""
+        return self.header.get(14).strip()
+
+    @property
+    def continued_by(self) -> str:
+        """DSC-1: the pointer of the part behind it; empty where it ends a message."""
         end = self.segment("DSC")
-        return end is not None and bool(end.get(1).strip())
+        return end.get(1).strip() if end is not None else ""
 
     @property
     def sender(self) -> Sender:

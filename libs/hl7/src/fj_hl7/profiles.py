@@ -1,6 +1,7 @@
 """The site profiles of an installation, read from YAML and checked: a mistake is told with file, line and field."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -152,8 +153,11 @@ class _Claim:
 class Profiles:
     """All profiles; a sender without one is read by `DEFAULT`."""
 
-    def __init__(self, claims: Sequence[_Claim] = ()) -> None:
-        self._claims = sorted(claims, key=lambda claim: claim.exactness, reverse=True)
+    def __init__(self, path: Path | None = None, sites: Collection[str] | None = None) -> None:
+        self._path = path
+        self._sites = sites
+        self._stamp: tuple[tuple[str, int, int], ...] = ()
+        self._claims: list[_Claim] = []
         self.of = lru_cache(maxsize=_SENDERS_KNOWN)(self._of)
 
     @classmethod
@@ -162,16 +166,23 @@ class Profiles:
 
         `sites`: the names of those that there are. Raises BadProfile, one line for each mistake.
         """
-        if path is None:
-            return cls()
-        files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        claims: list[_Claim] = []
-        for file in files:
-            for name, (document, line) in _read(file).items():
-                if sites is not None and document.site is not None and document.site not in sites:
-                    raise BadProfile(f"{file}:{line}: profiles.{name}.site: there is no site {document.site!r}")
-                claims += _claims(file, line, document.profile(name), document.senders, claims)
-        return cls(claims)
+        profiles = cls(path, sites)
+        profiles._stamp = _stamp(path)
+        profiles._take(_all_claims(path, sites))
+        return profiles
+
+    def refresh(self) -> bool:
+        """Read the files anew where they have changed since. Raises BadProfile, once a change: the old ones stay."""
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        self._take(_all_claims(self._path, self._sites))
+        return True
+
+    def _take(self, claims: Sequence[_Claim]) -> None:
+        self._claims = sorted(claims, key=lambda claim: claim.exactness, reverse=True)
+        self.of.cache_clear()
 
     def __iter__(self) -> Iterator[Profile]:
         return iter({claim.profile.name: claim.profile for claim in self._claims}.values())
@@ -195,6 +206,32 @@ class Profiles:
 
 STANDARD: Final = Profiles()
 """Nobody has a profile."""
+
+
+def _files(path: Path | None) -> list[Path]:
+    if path is None:
+        return []
+    return sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+
+
+def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
+    """What changes when one of the files does."""
+    stamp = []
+    for file in _files(path):
+        with suppress(OSError):
+            known = file.stat()
+            stamp.append((str(file), known.st_mtime_ns, known.st_size))
+    return tuple(stamp)
+
+
+def _all_claims(path: Path | None, sites: Collection[str] | None) -> list[_Claim]:
+    claims: list[_Claim] = []
+    for file in _files(path):
+        for name, (document, line) in _read(file).items():
+            if sites is not None and document.site is not None and document.site not in sites:
+                raise BadProfile(f"{file}:{line}: profiles.{name}.site: there is no site {document.site!r}")
+            claims += _claims(file, line, document.profile(name), document.senders, claims)
+    return claims
 
 
 def _is_in(peer: str, network: IPv4Network | IPv6Network) -> bool:

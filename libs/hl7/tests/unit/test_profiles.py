@@ -139,3 +139,30 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadProfile, match=r"none\.yaml"):
         Profiles.load(tmp_path / "none.yaml")
     assert Item.PRIORITY in DEFAULT.places
+
+
+def test_a_changed_file_is_read_anew_and_one_with_a_mistake_leaves_what_was(tmp_path: Path) -> None:
+    profiles = load(tmp_path, NETWORK)
+    assert not profiles.refresh()
+    assert profiles.read(message("ORBIS")).profile.name == "ORBIS"
+    path = tmp_path / "profiles.yaml"
+    path.write_text(NETWORK.replace("  ORBIS:", "  ORBIS-NEW:"))
+    assert profiles.refresh()
+    assert profiles.read(message("ORBIS")).profile.name == "ORBIS-NEW"
+    path.write_text("profiles: {ORBIS: {senders: []}}")
+    with pytest.raises(BadProfile, match="senders"):
+        profiles.refresh()
+    assert not profiles.refresh()
+    assert profiles.read(message("ORBIS")).profile.name == "ORBIS-NEW"
+
+
+def test_a_profile_that_is_put_into_the_folder_or_taken_out_counts(tmp_path: Path) -> None:
+    profiles = Profiles.load(tmp_path)
+    assert profiles.read(message("ORBIS")).profile is DEFAULT
+    path = tmp_path / "orbis.yaml"
+    path.write_text(NETWORK)
+    assert profiles.refresh()
+    assert profiles.read(message("ORBIS")).profile.name == "ORBIS"
+    path.unlink()
+    assert profiles.refresh()
+    assert profiles.read(message("ORBIS")).profile is DEFAULT
