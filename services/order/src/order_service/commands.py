@@ -5,7 +5,7 @@ from contextlib import suppress
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fj_events import DeliveryDelivered, Identifier, OrderHeld, OrderReleased
 
@@ -66,7 +66,7 @@ async def place_orders(
     What was heard of them before, and waited, is done now.
     """
     await visits.take_turns(requests, orders)
-    placed = [domain.place(await visits.as_moved(request, orders), uuid4()) for request in requests]
+    placed = [domain.place(await visits.as_moved(request, orders), request.order_id) for request in requests]
     await orders.lock_numbers([order.details.placer_order_number for order in placed])
     kept = await orders.add(placed)
     for order in placed:

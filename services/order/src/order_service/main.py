@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_doors import Keeper, Subject, explain_command, messages_router
+from fj_doors import Keeper, Subject, explain_command, messages_router, profiles_watch
 from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
@@ -26,6 +26,7 @@ SERVICE: Final = "order"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "order_service")
 _RETENTION_SECONDS: Final = 3600.0
+_PARTS_SECONDS: Final = 60.0
 _EARLY_SECONDS: Final = 300.0
 
 
@@ -60,6 +61,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "listener": (
                 MllpServer("orders", settings.mllp_host, settings.mllp_port, door),
                 Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
+                Periodic("hl7 parts", _PARTS_SECONDS, door.give_up_parts),
+                profiles_watch(keeper.profiles),
                 Periodic("early sweep", _EARLY_SECONDS, sweep.run),
             ),
             "consumer": (consumer,),

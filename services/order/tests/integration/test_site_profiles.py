@@ -1,12 +1,13 @@
 """A hospital that puts nearly everything elsewhere is connected by YAML alone: the example of the local stack."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from fj_hl7 import MllpClient
-from fj_testing import Log, ServiceProcess, Services
+from fj_hl7 import MllpClient, Refused
+from fj_testing import Log, ServiceProcess, Services, eventually
 
 from services.order.tests.placer import refusal
 
@@ -20,12 +21,18 @@ def mllp_port(free_port: Callable[[], int]) -> int:
 
 
 @pytest.fixture(scope="module")
-def order(services: Services, mllp_port: int) -> ServiceProcess:
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of profiles that the service looks at."""
+    return Path(shutil.copytree(CONFIG / "profiles", tmp_path_factory.mktemp("config") / "profiles"))
+
+
+@pytest.fixture(scope="module")
+def order(services: Services, mllp_port: int, profiles: Path) -> ServiceProcess:
     return services.start(
         "order",
         ORDER_MLLP_PORT=mllp_port,
         FJ_SITES=str(CONFIG / "sites.yaml"),
-        FJ_HL7_PROFILES=str(CONFIG / "profiles"),
+        FJ_HL7_PROFILES=str(profiles),
     )
 
 
@@ -68,3 +75,24 @@ async def test_an_order_with_everything_elsewhere_is_understood_and_taken_back(p
 async def test_without_the_profile_the_same_message_is_refused(placer: MllpClient) -> None:
     ack = await refusal(placer, odd("OTHER"))
     assert (ack.code, ack.errors[0].segment, ack.errors[0].field, ack.errors[0].code) == ("AE", "ORC", 1, "103")
+
+
+async def test_a_hospital_is_connected_while_the_service_runs_and_a_mistake_takes_nothing_from_the_others(
+    placer: MllpClient, profiles: Path
+) -> None:
+    def late() -> bytes:
+        return odd("LATE").replace(b"AUF-1", b"LATE-1").replace(b"AN-77^", b"AN-78^")
+
+    async def taken() -> bool:
+        try:
+            return (await placer.send(late())).code == "AA"
+        except Refused:
+            return False
+
+    assert not await taken()
+    known = (CONFIG / "profiles" / "marienhospital.yaml").read_text()
+    new = profiles / "late.yaml"
+    new.write_text(known.replace("KIS-MH", "LATE").replace("MARIENHOSPITAL", "LATE"))
+    await eventually(taken)
+    new.write_text("profiles: {LATE: {senders: []}}")
+    assert (await placer.send(odd("KIS-MH", control="SC", status="CA"))).code == "AA"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, Tx, bus_commands, operator_router
 from fj_dicom import Peers, Request, Scp, ScpSettings
-from fj_doors import Keeper, Subject, explain_command, messages_router
+from fj_doors import Keeper, Subject, explain_command, messages_router, profiles_watch
 from fj_hl7 import Door, MllpServer
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
@@ -57,6 +57,7 @@ SERVICE: Final = "scheduling"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "scheduling_service")
 _RETENTION_SECONDS: Final = 3600.0
+_PARTS_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _DAY_SECONDS: Final = 86_400.0
 _FREED_SECONDS: Final = 2.0
@@ -157,6 +158,8 @@ def _appointments(settings: Settings, bus: Bus, keeper: Keeper, door: Door[Tx]) 
     return (
         MllpServer("appointments", settings.mllp_host, settings.mllp_port, door),
         Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
+        Periodic("hl7 parts", _PARTS_SECONDS, door.give_up_parts),
+        profiles_watch(keeper.profiles),
         Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, settings.mllp_retention_days)),
     )
 

@@ -1,5 +1,6 @@
 """Numbers that `order` makes where a feed gives none. All follow from the order id: made twice, they are the same."""
 
+from base64 import b32encode
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -8,14 +9,16 @@ from fj_events import Identifier, Uid
 SH: Final = 16
 """Longest short string, characters (DICOM PS3.5 Table 6.2-1): accession numbers, requested procedure ids."""
 
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed from paper
+_ALPHABET: Final = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)  # no I, L, O, U: read aloud and typed from paper
 
 
 def accession_number(order_id: UUID, issuer: str) -> Identifier:
     """`FJ` and 12 characters that hold 60 bits of the order id."""
     bits = order_id.int & (1 << 60) - 1
-    text = "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(55, -1, -5))
-    return Identifier(value=f"FJ{text}", issuer=issuer)
+    text = b32encode((bits << 20).to_bytes(10)).decode()[:12]
+    return Identifier(value=f"FJ{text.translate(_ALPHABET)}", issuer=issuer)
 
 
 def study_instance_uid(order_id: UUID) -> Uid:

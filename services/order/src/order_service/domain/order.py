@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fj_events import (
     ClinicalPhi,
@@ -66,6 +66,8 @@ class Request:
     heard: Heard = field(default_factory=Heard)
     named: Named | None = None
     """Whom the placer named, where the visit went to another patient."""
+    order_id: UUID = field(default_factory=uuid4, compare=False)
+    """Of the order, where it is a new one."""
 
 
 _VISITS: Final = ("visit_number", "account_number")

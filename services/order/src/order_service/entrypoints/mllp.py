@@ -7,12 +7,13 @@ from itertools import groupby
 from typing import Final
 
 from fj_bus import Tx
-from fj_hl7 import AckCode, Door, ErrorCode, Group, Hl7Error, Intake, Message, Refusal, Reply
+from fj_hl7 import AckCode, Door, ErrorCode, Foreseeing, Group, Hl7Error, Intake, Message, Refusal, Reply
 from prometheus_client import Counter
 
 from order_service import commands
 from order_service.domain.control import CONTROLS
 from order_service.domain.errors import NoSuchOrder, NumberTaken, OrderError
+from order_service.domain.numbers import accession_number
 from order_service.entrypoints.hl7 import Said, Translator
 from order_service.ports import Orders
 
@@ -30,36 +31,55 @@ def orders_door(
 ) -> Door[Tx]:
     """The door for orders: all groups of a message, or none of them."""
 
-    async def take(messages: Sequence[Message], tx: Tx) -> Sequence[Reply]:
+    def read(message: Message) -> Sequence[_Asked]:
+        return [_Asked(said, message.code) for said in translator.wishes(message)]
+
+    def expects(asked: Sequence[_Asked]) -> Reply:
+        return [segment for each in asked for segment in each.done(_number(each) if _places(each) else "")]
+
+    async def take(messages: Sequence[Sequence[_Asked]], tx: Tx) -> Sequence[Reply]:
         replies: list[list[Sequence[str]]] = [[] for _ in messages]
-        everything = [
-            _Place(said, message.code, reply)
-            for message, reply in zip(messages, replies, strict=True)
-            for said in translator.wishes(message)
-        ]
-        for new, run in groupby(everything, key=_places):
+        everything = [_Place(each, reply) for message, reply in zip(messages, replies, strict=True) for each in message]
+        for new, run in groupby(everything, key=lambda place: _places(place.asked)):
             for place in await _not_placed(list(run), orders(tx)) if new else run:
                 await _grant(place, orders(tx))
         return replies
 
-    return Door("orders", dict.fromkeys(KINDS, take), unit, intake)
+    return Door("orders", dict.fromkeys(KINDS, Foreseeing(read, expects, take)), unit, intake)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One order of a message."""
+
+    said: Said
+    code: str
+    """Of its message (MSH-9.1)."""
+
+    def done(self, filler: str = "") -> Reply:
+        """That it was done as the order control wanted; `filler` is our number where the message has none."""
+        done = CONTROLS[self.said.wish.control].done
+        reply: list[Sequence[str]] = []
+        for group in self.said.groups:
+            orc = group["ORC"]
+            reply.append(("ORC", done, orc.raw(2), orc.raw(3) or filler))
+            reply.extend((line,) for line in _details(group, self.code))
+        return reply
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     """One order of a message, and the reply in which it is answered."""
 
-    said: Said
-    code: str
-    """Of its message (MSH-9.1)."""
+    asked: _Asked
     reply: list[Sequence[str]]
 
-    def done(self, filler: str = "") -> None:
-        """Say that it was done as the order control wanted; `filler` is our number where the message has none."""
-        for group in self.said.groups:
-            orc = group["ORC"]
-            self.reply.append(("ORC", CONTROLS[self.said.wish.control].done, orc.raw(2), orc.raw(3) or filler))
-            self.reply.extend((line,) for line in _details(group, self.code))
+
+def _number(asked: _Asked) -> str:
+    """The accession number that an order has if it is new."""
+    request = asked.said.wish.request
+    made = request.accession_number or accession_number(request.order_id, request.accession_issuer)
+    return made.value
 
 
 def _details(group: Group, code: str) -> Iterator[str]:
@@ -68,21 +88,21 @@ def _details(group: Group, code: str) -> Iterator[str]:
     return (str(segment) for name in names for segment in group.segments(name))
 
 
-def _places(place: _Place) -> bool:
-    return CONTROLS[place.said.wish.control].places
+def _places(asked: _Asked) -> bool:
+    return CONTROLS[asked.said.wish.control].places
 
 
 async def _not_placed(everything: Sequence[_Place], orders: Orders) -> list[_Place]:
     """Take new orders. Returns those whose number is known: the same order again, or a change of it."""
-    placed = await commands.place_orders([place.said.wish.request for place in everything], orders)
+    placed = await commands.place_orders([place.asked.said.wish.request for place in everything], orders)
     for place, order in zip(everything, placed, strict=True):
         if order is not None:
-            place.done(order.details.accession_number.value)
+            place.reply.extend(place.asked.done(order.details.accession_number.value))
     return [place for place, order in zip(everything, placed, strict=True) if order is None]
 
 
 async def _grant(place: _Place, orders: Orders) -> None:
-    said, wish = place.said, place.said.wish
+    said, wish = place.asked.said, place.asked.said.wish
     unable = CONTROLS[wish.control].unable
     try:
         outcome = await commands.grant(wish, orders)
@@ -94,7 +114,7 @@ async def _grant(place: _Place, orders: Orders) -> None:
         raise _refusal(said, str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, 1, unable) from None
     WISHES.labels(outcome).inc()
     if outcome is commands.Outcome.DONE:
-        place.done()
+        place.reply.extend(place.asked.done())
 
 
 def _refusal(said: Said, text: str, code: ErrorCode, field: int, unable: str) -> Refusal:
