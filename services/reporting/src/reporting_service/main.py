@@ -2,24 +2,27 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_doors import Keeper, messages_router
+from fj_doors import Keeper, Subject, explain_command, messages_router, profiles_watch
 from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
 from reporting_service.adapters.postgres import PostgresReports
 from reporting_service.adapters.reading_room import PostgresReadingRoom
+from reporting_service.entrypoints.explain import understood
 from reporting_service.entrypoints.http import reading_router
 from reporting_service.entrypoints.kafka import subscribe
-from reporting_service.entrypoints.mllp import results_door
+from reporting_service.entrypoints.mllp import KINDS, results_door
 from reporting_service.settings import Settings
 
 SERVICE: Final = "reporting"
 ROLES: Final = ("listener", "consumer", "relay")
 MIGRATIONS: Final = ("fj_bus", "fj_hl7", "fj_survivors", "reporting_service")
 _RETENTION_SECONDS: Final = 3600.0
+_PARTS_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
@@ -35,6 +38,10 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         yield consumer
 
 
+def _explained(settings: Settings) -> Subject:
+    return Subject("results", tuple(KINDS), partial(understood, Sites.load(settings.sites)))
+
+
 async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
     async with consuming(settings) as consumer:
@@ -46,6 +53,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             "listener": (
                 MllpServer("results", settings.mllp_host, settings.mllp_port, door),
                 Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
+                Periodic("hl7 parts", _PARTS_SECONDS, door.give_up_parts),
+                profiles_watch(keeper.profiles),
             ),
             "consumer": (consumer,),
             "relay": (Relay(bus),),
@@ -62,4 +71,4 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
 
 def main() -> None:
     """The program `reporting-service`."""
-    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming))
+    command(SERVICE, Settings, run, ROLES, MIGRATIONS, bus_commands(consuming) | explain_command(_explained))

@@ -19,7 +19,7 @@ from filmjacket.errors import NoSuchThing, NotReachable
 from filmjacket.terminal import console, say
 
 app: Final = typer.Typer(help="HL7 v2 messages.", no_args_is_help=True)
-_DOORS: Final = {"ADT": "patient", "SIU": "scheduling"}
+_DOORS: Final = {"ADT": "patient", "SIU": "scheduling", "ORU": "reporting", "MDM": "reporting"}
 _REPLAY_SECONDS: Final = 300
 _ORDERS: Final = "order"
 """Its door also says of any other message where that belongs."""

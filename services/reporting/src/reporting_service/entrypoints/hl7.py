@@ -1,5 +1,6 @@
 """ORU^R01 and MDM^T02 in our own terms (HL7 v2.5.1 ch. 7.3, 9.5; IHE RAD-128)."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -26,6 +27,7 @@ _TEXTS: Final = frozenset({"TX", "FT", "ST", "CE", "CWE", ""})
 _IMPRESSIONS: Final = frozenset({"IMP", "IMPRESSION", "19005-8", "59773-6"})
 _STUDY_UIDS: Final = frozenset({"113014", "110180"})
 """Study Instance UID (DCM), as the value of an observation."""
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 def results(message: Message, sites: Sites) -> list[Reading]:
@@ -73,7 +75,7 @@ class _Head(NamedTuple):
 
 
 def _reading(head: _Head, observations: Sequence[Segment]) -> Reading:
-    uids = tuple(obx.get(5).strip() for obx in observations if obx.get(3) in _STUDY_UIDS and obx.get(5).strip())
+    uids = tuple(_uid(obx) for obx in observations if obx.get(3) in _STUDY_UIDS and obx.get(5).strip())
     if head.placer is None and not head.accessions and not uids:
         raise missing("OBR", 1, 2)
     texts = [obx for obx in observations if obx.get(2) in _TEXTS and obx.get(3) not in _STUDY_UIDS]
@@ -95,6 +97,14 @@ def _reading(head: _Head, observations: Sequence[Segment]) -> Reading:
         placer_order_number=head.placer,
         study_instance_uids=uids,
     )
+
+
+def _uid(obx: Segment) -> str:
+    uid = obx.get(5).strip()
+    if len(uid) > 64 or not _UID.fullmatch(uid):
+        wrong = Hl7Error("OBX-5 is no UID", ErrorCode.DATA_TYPE_ERROR, "OBX", obx.sequence, 5)
+        raise Refusal(AckCode.AE, wrong)
+    return uid
 
 
 def _status(code: str, table: dict[str, Status], segment: Segment, field: int) -> Status:

@@ -1,7 +1,9 @@
 """Results in by MLLP: from dictation and reporting systems."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
+from typing import Final
 
 from fj_bus import Tx
 from fj_hl7 import Door, Intake, Message
@@ -11,6 +13,11 @@ from reporting_service import handlers
 from reporting_service.domain.report import Reading
 from reporting_service.entrypoints.hl7 import document, results
 from reporting_service.ports import Reports
+
+KINDS: Final[Mapping[str, Callable[[Message, Sites], list[Reading]]]] = MappingProxyType(
+    {"ORU^R01": results, "MDM^T02": document}
+)
+"""How each kind is read."""
 
 
 def results_door(
@@ -29,4 +36,4 @@ def results_door(
 
         return take
 
-    return Door("results", {"ORU^R01": taking(results), "MDM^T02": taking(document)}, unit, intake)
+    return Door("results", {kind: taking(read) for kind, read in KINDS.items()}, unit, intake)
