@@ -35,12 +35,13 @@ test: packages-test environment ## all tests, each service's in an environment o
 bench: packages-bench environment ## every promised figure, measured: one table (ONLY="intake latency": some rows)
 	@$(RUN)/python -m fj_bench $(ONLY)
 
-check: environment ## format, lint, types, import rules, schemas, locks, manifests
+check: environment ## format, lint, types, import rules, schemas, migrations, locks, manifests
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy .
 	$(RUN)/lint-imports
 	@stale=$$($(RUN)/python -m fj_events.schemas); if [ -n "$$stale" ]; then echo "schemas were stale, commit them:"; echo "$$stale"; exit 1; fi
+	@twice=$$(ls services/*/src/*/migrations/*.sql libs/*/src/*/migrations/*.sql | sed -E 's|_[^/]*$$||' | sort | uniq -d); if [ -n "$$twice" ]; then echo "migrations that have one number:"; echo "$$twice"; exit 1; fi
 	$(UV) lock --check
 	if [ -d k8s ]; then find k8s -name '*.yaml' ! -name kustomization.yaml -print0 | xargs -0 $(RUN)/kubernetes-validate --strict --quiet; fi
 
