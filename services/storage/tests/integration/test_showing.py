@@ -180,6 +180,32 @@ async def test_a_picture_that_moves_and_one_with_its_colours_named(
             assert abs(shown(answer).astype(int) - flat).max() <= 4
 
 
+async def test_the_optional_kinds_of_pictures_show_the_same(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    grey = ct(exam, 2)
+    flat = np.full((16, 16, 3), (200, 30, 90), "u1")
+    rgb = ct(exam, 1, Rows=16, Columns=16, PhotometricInterpretation="RGB", PixelData=flat.tobytes(),
+             SamplesPerPixel=3, PlanarConfiguration=0, BitsAllocated=8, BitsStored=8, HighBit=7)  # fmt: skip
+    address = await stored(feed, packer, http, exam, [grey], [rgb])
+    for image in (grey, rgb):
+        where = f"{instance(address, image)}/rendered"
+        exact = shown(await get(http, where, PNG)).astype(int)
+        for kind, decoded, most in (("image/webp", webp_decoded, 8), ("image/jp2", imagecodecs.jpeg2k_decode, 0)):
+            answer = await get(http, f"{where}?iccprofile=srgb", {"Accept": f"{kind}, */*;q=0.1"})
+            assert answer.headers["content-type"] == kind
+            found = decoded(answer.content)
+            assert abs(found.astype(int) - exact.reshape(*exact.shape[:2], -1).squeeze()).max() <= most
+            assert (b"ICCP" in answer.content) is (kind == "image/webp" and image is rgb)
+
+
+def webp_decoded(data: bytes) -> npt.NDArray[Any]:
+    """A grey picture has three like channels."""
+    found = imagecodecs.webp_decode(data)[..., :3]
+    return found[..., 0] if found.shape[:2] == (ROWS, COLUMNS) else found
+
+
 async def test_what_is_no_image_is_not_acceptable(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
     exam = Exam()
     broken = ct(exam, 1).data_set

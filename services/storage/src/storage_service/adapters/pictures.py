@@ -1,4 +1,4 @@
-"""Pictures as files: JPEG, PNG, GIF, with or without a colour profile (PS3.18 sections 8.3.5.1.5, 8.7.4)."""
+"""Pictures as files: JPEG, PNG, GIF, WebP, JPEG 2000, some with a colour profile (PS3.18 sections 8.3.5.1.5, 8.7.4)."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -10,9 +10,9 @@ from PIL import Image, ImageCms
 from pydicom import Dataset
 
 from storage_service.adapters.codecs import CannotCode, Samples
-from storage_service.domain.rendering import GIF, PNG, ColourProfile, Look
+from storage_service.domain.rendering import GIF, JP2, PNG, WEBP, ColourProfile, Look
 
-_FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
+_FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 _FRAME_MS: Final = 100
 """How long a frame of a multi-frame image is shown that does not say so itself."""
 
@@ -21,10 +21,12 @@ def picture(frames: Sequence[Samples], look: Look, data_set: Dataset) -> bytes:
     """One frame, or several of a GIF, of eight bits, grey or RGB."""
     first = np.ascontiguousarray(frames[0])
     profile = _profile(first, look, data_set)
-    if look.media_type == GIF or profile is not None:
+    if look.media_type in {GIF, WEBP} or profile is not None:
         return _by_pillow([np.ascontiguousarray(frame) for frame in frames], look, profile, data_set)
     if look.media_type == PNG:
         return bytes(imagecodecs.png_encode(first, level=3))
+    if look.media_type == JP2:  # without loss, whatever the quality
+        return bytes(imagecodecs.jpeg2k_encode(first, codecformat="jp2", reversible=True))
     return bytes(imagecodecs.jpeg8_encode(first, level=look.quality))
 
 
@@ -43,8 +45,8 @@ def _by_pillow(frames: Sequence[Samples], look: Look, profile: bytes | None, dat
 
 
 def _profile(first: Samples, look: Look, data_set: Dataset) -> bytes | None:
-    """Of a colour image, where one is asked for: its own, else sRGB. GIF has none."""
-    if first.ndim == 2 or look.profile is ColourProfile.NO or look.media_type == GIF:
+    """Of a colour image, where one is asked for: its own, else sRGB. GIF has none, and JP2 says sRGB by itself."""
+    if first.ndim == 2 or look.profile is ColourProfile.NO or look.media_type in {GIF, JP2}:
         return None
     own = data_set.get("ICCProfile")
     if not own:

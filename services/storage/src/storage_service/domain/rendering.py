@@ -7,6 +7,8 @@ from typing import Final
 JPEG: Final = "image/jpeg"
 PNG: Final = "image/png"
 GIF: Final = "image/gif"
+WEBP: Final = "image/webp"
+JP2: Final = "image/jp2"
 THUMBNAIL_SIDE: Final = 128
 
 

@@ -9,8 +9,10 @@ from starlette.datastructures import QueryParams
 
 from storage_service.domain.rendering import (
     GIF,
+    JP2,
     JPEG,
     PNG,
+    WEBP,
     Annotation,
     ColourProfile,
     Function,
@@ -20,7 +22,7 @@ from storage_service.domain.rendering import (
 )
 from storage_service.entrypoints.dicomweb.negotiation import accepted_by
 
-OFFERED: Final = (JPEG, PNG, GIF)
+OFFERED: Final = (JPEG, PNG, GIF, WEBP, JP2)
 SIZE_MAX: Final = 8192
 LARGEST: Final = 1e9
 _OTHER_PROFILES: Final = frozenset({"adobergb", "rommrgb", "displayp3"})
@@ -32,7 +34,7 @@ def read_look(request: Request) -> Look:
     query = request.query_params
     media_type = next((kind for one in accepted_by(request) for kind in OFFERED if one.covers(kind)), None)
     if media_type is None:
-        raise Problem(406, f"Rendered images are offered as {' and '.join(OFFERED)}")
+        raise Problem(406, f"Rendered images are offered as {', '.join(OFFERED)}")
     columns, rows, pixels = _viewport(query)
     quality = read_quality(query, "quality")
     return Look(
