@@ -34,6 +34,7 @@ APPOINTMENT: Final = SearchSpec(
         Parameter("date", Kind.DATE, "When it begins"),
         Parameter("status", Kind.TOKEN, "proposed, waitlist, booked, arrived, fulfilled, cancelled, noshow"),
         Parameter("patient", Kind.REFERENCE, "Whom it is for", ("Patient",)),
+        Parameter("patient.identifier", Kind.TOKEN, "A number of the patient, `issuer|number`"),
         Parameter("based-on", Kind.REFERENCE, "The order", ("ServiceRequest",)),
     ),
     sorts=("date", "_lastUpdated"),

@@ -92,6 +92,39 @@ async def test_an_appointment_is_booked_moved_given_up_and_missed(
     assert await said(log, order, 5) == ["scheduled", "rescheduled", "rescheduled", "rescheduled", "missed"]
 
 
+@pytest.mark.parametrize("trigger", ["S15", "S17"])
+async def test_an_appointment_that_is_cancelled_or_deleted_gives_its_slot_back(
+    trigger: str, feed: Feed, modality: Modality, book: MllpClient, http: httpx.AsyncClient
+) -> None:
+    order, other = an_order(), an_order()
+    await planned(feed, modality, order, other)
+    at = NOON + timedelta(days=8 if trigger == "S15" else 9)
+    await book.send(siu("S12", order, at, station="CT1"))
+    assert "taken" in await refused(book, siu("S12", other, at, station="CT1"))
+    await book.send(siu(trigger, order))
+    await book.send(siu("S12", other, at, station="CT1"))
+    assert ((await step(http, order))["booked"], (await step(http, other))["booked"]) == (False, True)
+    assert len(await modality.sees(order)) == 1, "it is still to be made"
+
+
+@pytest.mark.parametrize("trigger", ["S12", "S13", "S14", "S15", "S17", "S26"])
+async def test_a_refusal_says_where_and_changes_nothing(
+    trigger: str, feed: Feed, modality: Modality, book: MllpClient
+) -> None:
+    order = an_order()
+    await planned(feed, modality, order)
+    await modality.begins(in_progress(order))
+    nobody = siu(trigger, order, NOON).replace(b"SCH|4711", b"ZCH|4711")
+    with pytest.raises(Refused) as refusal:
+        await book.send(nobody)
+    [error] = refusal.value.ack.errors
+    assert (refusal.value.ack.code, error.code, error.segment) == ("AE", "100", "SCH")
+    with pytest.raises(Refused) as refusal:
+        await book.send(siu(trigger, order, NOON, placer=" "))
+    [error] = refusal.value.ack.errors
+    assert (error.segment, error.field) == ("SCH", 26)
+
+
 async def test_what_is_said_of_an_order_waits_for_it(
     feed: Feed, log: Log, modality: Modality, book: MllpClient, http: httpx.AsyncClient
 ) -> None:

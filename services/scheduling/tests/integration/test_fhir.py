@@ -192,6 +192,11 @@ async def test_appointments_are_found_by_day_patient_and_order(
     assert (await client.reads(f"{that_day}&_summary=count"))["total"] == 2
     assert [one["id"] for one in await client.finds(f"Appointment?based-on=ServiceRequest/{ids[0]}")] == ids[:1]
     assert [one["id"] for one in await client.finds(f"Appointment?patient=Patient/{late.patient_id}")] == ids[1:]
+    assert late.patient.id is not None
+    number, issuer = late.patient.id.value, late.patient.id.issuer
+    for said in (number, f"urn:filmjacket:issuer:{issuer}|{number}"):
+        assert [one["id"] for one in await client.finds(f"Appointment?patient.identifier={said}")] == ids[1:]
+    assert await client.finds(f"Appointment?patient.identifier=urn:filmjacket:issuer:OTHER|{number}") == []
     placer = late.placer_order_number
     assert placer is not None
     assert [
@@ -221,6 +226,10 @@ async def test_after_a_merge_the_appointment_is_the_survivors(feed: Feed, modali
         return {one["id"] for one in found} == {str(gone.order_id), str(stays.order_id)}
 
     await eventually(follows)
+    for patient in (gone.patient, stays.patient):
+        assert patient.id is not None
+        found = await client.finds(f"Appointment?patient.identifier={patient.id.value}")
+        assert {one["id"] for one in found} == {str(gone.order_id), str(stays.order_id)}
     actor = (await client.reads(f"Appointment/{gone.order_id}"))["participant"][0]["actor"]
     assert (actor["reference"], actor["display"]) == (f"Patient/{stays.patient_id}", "Survivor")
 

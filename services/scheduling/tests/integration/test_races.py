@@ -11,7 +11,6 @@ from pydicom.uid import generate_uid
 
 from services.scheduling.tests.builders import (
     Modality,
-    a_query,
     a_series,
     an_order,
     available,
@@ -70,10 +69,8 @@ async def test_facts_of_three_topics_at_the_same_instant(
         await eventually(partial(_is, http, str(order.order_id), "COMPLETED"), within=30, what="the exam is completed")
 
     async def renamed() -> bool:
-        query = a_query()
-        query.PatientName = "Lovelace^Ada"
-        shown = sorted(item.AccessionNumber for item in (await modality.asks(query))[0])
-        return shown == sorted(order.accession_number.value for order in waiting)
+        shown = [item.PatientName for order in waiting for item in await modality.sees(order)]
+        return shown == ["Lovelace^Ada"] * len(waiting)
 
     await eventually(renamed, within=30, every=0.5)
 

@@ -27,6 +27,16 @@ _START: Final = "(SELECT s.starts_at FROM step s WHERE s.exam_key = e.exam_key A
 _STARTS: Final = "e.exam_key IN (SELECT s.exam_key FROM step s WHERE s.number = 0 AND ({}))"
 _PATIENT: Final = """(e.patient_id IN (SELECT ids_of(p) FROM unnest({0}::uuid[]) AS p)
     AND survivor_of(e.patient_id, e.recorded_at) IN (SELECT survivor_of(p, now()) FROM unnest({0}::uuid[]) AS p))"""
+# All under whom a number may stand: as registration has it, as it was merged away, as an order named it.
+_KNOWN_AS: Final = """(
+    SELECT p.patient_id FROM patient p WHERE p.patient #>> '{{id,value}}' = {1}
+       AND ({0}::text IS NULL OR p.patient #>> '{{id,issuer}}' = {0})
+    UNION SELECT s.patient_id FROM survivor s WHERE s.patient #>> '{{id,value}}' = {1}
+       AND ({0}::text IS NULL OR s.patient #>> '{{id,issuer}}' = {0})
+    UNION SELECT o.patient_id FROM exam o WHERE o.ordered #>> '{{details,patient,id,value}}' = {1}
+       AND ({0}::text IS NULL OR o.ordered #>> '{{details,patient,id,issuer}}' = {0}))"""
+_PATIENT_NUMBER: Final = f"""(e.patient_id IN (SELECT ids_of(k.patient_id) FROM {_KNOWN_AS} AS k)
+    AND survivor_of(e.patient_id, e.recorded_at) IN (SELECT survivor_of(k.patient_id, now()) FROM {_KNOWN_AS} AS k))"""
 _NUMBER: Final = """(e.accession_number = {1}
         AND ({0}::text IS NULL OR e.ordered #>> '{{details,accession_number,issuer}}' = {0})
     OR e.ordered #>> '{{details,placer_order_number,value}}' = {1}
@@ -69,14 +79,15 @@ class _Conditions:
         self.values: list[object] = []
         conditions = [f"e.order_id = ANY({self._add(list(ids))}::uuid[])" for ids in wanted.order_ids]
         conditions += [_PATIENT.format(self._add(list(ids))) for ids in wanted.patient_ids]
+        conditions += [self._numbers(_PATIENT_NUMBER, numbers) for numbers in wanted.patient_numbers]
         conditions += [f"{_STATUS} = ANY({self._add(list(codes))}::text[])" for codes in wanted.statuses]
-        conditions += [
-            _any(_NUMBER.format(self._add(issuer), self._add(value)) for issuer, value in sorted(numbers, key=str))
-            for numbers in wanted.numbers
-        ]
+        conditions += [self._numbers(_NUMBER, numbers) for numbers in wanted.numbers]
         conditions += [_STARTS.format(self._bounds("s.starts_at", group)) for group in wanted.starts]
         conditions += [f"({self._bounds('e.changed_at', group)})" for group in wanted.changed]
         self.text = "".join(f" AND {condition}" for condition in conditions)
+
+    def _numbers(self, condition: str, numbers: frozenset[tuple[str | None, str]]) -> str:
+        return _any(condition.format(self._add(issuer), self._add(value)) for issuer, value in sorted(numbers, key=str))
 
     def _bounds(self, column: str, group: tuple[tuple[Bound, ...], ...]) -> str:
         alternatives = (

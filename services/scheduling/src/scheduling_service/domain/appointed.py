@@ -66,6 +66,8 @@ class WantedAppointments:
 
     order_ids: tuple[frozenset[UUID], ...] = ()
     patient_ids: tuple[frozenset[UUID], ...] = ()
+    patient_numbers: tuple[frozenset[tuple[str | None, str]], ...] = ()
+    """Numbers of patients, with their issuer where one is asked for; also those that were merged away."""
     statuses: tuple[frozenset[str], ...] = ()
     numbers: tuple[frozenset[tuple[str | None, str]], ...] = ()
     """Accession or placer order numbers, with their issuer where one is asked for."""

@@ -63,10 +63,8 @@ def wanted_appointments(asked: fj_fhir.Search) -> WantedAppointments:
         order_ids=tuple(map(_keys, ids)),
         patient_ids=tuple(map(_keys, groups_of("patient", asked))),
         statuses=tuple(frozenset(token.code or "" for token in tokens(group)) for group in groups_of("status", asked)),
-        numbers=tuple(
-            frozenset((token.issuer, token.code or "") for token in tokens(group))
-            for group in groups_of("identifier", asked)
-        ),
+        patient_numbers=_numbers("patient.identifier", asked),
+        numbers=_numbers("identifier", asked),
         starts=tuple(map(_bounds, groups_of("date", asked))),
         changed=tuple(map(_bounds, groups_of("_lastUpdated", asked))),
         newest_first=bool(asked.sort and asked.sort.descending),
@@ -100,6 +98,12 @@ def moment(name: str, text: str) -> datetime:
         return fj_fhir.interval(text.replace(" ", "+")).low
     except ValueError as error:
         raise BadSearch(name, str(error)) from None
+
+
+def _numbers(name: str, asked: fj_fhir.Search) -> tuple[frozenset[tuple[str | None, str]], ...]:
+    """Numbers, with their issuer where one is asked for."""
+    groups = groups_of(name, asked)
+    return tuple(frozenset((token.issuer, token.code or "") for token in tokens(group)) for group in groups)
 
 
 def _keys(group: Group) -> frozenset[UUID]:
