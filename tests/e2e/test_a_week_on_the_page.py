@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,8 @@ PATIENCE_MS: Final = 60_000
 ARTEFACTS: Final = Path(os.environ.get("FJ_ARTEFACTS", "artefacts"))
 DAY: Final = (datetime.now(UTC) + timedelta(days=20)).date()
 """Nothing of other tests stands on it."""
+QUIET_DAY: Final = DAY + timedelta(days=14)
+"""Nobody is booked in its week."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -47,8 +49,8 @@ async def does(clinic: Clinic, key: str, act: str, hour: int) -> None:
     answer.raise_for_status()
 
 
-async def opened(clinic: Clinic, page: Page, name: str) -> None:
-    await page.goto(f"{clinic.doors.http}/{name}?station=CT1&day={DAY}")
+async def opened(clinic: Clinic, page: Page, name: str, day: date = DAY) -> None:
+    await page.goto(f"{clinic.doors.http}/{name}?station=CT1&day={day}")
     await page.fill("#user", "rita")
     await page.locator("#user").blur()
 
@@ -87,6 +89,56 @@ async def test_a_week_is_looked_at_booked_moved_and_a_conflict_is_told(clinic: C
     # The waiting list may have found the next free time already: the timeline keeps why there is another one.
     answer = await clinic.until_fact(my_exam, "exam.waitlisted.v1")
     assert "waits for a slot: the tube is broken" in [entry["summary"] for entry in answer["timeline"]]
+
+
+async def test_a_station_is_held_blocked_and_to_be_had_again(clinic: Clinic, page: Page) -> None:
+    mine = an_exam()
+    booked = await planned(clinic, mine)
+    await opened(clinic, page, "week", QUIET_DAY)
+    await page.locator(".open").first.click(position={"x": 100, "y": 60})
+    form = page.locator("#block")
+    starts = await form.locator("[name=starts_at]").input_value()
+    await expect(form.locator("[name=reason]")).to_be_focused()
+    await page.keyboard.type("held for emergencies")
+    await page.keyboard.press("Enter")
+    block = page.locator("button.block")
+    await expect(block).to_have_text("held for emergencies (rita)")
+    at = await page.evaluate("([zone, wall]) => instantOf(zone, wall).toISOString()", [await zone(page), starts])
+    body = {"starts_at": at, "station_ae_title": "CT1"}
+    taken = await clinic.http.post(f"/api/scheduling/exams/{booked}/book", json=body)
+    assert taken.status_code == 409
+    await page.screenshot(path=ARTEFACTS / "blocked.png")
+    await block.click()
+    await page.get_by_role("button", name="Lift the block").press("Enter")
+    await expect(block).to_have_count(0)
+
+    (await clinic.http.post(f"/api/scheduling/exams/{booked}/book", json=body)).raise_for_status()
+    await expect(page.locator(".step.booked")).to_have_count(1)
+    await blocks(page, starts, "the tube is changed")
+    await expect(page.locator("#notice.bad")).to_contain_text("somebody is booked")
+    await form.get_by_label("Whoever is booked waits").check()
+    await blocks(page, starts, "the tube is changed")
+    await expect(block).to_have_text("the tube is changed (rita)")
+    answer = await clinic.until_fact(mine, "exam.waitlisted.v1")
+    because = "waits for a slot: CT1 is not to be had: the tube is changed"
+    assert because in [entry["summary"] for entry in answer["timeline"]]
+
+
+async def zone(page: Page) -> str:
+    """The time zone in which the page shows times."""
+    return str(await page.evaluate("week.agenda.time_zone"))
+
+
+async def blocks(page: Page, starts: str, reason: str) -> None:
+    """An hour, by the form alone."""
+    form = page.locator("#block")
+    ends = await page.evaluate(
+        "([zone, wall]) => wallClock(zone, +instantOf(zone, wall) + 60 * MINUTE)", [await zone(page), starts]
+    )
+    await form.locator("[name=starts_at]").fill(starts)
+    await form.locator("[name=ends_at]").fill(ends)
+    await form.locator("[name=reason]").fill(reason)
+    await form.get_by_role("button", name="Block").press("Enter")
 
 
 async def test_a_day_at_the_station_is_arrived_noted_begun_and_done(clinic: Clinic, page: Page) -> None:

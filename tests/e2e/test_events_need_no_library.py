@@ -24,7 +24,9 @@ def schema(name: str) -> dict[str, Any]:
 async def person_looks(clinic: Clinic, exam: Exam) -> None:
     """A delivery is sent again, and of images of a stranger nothing is to be made."""
     answer = await clinic.until(exam, "delivered")
-    sent = (await clinic.http.get("/api/ehr_sync/deliveries", params={"exam": answer["order_id"]})).json()
+    sent = (
+        await clinic.http.get("/api/ehr_sync/deliveries", params={"exam": answer["order_id"], "state": "delivered"})
+    ).json()
     again = await clinic.http.post(f"/api/ehr_sync/deliveries/{sent[0]['delivery_id']}/repeat")
     again.raise_for_status()
     await clinic.modality.sends(clinic.modality.acquires_unscheduled(an_exam()))

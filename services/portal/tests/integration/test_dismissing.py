@@ -99,12 +99,19 @@ async def test_what_comes_again_is_a_new_entry(http: httpx.AsyncClient, feed: Fe
     assert (await listed(http, study))["UID conflict"] != first
 
 
+async def knows(http: httpx.AsyncClient, exam_id: str) -> bool:
+    """Orders lie in different partitions: who wants one to be the later one waits for the first."""
+    return (await http.get(f"/api/portal/exams/{exam_id}")).status_code == 200
+
+
 async def test_orders_of_two_patients_under_one_number_are_dismissed_together(
     http: httpx.AsyncClient, feed: Feed
 ) -> None:
     number = uuid4().hex[:12].upper()
     first, second, third = (an_order(number, uuid4(), name) for name in ("Lovett", "Oka", "Third"))
-    await feed.publish(first, second)
+    await feed.publish(first)
+    await eventually(lambda: knows(http, str(first.order_id)), within=30, what="the first order")
+    await feed.publish(second)
     await until(http, str(second.order_id), "duplicate accession")
     event_id = (await listed(http, str(second.order_id)))["duplicate accession"]
     assert await does(http, event_id, "dismiss", "two hospitals, one list of numbers") == 202

@@ -25,6 +25,7 @@ from fj_testing import Feed, ServiceProcess, eventually
 from playwright.async_api import Page, expect
 from portal_service.domain.exceptions import Kind
 
+from services.portal.tests.integration.test_dismissing import knows
 from services.portal.tests.integration.test_exceptions import (
     an_order,
     conflicted,
@@ -34,7 +35,15 @@ from services.portal.tests.integration.test_exceptions import (
     unmatched,
     until,
 )
-from services.portal.tests.integration.test_exceptions_in_a_browser import ARTEFACTS, Owners, owners, page, portal
+from services.portal.tests.integration.test_exceptions_in_a_browser import (
+    ARTEFACTS,
+    KNOWN,
+    STRANGER,
+    Owners,
+    owners,
+    page,
+    portal,
+)
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 __all__ = ["owners", "page", "portal"]
@@ -113,14 +122,31 @@ async def shows(page: Page, count: int) -> None:
     await eventually(so, within=30, every=0.5, what=f"{count} entries")
 
 
+async def links_a_stranger(page: Page, entry: str, afterwards: str, owners: Owners) -> None:
+    """Somebody whom only images have named beside whom registration knows by that name."""
+    await page.goto(entry)
+    known = page.locator("#known details")
+    await expect(known).to_have_count(1)
+    await expect(known.get_by_role("row", name="Sex")).to_have_class("differs")
+    await known.get_by_label("Reason").fill("I asked him")
+    await page.screenshot(path=ARTEFACTS / "stranger.png", full_page=True)
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(afterwards)
+    link = {"patient_id": KNOWN["patient_id"], "linked": "true", "reason": "I asked him"}
+    assert owners.posted[-1] == (f"patient/patients/{STRANGER['patient_id']}/links", "tess", link)
+
+
 async def test_every_kind_has_its_page_and_what_can_be_dismissed_is_put_back(
     portal: ServiceProcess, feed: Feed, page: Page, owners: Owners
 ) -> None:
     entries = of_every_kind()
     assert set(entries) == set(Kind)
-    await feed.publish(*(fact for _, facts in entries.values() for fact in facts))
+    first, _ = entries[Kind.DUPLICATE_ACCESSION][1]
     ids = {}
     async with httpx.AsyncClient(base_url=portal.http) as http:
+        await feed.publish(first)
+        await eventually(lambda: knows(http, first.key), within=30, what="the first order of two")
+        await feed.publish(*(fact for _, facts in entries.values() for fact in facts if fact is not first))
         for kind, (key, _) in entries.items():
             await until(http, key, kind)
             ids[kind] = (await listed(http, key))[kind]
@@ -144,6 +170,8 @@ async def test_every_kind_has_its_page_and_what_can_be_dismissed_is_put_back(
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{portal.http}/exceptions")
     assert owners.posted == [("scheduling/forwards/17/repeat", "tess", {"reason": "RIS2 is back"})]
+
+    await links_a_stranger(page, f"/exceptions/{ids[Kind.UNKNOWN_PATIENT]}", f"{portal.http}/exceptions", owners)
 
     for kind in DISMISSED:
         await page.goto(f"/exceptions/{ids[kind]}")

@@ -66,6 +66,18 @@ FORWARD: Final = {
 }
 
 
+STRANGER: Final = {
+    "patient_id": str(uuid4()),
+    "provisional": True,
+    "patient": {"id": {"value": "P77", "issuer": "MAIN"}, "family_name": "Okafor", "given_name": "Ben", "sex": "M"},
+}
+KNOWN: Final = {
+    "patient_id": str(uuid4()),
+    "provisional": False,
+    "patient": {"id": {"value": "P12", "issuer": "MAIN"}, "family_name": "Okafor", "given_name": "Ben", "sex": "F"},
+}
+
+
 class Owners:
     """The doors of the other rooms, and what was posted to them."""
 
@@ -84,6 +96,10 @@ class Owners:
             await route.fulfill(json={"dead_letters": [LETTER], "total": 1})
         elif path == "scheduling/forwards/17":
             await route.fulfill(json=FORWARD)
+        elif path.startswith("patient/patients?"):
+            await route.fulfill(json=[STRANGER, KNOWN])
+        elif path.startswith("patient/patients/"):
+            await route.fulfill(json=STRANGER)
         elif path == "order/early":
             await route.fulfill(json=[EARLY])
         elif path.endswith("/dead-letters"):

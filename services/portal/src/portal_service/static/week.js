@@ -52,7 +52,7 @@ function column(day, [first, last]) {
     put(made("div", "hour", times.time(hour)), hour, hour + 60 * MINUTE);
   }
   for (const block of agenda.blocks) {
-    put(made("div", "block", `${block.reason} (${block.actor})`), block.starts_at, block.ends_at);
+    put(blockElement(block), block.starts_at, block.ends_at);
   }
   const ours = agenda.steps.filter((step) => day.starts_at <= step.starts_at && step.starts_at < day.ends_at);
   for (const [step, lane, lanes] of inLanes(ours)) {
@@ -86,12 +86,13 @@ function inLanes(steps) {
 
 function openSpan(start, end) {
   const element = made("div", "open");
-  element.title = "Free: with an exam chosen, a click books it here";
+  element.title = "Free: with an exam chosen, a click books it here; without one it can be blocked";
   element.onclick = (event) => {
-    if (!week.chosen) return notice("Choose an exam first.", true);
     const past = (event.offsetY / element.clientHeight) * (end - start);
     const grid = GRID_MINUTES * MINUTE;
-    bookAt(new Date(Math.floor((+start + past) / grid) * grid), { station_ae_title: week.shown.station });
+    const clicked = new Date(Math.floor((+start + past) / grid) * grid);
+    if (week.chosen) return bookAt(clicked, { station_ae_title: week.shown.station });
+    fillBlock(clicked);
   };
   return element;
 }

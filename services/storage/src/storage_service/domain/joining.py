@@ -78,14 +78,12 @@ def joints(pieces: Sequence[Piece]) -> list[Joint]:
 
 def _runs(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     run: list[Piece] = []
-    size = 0
     for piece in pieces:
-        if run and not (_may_be_joined(run[-1], piece) and size + piece.size <= LARGEST):
+        if run and not (_may_be_joined(run[-1], piece) and sum(one.size for one in run) + piece.size <= LARGEST):
             yield run
-            run, size = [], 0
+            run = []
         if piece.sound:
             run.append(piece)
-            size += piece.size
     if run:
         yield run
 
