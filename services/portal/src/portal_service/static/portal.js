@@ -61,10 +61,12 @@ document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.dataset.post && !form.dataset.report) return;
   event.preventDefault();
+  if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) return;
   try {
     if (form.dataset.post) {
       await send("POST", form.dataset.post, filled(form));
       notice("Done.");
+      form.dispatchEvent(new CustomEvent("done", { bubbles: true }));
       if (form.dataset.then) setTimeout(() => location.assign(form.dataset.then), 800);
     } else {
       await report(form, event.submitter.value);
