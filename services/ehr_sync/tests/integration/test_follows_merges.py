@@ -167,6 +167,7 @@ async def test_what_belongs_to_an_order_that_went_to_another_patient_is_that_pat
     await finds(http, old, [])
 
 
+@pytest.mark.usefixtures("service")
 async def test_results_that_were_told_of_the_wrong_patient_are_taken_back_and_told_of_the_right_one(
     feed: Feed, port: int
 ) -> None:
