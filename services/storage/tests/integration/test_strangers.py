@@ -87,6 +87,7 @@ async def test_they_keep_their_own_name_and_are_listed_until_a_person_confirms(
     await shows(http, exam, "Example")
     [act] = await facts_of(log, exam, "study.relinked.v1")
     assert (act.body["act"], act.body["actor"], act.body.get("order_id")) == ("confirm", "tess", None)
+    await facts_of(log, exam, "study.available.v1")
     await feed.publish(await of_ben(exam, packer, 2))
     await facts_of(log, exam, "study.updated.v1")
     await shows(http, exam, "Example")
