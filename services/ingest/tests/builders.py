@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from io import BytesIO
+from threading import Event
 from typing import Any, Final
 
 from fj_dicom import file_header, write
@@ -98,6 +99,11 @@ class Modality:
         return ae.associate("127.0.0.1", self._port, ae_title=self._called)
 
 
+def _waits_at(checkpoint: Event) -> bool:
+    """Whether a thread waits there: `_is_paused` is true for a moment as well while it passes."""
+    return bool(vars(vars(checkpoint)["_cond"])["_waiters"])
+
+
 def send(
     link: Association,
     dataset: Dataset,
@@ -116,7 +122,7 @@ def send(
     assert context is not None
     # As pynetdicom itself does around each message: its own loop must not take the answer.
     link._reactor_checkpoint.clear()
-    while not link._is_paused:
+    while not (link._is_paused and _waits_at(link._reactor_checkpoint)):
         time.sleep(0.001)
     link.dimse.send_msg(request, context)
     _, answer = link.dimse.get_msg(block=True)
