@@ -199,13 +199,13 @@ class OrderReading:
         return ClinicalPhi(
             reason=(reason.text or reason.code or None) if reason else None,
             history=(history.value.whole() or None) if history else None,
-            visit_number=_identifier(visit, site.issuers.patient) if visit else None,
-            account_number=_identifier(account, site.issuers.patient) if account else None,
+            visit_number=_identifier(visit, site.issuers.patient, CX) if visit else None,
+            account_number=_identifier(account, site.issuers.patient, CX) if account else None,
         )
 
 
-def _identifier(found: Found, issuer: str) -> Identifier:
-    number = found.read(EI)
+def _identifier(found: Found, issuer: str, kind: type[CX] | type[EI] = EI) -> Identifier:
+    number = found.read(kind)
     return Identifier(value=number.value, issuer=authority_of(number) or issuer)
 
 
