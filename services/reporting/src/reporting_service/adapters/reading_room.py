@@ -40,8 +40,6 @@ class PostgresReadingRoom:
 
 def _item(row: Record) -> ReadingItem:
     order = OrderDetails.model_validate_json(row["details"], extra="ignore") if row["details"] else None
-    named = row["current_patient"] or row["patient"]
-    patient = PatientPhi.model_validate_json(named, extra="ignore") if named else PatientPhi()
     studied = rows.identifier(row["study_accession"], row["study_accession_issuer"])
     wishes = [(Priority(row["priority"]), row["priority_reason"])] if row["priority"] else []
     if order is not None:
@@ -53,7 +51,7 @@ def _item(row: Record) -> ReadingItem:
         order_id=row["order_id"],
         study_instance_uids=(row["study_instance_uid"],),
         accession_number=order.accession_number if order else studied,
-        patient=patient,
+        patient=_patient(row, order),
         procedure=order.procedure if order else None,
         description=row["description"],
         modalities=tuple(row["modalities"]),
@@ -67,3 +65,12 @@ def _item(row: Record) -> ReadingItem:
         contradicted_by=tuple(row["contradicted_by"]),
         unconfirmed_order_id=row["unconfirmed_order_id"],
     )
+
+
+def _patient(row: Record, order: OrderDetails | None) -> PatientPhi:
+    """As registered now, else as the order names them: its images may still name whom its visit was taken from."""
+    known = row["current_patient"]
+    if known is None and order is not None and order.patient.id is not None:
+        return order.patient
+    named = known or row["patient"]
+    return PatientPhi.model_validate_json(named, extra="ignore") if named else PatientPhi()
