@@ -77,6 +77,8 @@ from fj_events.patient import (
     PatientUnlinked,
     PatientUnmerged,
     PatientUpdated,
+    PatientVisitFollowed,
+    PatientVisitMoveCompleted,
     PatientVisitMoved,
     VisitKind,
 )
@@ -195,6 +197,8 @@ __all__ = [
     "PatientUnlinked",
     "PatientUnmerged",
     "PatientUpdated",
+    "PatientVisitFollowed",
+    "PatientVisitMoveCompleted",
     "PatientVisitMoved",
     "PerformedSeries",
     "Phi",

@@ -78,6 +78,8 @@ class OrderChanged(_OrderState, type="order.changed.v1", topic="order-events", k
 
     changed: tuple[str, ...]
     """The names of the fields that differ from before."""
+    moved_with: UUID | None = None
+    """The visit or account with which the order went to another patient just now (HL7 v2.5.1 ch. 3 A45, A44)."""
 
 
 class Refused(OpenEnum):

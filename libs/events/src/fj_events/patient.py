@@ -122,6 +122,17 @@ class PatientMergeCompleted(Fact, type="patient.merge_completed.v1", topic="pati
     rooms: tuple[str, ...]
 
 
+class PatientVisitMoveCompleted(Fact, type="patient.visit_move_completed.v1", topic="patient-events", key="visit_id"):
+    """Every room has followed a move of a visit or account, or its undoing: all doors answer alike."""
+
+    visit_id: UUID
+    kind: VisitKind
+    patient_id: UUID | None = None
+    """Whose it is now; None where all moves of it were undone."""
+    rooms: tuple[str, ...]
+    """All that had something to follow; `order` alone where no order ever went with it."""
+
+
 class LinkBasis(OpenEnum):
     """Why two numbers are taken for one person's."""
 
@@ -208,3 +219,17 @@ class PatientFollowed(Fact, type="patient.followed.v1", topic="follower-events",
     room: str
     patient_id: UUID
     survivor_id: UUID
+
+
+class PatientVisitFollowed(Fact, type="patient.visit_followed.v1", topic="follower-events", key="follower"):
+    """A room has followed a move of a visit or account; the fact that it followed is the cause.
+
+    `order` follows the move itself, every other room each order that went along (`order.changed` with `moved_with`).
+    """
+
+    follower: str
+    """Room and visit id, `storage.93b8…`: each room counts its own facts."""
+    room: str
+    visit_id: UUID
+    changes: tuple[UUID, ...] = ()
+    """Of `order`: the facts `order.changed` that tell the other rooms of it; none where no order went along."""

@@ -4,7 +4,7 @@ from fj_testing.beside import beside
 from fj_testing.eventually import PATIENCE, eventually
 from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
-from fj_testing.merging import has_followed, merged, person, unmerged
+from fj_testing.merging import has_followed, merged, moved_with, person, unmerged, visits_followed
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
 
@@ -22,6 +22,8 @@ __all__ = [
     "eventually",
     "has_followed",
     "merged",
+    "moved_with",
     "person",
     "unmerged",
+    "visits_followed",
 ]

@@ -1,9 +1,18 @@
-"""Merges and unmerges of patients as `patient` states them, and the rooms that follow."""
+"""Merges and unmerges of patients as `patient` states them, orders that go with a visit, and the rooms that follow."""
 
 from datetime import UTC, datetime
 from uuid import UUID
 
-from fj_events import FormerHolder, Identifier, PatientMerged, PatientPhi, PatientUnmerged, Source
+from fj_events import (
+    FormerHolder,
+    Identifier,
+    OrderChanged,
+    OrderPlaced,
+    PatientMerged,
+    PatientPhi,
+    PatientUnmerged,
+    Source,
+)
 
 from fj_testing.log import Log
 
@@ -44,6 +53,13 @@ def person(number: str, family_name: str) -> PatientPhi:
     return PatientPhi(id=Identifier(value=number, issuer="MAIN"), family_name=family_name)
 
 
+def moved_with(visit_id: UUID, order: OrderPlaced, to: tuple[UUID, PatientPhi]) -> OrderChanged:
+    """The order went to this patient with its visit."""
+    state = {name: getattr(order, name) for name in OrderChanged.model_fields.keys() & OrderPlaced.model_fields}
+    whose = {"patient_id": to[0], "patient": to[1], "changed": ("patient_id", "patient"), "moved_with": visit_id}
+    return OrderChanged(**{**state, **whose})
+
+
 async def has_followed(log: Log, room: str, fact_id: UUID, count: int = 1) -> list[str]:
     """Whose the number is, as the room says after it has followed this fact."""
     records = await log.wait_for(
@@ -53,3 +69,14 @@ async def has_followed(log: Log, room: str, fact_id: UUID, count: int = 1) -> li
         within=20,
     )
     return [record.body["survivor_id"] for record in records]
+
+
+async def visits_followed(log: Log, room: str, fact_id: UUID) -> list[str]:
+    """The visits whose move a room has followed, as it says after this fact of an order."""
+    records = await log.wait_for(
+        "follower-events",
+        where=lambda r: r.type == "patient.visit_followed.v1" and r.headers.get("ce_causationid") == str(fact_id),
+        within=20,
+    )
+    assert {record.body["room"] for record in records} == {room}
+    return [record.body["visit_id"] for record in records]

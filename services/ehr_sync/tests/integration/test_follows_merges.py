@@ -3,11 +3,23 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from fj_events import Fact, FormerHolder, PatientMerged
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually, has_followed, merged, unmerged
+from fj_testing import (
+    Feed,
+    Log,
+    ServiceProcess,
+    Services,
+    eventually,
+    has_followed,
+    merged,
+    moved_with,
+    unmerged,
+    visits_followed,
+)
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.hearing import SOON_AGAIN
@@ -188,3 +200,20 @@ async def test_results_that_were_told_of_the_wrong_patient_are_taken_back_and_to
     assert (withdrawn.field("PID", 5), withdrawn.field("OBX", 11)) == ("Unknown", "W")
     assert b"another patient" in withdrawn.raw
     assert (again.field("PID", 5), again.field("OBX", 11)) == ("Example", "F")
+
+
+async def test_what_goes_with_its_visit_is_followed_and_that_is_said_once(
+    http: httpx.AsyncClient, feed: Feed, log: Log
+) -> None:
+    two, visit_id = Two("V"), uuid4()
+    former, present = two.old, two.survivor
+    await feed.publish(*(e for x in (former, present) for e in (x.registered(), x.placed(), x.received(), x.matched())))
+    await feed.publish(former.finalized(), present.finalized())
+    await finds(http, former, [(former, "Unknown")])
+    moved = moved_with(visit_id, former.placed(), (present.patient_id, present.who))
+    [cause] = await feed.publish(moved)
+    await feed.repeat(moved, cause)
+    assert await visits_followed(log, "ehr_sync", cause.id) == [str(visit_id)]
+    for kind, key in (("ServiceRequest", "order_id"), ("ImagingStudy", "uid"), ("DiagnosticReport", "report_id")):
+        found = await resources(http, f"{kind}?patient=Patient/{present.patient_id}")
+        assert set(found) == {str(getattr(exam, key)) for exam in (former, present)}

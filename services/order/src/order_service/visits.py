@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from uuid import UUID
 
-from fj_events import PatientMerged, PatientUnmerged, PatientVisitMoved
+from fj_events import PatientMerged, PatientUnmerged, PatientVisitFollowed, PatientVisitMoved
 
 from order_service.domain import facts
 from order_service.domain import order as domain
@@ -12,10 +13,22 @@ from order_service.domain.visit import MovedVisit, Named, Visit, visits_of, whos
 from order_service.ports import Orders
 
 
-async def on_visit_moved(fact: PatientVisitMoved, orders: Orders) -> None:
-    """A visit or account is another patient's: so are its orders, and nobody else's."""
+async def on_visit_moved(fact: PatientVisitMoved, room: str, orders: Orders) -> None:
+    """A visit or account is another patient's: so are its orders, and nobody else's.
+
+    Others follow those orders: who counts that is told which facts they hear. `room`: what this service is called.
+    """
+    changes = await _moved(fact, orders)
+    orders.emit(
+        PatientVisitFollowed(
+            site=fact.site, follower=f"{room}.{fact.visit_id}", room=room, visit_id=fact.visit_id, changes=changes
+        )
+    )
+
+
+async def _moved(fact: PatientVisitMoved, orders: Orders) -> tuple[UUID, ...]:
     if fact.visit.number is None:
-        return
+        return ()
     move = MovedVisit(
         visit_id=fact.visit_id,
         visit=Visit(fact.kind, fact.visit.number),
@@ -26,7 +39,7 @@ async def on_visit_moved(fact: PatientVisitMoved, orders: Orders) -> None:
     await orders.lock_patients(move.patient_ids)
     await orders.lock_visits([move.visit])
     await orders.keep_move(move)
-    await _follow([move.visit], orders)
+    return await _follow([move.visit], orders, moved_with=move.visit_id)
 
 
 async def on_patient_moved(fact: PatientMerged | PatientUnmerged, orders: Orders) -> None:
@@ -54,7 +67,9 @@ async def take_turns(requests: Iterable[Request], orders: Orders) -> None:
     await orders.lock_visits([visit for request in requests for visit in visits_of(request.clinical)])
 
 
-async def _follow(visits: Iterable[Visit], orders: Orders) -> None:
+async def _follow(visits: Iterable[Visit], orders: Orders, moved_with: UUID | None = None) -> tuple[UUID, ...]:
+    """The orders of these go to whose they are now. Returns the facts that say so."""
+    told = []
     for visit in visits:
         for known in await orders.on_visit(visit):
             named = known.named or Named(known.details.patient_id, known.details.patient)
@@ -62,4 +77,6 @@ async def _follow(visits: Iterable[Visit], orders: Orders) -> None:
             order = domain.given_to(known, named, now)
             if order != known:
                 await orders.save(order)
-                orders.emit(facts.changed(order, domain.differences(known.details, order.details), None))
+                differences = domain.differences(known.details, order.details)
+                told.append(orders.emit(facts.changed(order, differences, None, moved_with)))
+    return tuple(told)

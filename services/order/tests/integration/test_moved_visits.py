@@ -21,7 +21,13 @@ def somebody(number: str, name: str) -> tuple[UUID, PatientPhi]:
 
 
 def moved(
-    number: str, patients: list[str], now: str | None, kind: VisitKind = VisitKind.VISIT, minute: int = 0
+    number: str,
+    patients: list[str],
+    now: str | None,
+    kind: VisitKind = VisitKind.VISIT,
+    minute: int = 0,
+    *,
+    issuer: str = "MAIN",
 ) -> PatientVisitMoved:
     return PatientVisitMoved(
         site="MAIN",
@@ -31,7 +37,7 @@ def moved(
         patient_id=somebody(now, "Example")[0] if now else None,
         moved_at=NOON + timedelta(minutes=minute),
         reason="the registration system said so",
-        visit=VisitPhi(number=Identifier(value=number, issuer="MAIN")),
+        visit=VisitPhi(number=Identifier(value=number, issuer=issuer)),
         patient=somebody(now, f"New{now}")[1] if now else None,
     )
 
@@ -115,6 +121,13 @@ async def test_orders_of_a_visit_follow_it_and_no_other_does(
     assert fact_of_order.type == ("order.placed.v1" if first == "move" else "order.changed.v1")
     assert set(fact_of_order.body.get("changed", ())) <= {"patient", "patient_id"}
     assert (await shown(http, f"2{n}"), await shown(http, f"3{n}")) == (f"A{n}", f"C{n}")
+    followed = await log.wait_for(
+        "follower-events", where=lambda record: record.headers.get("ce_causationid") == str(cause.id), within=20
+    )
+    assert [record.key for record in followed] == [f"order.{fact.visit_id}"]
+    moved_with = str(fact.visit_id) if first == "order" else None
+    assert fact_of_order.body.get("moved_with") == moved_with
+    assert (fact_of_order.headers["ce_id"] in followed[0].body["changes"]) == (moved_with is not None)
 
 
 async def test_an_order_on_a_moved_visit_is_changed_in_the_name_of_either(
@@ -131,6 +144,17 @@ async def test_an_order_on_a_moved_visit_is_changed_in_the_name_of_either(
         await placer.send(orm(f"1{n}", f"C{n}", f"V{n}", "XO", code="CTHEAD"))
     await feed.publish(moved(f"V{n}", [f"A{n}", f"B{n}"], None))
     await becomes(http, f"1{n}", f"A{n}")
+
+
+@pytest.mark.parametrize("kind", VisitKind)
+async def test_a_visit_or_account_is_known_by_the_authority_that_its_number_names(
+    placer: MllpClient, http: httpx.AsyncClient, feed: Feed, n: str, kind: VisitKind
+) -> None:
+    number = f"V{n}^^^GENERAL"
+    on = {"visit": number} if kind is VisitKind.VISIT else {"visit": "", "account": number}
+    await placer.send(orm(f"1{n}", f"A{n}", **on))
+    await feed.publish(moved(f"V{n}", [f"A{n}", f"B{n}"], f"B{n}", kind, issuer="GENERAL"))
+    await becomes(http, f"1{n}", f"B{n}")
 
 
 async def test_a_later_move_of_the_account_takes_the_visit_along(

@@ -44,7 +44,8 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
     async with database(settings, MIGRATIONS) as pool:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
-        subscribe(consumer, PostgresPatients, PostgresMerges, work_with(load_rules(settings.matching)))
+        work = work_with(load_rules(settings.matching))
+        subscribe(consumer, PostgresPatients, PostgresMerges, PostgresVisits, work)
         yield consumer
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fj_events import Fact, Identifier, PatientPhi
 
 from patient_service.domain.crossing import SamePerson
-from patient_service.domain.following import Following
+from patient_service.domain.following import Following, VisitFollowing
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
@@ -81,6 +81,12 @@ class Visits(Protocol):
 
     async def save(self, visit_id: UUID, move: Move) -> None:
         """Keep whether a statement is undone."""
+
+    async def following(self, visit_id: UUID) -> VisitFollowing | None:
+        """How far the rooms are with the last fact about this one."""
+
+    async def save_following(self, following: VisitFollowing) -> None:
+        """Keep how far they are. Who has followed orders of earlier facts stays known."""
 
 
 class MovedVisit(NamedTuple):

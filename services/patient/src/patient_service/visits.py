@@ -3,11 +3,13 @@
 from dataclasses import replace
 from uuid import UUID
 
-from fj_events import PatientVisitMoved, VisitPhi
+from fj_events import PatientVisitFollowed, PatientVisitMoveCompleted, PatientVisitMoved, VisitPhi
 
 from patient_service import learning
+from patient_service.domain import following
 from patient_service.domain import visit as domain
 from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
+from patient_service.domain.following import VisitFollowing
 from patient_service.domain.visit import Move, Visit, VisitNews
 from patient_service.ports import Patients, Visits
 
@@ -40,21 +42,49 @@ async def undo(visit_id: UUID, reason: str, patients: Patients, visits: Visits) 
     await _state(visit, reason, patients, visits)
 
 
+async def on_followed(
+    followed: PatientVisitFollowed, followed_fact: UUID | None, patients: Patients, visits: Visits
+) -> None:
+    """A room has followed a move, or an order that went along: after the last one of them all doors answer alike."""
+    await visits.lock(followed.visit_id)
+    known = await visits.following(followed.visit_id)
+    if known is None or followed_fact is None:
+        return
+    now = following.visit_followed(known, followed.room, followed_fact, followed.changes)
+    await visits.save_following(now)
+    if now.completed and not known.completed:
+        fact = PatientVisitMoveCompleted(
+            site=now.site,
+            visit_id=now.visit_id,
+            kind=now.kind,
+            patient_id=now.patient_id,
+            rooms=tuple(sorted(now.rooms)),
+        )
+        patients.emit(fact)
+
+
 async def _state(visit: Visit, reason: str, patients: Patients, visits: Visits) -> None:
     """Tell the others whose it is."""
     moves = await visits.moves(visit.visit_id)
     now = domain.standing(moves)
     about = await learning.known(now.holder or now.patient_ids[0], patients)
-    patients.emit(
-        PatientVisitMoved(
-            site=about.site,
+    fact = PatientVisitMoved(
+        site=about.site,
+        visit_id=visit.visit_id,
+        kind=visit.kind,
+        patient_ids=now.patient_ids,
+        patient_id=now.holder,
+        moved_at=now.at,
+        reason=reason,
+        visit=VisitPhi(number=visit.number),
+        patient=about.public if now.holder else None,
+    )
+    await visits.save_following(
+        VisitFollowing(
             visit_id=visit.visit_id,
             kind=visit.kind,
-            patient_ids=now.patient_ids,
+            fact_id=patients.emit(fact),
+            site=about.site,
             patient_id=now.holder,
-            moved_at=now.at,
-            reason=reason,
-            visit=VisitPhi(number=visit.number),
-            patient=about.public if now.holder else None,
         )
     )

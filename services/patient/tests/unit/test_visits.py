@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from patient_service import visits
 from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
+from patient_service.domain.following import VisitFollowing
 from patient_service.domain.patient import News
 from patient_service.domain.visit import Move, Visit, VisitNews
 
@@ -25,6 +26,7 @@ class MemoryVisits:
     def __init__(self) -> None:
         self.visits: dict[UUID, Visit] = {}
         self.said: dict[tuple[UUID, UUID, datetime], Move] = {}
+        self.followed: dict[UUID, VisitFollowing] = {}
 
     async def lock(self, visit_id: UUID) -> None:
         """One test is one transaction."""
@@ -43,6 +45,12 @@ class MemoryVisits:
 
     async def save(self, _visit_id: UUID, move: Move) -> None:
         self.said[_key(move)] = move
+
+    async def following(self, visit_id: UUID) -> VisitFollowing | None:
+        return self.followed.get(visit_id)
+
+    async def save_following(self, following: VisitFollowing) -> None:
+        self.followed[following.visit_id] = following
 
 
 def _key(move: Move) -> tuple[UUID, UUID, datetime]:

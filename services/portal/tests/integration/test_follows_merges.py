@@ -18,7 +18,19 @@ from fj_events import (
     Priority,
     Source,
 )
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually, has_followed, merged, person, unmerged
+from fj_testing import (
+    Feed,
+    Log,
+    ServiceProcess,
+    Services,
+    eventually,
+    has_followed,
+    merged,
+    moved_with,
+    person,
+    unmerged,
+    visits_followed,
+)
 
 pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
@@ -120,3 +132,16 @@ async def test_a_number_that_somebody_else_has_now_brings_nothing_of_the_former_
     await feed.publish(merged(two.old, two.survivor, until=given_away))
     await shows(http, f"NEW{two.n}", {f"A{two.n}": f"NEW{two.n} Example"})
     await shows(http, f"OLD{two.n}", {f"C{two.n}": f"OLD{two.n} Unknown"})
+
+
+async def test_an_exam_that_goes_with_its_visit_is_followed_and_that_is_said_once(
+    http: httpx.AsyncClient, feed: Feed, log: Log
+) -> None:
+    two, visit_id = Two(), uuid4()
+    order = two.order(two.old, "A")
+    moved = moved_with(visit_id, order, two.survivor)
+    _, cause = await feed.publish(order, moved)
+    await feed.repeat(moved, cause)
+    assert await visits_followed(log, "portal", cause.id) == [str(visit_id)]
+    assert await under(http, f"NEW{two.n}") == {f"A{two.n}": f"NEW{two.n} Example"}
+    assert await under(http, f"OLD{two.n}") == {}

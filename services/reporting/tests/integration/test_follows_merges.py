@@ -7,7 +7,19 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fj_events import Fact, OrderPlaced, PatientPhi, PatientRegistered, Source, StudyAvailable
-from fj_testing import Feed, Log, ServiceProcess, Services, eventually, has_followed, merged, person, unmerged
+from fj_testing import (
+    Feed,
+    Log,
+    ServiceProcess,
+    Services,
+    eventually,
+    has_followed,
+    merged,
+    moved_with,
+    person,
+    unmerged,
+    visits_followed,
+)
 
 from services.reporting.tests.room import Exam
 
@@ -84,3 +96,18 @@ async def test_an_exam_of_who_was_given_the_number_later_is_theirs(http: httpx.A
     await feed.publish(merged(old, survivor, until=given_away))
     await shows(http, before, survivor)
     await shows(http, since, old)
+
+
+async def test_an_exam_that_goes_with_its_visit_is_followed_and_that_is_said_once(
+    http: httpx.AsyncClient, feed: Feed, log: Log
+) -> None:
+    exam, former, present, visit_id = Exam(), somebody("Former"), somebody("Present"), uuid4()
+    await feed.publish(ordered(exam, former), imaged(exam, former), exam.matched())
+    await shows(http, exam, former)
+    moved = moved_with(visit_id, ordered(exam, former), present)
+    [cause] = await feed.publish(moved)
+    await feed.repeat(moved, cause)
+    assert await visits_followed(log, "reporting", cause.id) == [str(visit_id)]
+    items = (await http.get("/api/reporting/reading-list")).json()
+    [shown] = [item["patient"]["family_name"] for item in items if item["study_instance_uids"] == [exam.uid]]
+    assert shown == "Present"

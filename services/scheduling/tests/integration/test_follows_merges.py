@@ -7,7 +7,18 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fj_events import OrderChanged, OrderPlaced, PatientMerged, PatientPhi, PatientRegistered, Source, patient_key
-from fj_testing import PATIENT_NAMESPACE, Feed, Log, eventually, has_followed, merged, person, unmerged
+from fj_testing import (
+    PATIENT_NAMESPACE,
+    Feed,
+    Log,
+    eventually,
+    has_followed,
+    merged,
+    moved_with,
+    person,
+    unmerged,
+    visits_followed,
+)
 from pydicom.uid import generate_uid
 
 from services.scheduling.tests.builders import Modality, an_order, in_progress
@@ -135,3 +146,15 @@ async def test_an_exam_goes_to_another_patient_with_its_order_also_after_its_sta
         await shows(modality, order, two.survivor)
     told = await log.wait_for("exam-events", where=lambda r: r.key == str(order.order_id))
     assert "exam.cancel_refused.v1" not in {record.type for record in told}
+
+
+async def test_an_order_that_goes_with_its_visit_is_followed_and_that_is_said_once(
+    feed: Feed, log: Log, modality: Modality
+) -> None:
+    two, visit_id = Two(), uuid4()
+    order = two.order()
+    moved = moved_with(visit_id, order, two.survivor)
+    _, cause = await feed.publish(order, moved)
+    await feed.repeat(moved, cause)
+    assert await visits_followed(log, "scheduling", cause.id) == [str(visit_id)]
+    assert [str(item.PatientID) for item in await modality.sees(order)] == [number(two.survivor)]

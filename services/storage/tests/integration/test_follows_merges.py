@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fj_events import Identifier, PatientPhi
-from fj_testing import Feed, Log, eventually, has_followed, merged, unmerged
+from fj_testing import Feed, Log, eventually, has_followed, merged, moved_with, unmerged, visits_followed
 
 from services.storage.tests.builders import Exam, Packer
 
@@ -119,3 +119,19 @@ async def test_images_of_somebody_who_was_given_the_number_later_are_not_the_sur
     )
     await feed.publish(shipped, of_another, merged(whose(before), whose(survivor), until=given_away))
     await shows(http, survivor.patient_number, {before.study_uid: f"{survivor.patient_number} Example"})
+
+
+async def test_studies_that_go_with_a_visit_are_followed_and_that_is_said_once(
+    feed: Feed, log: Log, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    former, present, visit_id = Exam(family_name="Former"), Exam(family_name="Present"), uuid4()
+    await feed.publish(former.order(), await packer.ship(former, former.images(1)))
+    await log.wait_for(
+        "study-events", where=lambda r: (r.key, r.type) == (former.study_uid, "study.matched.v1"), within=20
+    )
+    moved = moved_with(visit_id, former.order(), whose(present))
+    [cause] = await feed.publish(moved)
+    await feed.repeat(moved, cause)
+    assert await visits_followed(log, "storage", cause.id) == [str(visit_id)]
+    assert await under(http, present.patient_number) == {former.study_uid: f"{present.patient_number} Present"}
+    assert await under(http, former.patient_number) == {}

@@ -41,7 +41,7 @@ from fj_events import (
     StudyUnmatched,
     StudyUpdated,
 )
-from fj_survivors import follow
+from fj_survivors import follow, follow_visit
 
 from ehr_sync_service import handlers, plans
 from ehr_sync_service.domain.plan import Performed
@@ -66,7 +66,11 @@ def subscribe(
         await handlers.on_order(fact, _cause(tx), projection(tx), post(tx))
 
     consumer.on(OrderPlaced)(order)
-    consumer.on(OrderChanged)(order)
+
+    @consumer.on(OrderChanged)
+    async def _(fact: OrderChanged, tx: Tx) -> None:
+        await order(fact, tx)
+        follow_visit(fact, consumer, tx)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:

@@ -40,6 +40,13 @@ def paused(order: Order, reason: str | None, actor: str | None) -> dict[str, Any
     }
 
 
-def changed(order: Order, changed: tuple[str, ...], actor: str | None) -> OrderChanged:
-    """The whole new state, and the names of what differs."""
-    return OrderChanged(order_id=order.order_id, site=order.site, actor=actor, changed=changed, **vars(order.details))
+def changed(order: Order, changed: tuple[str, ...], actor: str | None, moved_with: UUID | None = None) -> OrderChanged:
+    """The whole new state, the names of what differs, and the visit whose move it is."""
+    return OrderChanged(
+        order_id=order.order_id,
+        site=order.site,
+        actor=actor,
+        changed=changed,
+        moved_with=moved_with,
+        **vars(order.details),
+    )

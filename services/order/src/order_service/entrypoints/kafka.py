@@ -39,7 +39,7 @@ def _whose_it_is(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:
 
     @consumer.on(PatientVisitMoved)
     async def _(fact: PatientVisitMoved, tx: Tx) -> None:
-        await visits.on_visit_moved(fact, orders(tx))
+        await visits.on_visit_moved(fact, consumer.bus.service, orders(tx))
 
 
 def _what_was_not_its_own(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:

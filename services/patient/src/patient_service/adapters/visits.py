@@ -9,6 +9,7 @@ from asyncpg import Pool, Record
 from fj_bus import Tx
 from fj_events import Identifier, VisitKind
 
+from patient_service.domain.following import Follower, VisitFollowing
 from patient_service.domain.visit import Move, Visit
 from patient_service.ports import MovedVisit
 
@@ -26,6 +27,21 @@ SELECT {_VISIT}, {_MOVE}
   FROM (SELECT * FROM visits WHERE value = $1 AND ($2::text IS NULL OR issuer = $2) ORDER BY visit_id LIMIT $3) AS found
   JOIN visit_moves USING (visit_id)
  ORDER BY visit_id, moved_at DESC, holder_id DESC, prior_id DESC
+"""
+_FOLLOWING: Final = """
+SELECT visit_id, kind, fact_id, site, patient_id, ordered, completed
+  FROM visit_following JOIN visits USING (visit_id) WHERE visit_id = $1
+"""
+_FOLLOWERS: Final = "SELECT fact_id, room FROM visit_followers WHERE visit_id = $1"
+_SAVE_FOLLOWING: Final = """
+INSERT INTO visit_following (visit_id, fact_id, site, patient_id, ordered, completed) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (visit_id) DO UPDATE
+   SET fact_id = excluded.fact_id, site = excluded.site, patient_id = excluded.patient_id, ordered = excluded.ordered,
+       completed = excluded.completed
+"""
+_ADD_FOLLOWERS: Final = """
+INSERT INTO visit_followers (visit_id, fact_id, room) SELECT $1, * FROM unnest($2::uuid[], $3::text[])
+ON CONFLICT DO NOTHING
 """
 
 
@@ -53,6 +69,20 @@ class PostgresVisits:
 
     async def save(self, visit_id: UUID, move: Move) -> None:
         await self._tx.connection.execute(_SAVE, visit_id, *_values(move))
+
+    async def following(self, visit_id: UUID) -> VisitFollowing | None:
+        row = await self._tx.connection.fetchrow(_FOLLOWING, visit_id)
+        if row is None:
+            return None
+        followers = frozenset(Follower(*each) for each in await self._tx.connection.fetch(_FOLLOWERS, visit_id))
+        return VisitFollowing(**{**row, "kind": VisitKind(row["kind"])}, followers=followers)
+
+    async def save_following(self, following: VisitFollowing) -> None:
+        known, execute = following, self._tx.connection.execute
+        values = known.fact_id, known.site, known.patient_id, known.ordered, known.completed
+        await execute(_SAVE_FOLLOWING, known.visit_id, *values)
+        told, rooms = [each.fact_id for each in known.followers], [each.room for each in known.followers]
+        await execute(_ADD_FOLLOWERS, known.visit_id, told, rooms)
 
 
 class PostgresVisitBook:

@@ -14,13 +14,14 @@ from fj_events import (
     PatientUnlinked,
     PatientUnmerged,
     PatientUpdated,
+    PatientVisitFollowed,
     StudyReceived,
 )
 
-from patient_service import duplicates, handlers
+from patient_service import duplicates, handlers, visits
 from patient_service import merges as merging
 from patient_service.duplicates import Work
-from patient_service.ports import Merges, Patients
+from patient_service.ports import Merges, Patients, Visits
 
 About = PatientRegistered | PatientUpdated | PatientMerged | PatientUnmerged | PatientLinked | PatientUnlinked
 
@@ -29,6 +30,7 @@ def subscribe(
     consumer: Consumer,
     patients: Callable[[Tx], Patients],
     merges: Callable[[Tx], Merges],
+    moves: Callable[[Tx], Visits],
     work: Callable[[Tx], Work],
 ) -> None:
     """Bind every fact."""
@@ -49,6 +51,11 @@ def subscribe(
     async def _(fact: PatientFollowed, tx: Tx) -> None:
         followed_fact = tx.cause.causation_id if tx.cause else None
         await merging.on_followed(fact, followed_fact, patients(tx), merges(tx))
+
+    @consumer.on(PatientVisitFollowed)
+    async def _(fact: PatientVisitFollowed, tx: Tx) -> None:
+        followed_fact = tx.cause.causation_id if tx.cause else None
+        await visits.on_followed(fact, followed_fact, patients(tx), moves(tx))
 
     async def changed(fact: About, tx: Tx) -> None:
         await duplicates.look_at(fact.patient_id, work(tx))

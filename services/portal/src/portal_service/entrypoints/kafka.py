@@ -14,6 +14,7 @@ from fj_events import (
     LetterReplayed,
     MessageRefused,
     MessageSettled,
+    OrderChanged,
     PatientDuplicateDismissed,
     PatientDuplicateResolved,
     PatientDuplicateSuspected,
@@ -23,7 +24,7 @@ from fj_events import (
     WorkGivenUp,
     WorkSettled,
 )
-from fj_survivors import Moved, follow
+from fj_survivors import Moved, follow, follow_visit
 
 from portal_service import dismissing, handlers
 from portal_service.ports import Acts, Exams, Pairs
@@ -41,6 +42,8 @@ def subscribe(
     async def about_exam(fact: Fact, tx: Tx) -> None:
         if tx.cause is not None:
             await handlers.on_fact(fact, tx.cause, exams(tx))
+        if isinstance(fact, OrderChanged):
+            follow_visit(fact, consumer, tx)
 
     _patients(consumer, exams)
     _subscribe_pairs(consumer, pairs)

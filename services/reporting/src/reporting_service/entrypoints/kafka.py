@@ -20,7 +20,7 @@ from fj_events import (
     StudyUnmatched,
     StudyUpdated,
 )
-from fj_survivors import follow
+from fj_survivors import follow, follow_visit
 
 from reporting_service import handlers
 from reporting_service.ports import Reports
@@ -42,6 +42,7 @@ def _what_is_asked_for(consumer: Consumer, reports: Callable[[Tx], Reports]) -> 
     @consumer.on(OrderChanged)
     async def _(fact: OrderChanged, tx: Tx) -> None:
         await handlers.on_order(fact, reports(tx))
+        follow_visit(fact, consumer, tx)
 
     @consumer.on(PatientRegistered)
     async def _(fact: PatientRegistered, tx: Tx) -> None:

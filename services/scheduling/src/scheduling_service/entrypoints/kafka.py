@@ -17,7 +17,7 @@ from fj_events import (
     StudyReceived,
     StudyRelinked,
 )
-from fj_survivors import Moved, follow
+from fj_survivors import Moved, follow, follow_visit
 
 from scheduling_service import handlers, siu
 from scheduling_service.appointments import Desk
@@ -43,6 +43,7 @@ def subscribe(
         await siu.hold_names(fact, schedule(tx))
         await handlers.on_order_changed(fact, schedule(tx), planner, lists)
         await siu.on_order_known(fact, schedule(tx), desk)
+        follow_visit(fact, consumer, tx)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:

@@ -29,7 +29,7 @@ from fj_events import (
     PatientUpdated,
 )
 from fj_runtime import Sites
-from fj_survivors import Moved, follow
+from fj_survivors import Moved, follow, follow_visit
 from prometheus_client import Counter
 
 from storage_service import handlers, linking, retiring
@@ -128,6 +128,7 @@ def _orders(consumer: Consumer, work: Begin, aids: Aids) -> None:
     @consumer.on(OrderChanged)
     async def _(fact: OrderChanged, tx: Tx) -> None:
         await handlers.on_order_known(fact, *moments(fact, tx), work(tx))
+        follow_visit(fact, consumer, tx)
 
     @consumer.on(OrderCancelled)
     async def _(fact: OrderCancelled, tx: Tx) -> None:
