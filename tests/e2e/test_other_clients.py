@@ -2,8 +2,6 @@
 
 import asyncio
 import io
-import json
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +14,7 @@ import pytest_asyncio
 from dicomweb_client.api import DICOMwebClient
 from fj_simulators import Clinic, Exam, an_exam
 from fj_simulators.procedure_steps import Performed
-from fj_testing import eventually
+from fj_testing import orthanc
 from pydicom.dataset import Dataset
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
@@ -117,52 +115,22 @@ async def test_dicomweb_client_searches_and_reads(clinic: Clinic) -> None:
 
 
 @pytest_asyncio.fixture
-async def orthanc(clinic: Clinic, free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def department(clinic: Clinic, free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A department's archive that knows ours."""
-    program = shutil.which("Orthanc")
-    if program is None:
-        pytest.skip("Orthanc is not installed")
-    port = free_port()
-    settings = {
-        "StorageDirectory": str(tmp_path / "storage"),
-        "IndexDirectory": str(tmp_path / "index"),
-        "DicomServerEnabled": False,
-        "HttpPort": port,
-        "DicomAet": "ORTHANC",
-        "DicomModalities": {"filmjacket": ["FJ_STORE", clinic.doors.host, clinic.doors.images]},
-        "Plugins": [],
-    }
-    configuration = tmp_path / "orthanc.json"
-    await asyncio.to_thread(configuration.write_text, json.dumps(settings))
-    running = await asyncio.create_subprocess_exec(
-        program, str(configuration), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-            await eventually(lambda: answers(http), within=30)
-            yield http
-    finally:
-        running.terminate()
-        await asyncio.wait_for(running.wait(), 20)
+    async with orthanc(tmp_path, free_port(), ("FJ_STORE", clinic.doors.host, clinic.doors.images)) as http:
+        yield http
 
 
-async def answers(http: httpx.AsyncClient) -> bool:
-    try:
-        return (await http.get("/system")).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-async def test_orthanc_forwards_its_study_to_us(clinic: Clinic, orthanc: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_orthanc_forwards_its_study_to_us(clinic: Clinic, department: httpx.AsyncClient, tmp_path: Path) -> None:
     exam = an_exam()
     made, _ = await acquired(clinic, exam, tmp_path)
     kept = set[str]()
     for image in made.images:
         part10 = io.BytesIO()
         image.save_as(part10, enforce_file_format=True)
-        kept.add((await orthanc.post("/instances", content=part10.getvalue())).json()["ParentStudy"])
+        kept.add((await department.post("/instances", content=part10.getvalue())).json()["ParentStudy"])
     [study] = kept
-    told = await orthanc.post("/modalities/filmjacket/store", json={"Resources": [study], "Synchronous": True})
+    told = await department.post("/modalities/filmjacket/store", json={"Resources": [study], "Synchronous": True})
     assert told.json()["FailedInstancesCount"] == 0
     await clinic.until(exam, "available")
     client = DICOMwebClient(f"{clinic.doors.http}/dicomweb")

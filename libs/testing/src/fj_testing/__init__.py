@@ -5,6 +5,7 @@ from fj_testing.eventually import PATIENCE, eventually
 from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
 from fj_testing.merging import has_followed, merged, moved_with, person, unmerged, visits_followed
+from fj_testing.orthanc import orthanc
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
 
@@ -23,6 +24,7 @@ __all__ = [
     "has_followed",
     "merged",
     "moved_with",
+    "orthanc",
     "person",
     "unmerged",
     "visits_followed",

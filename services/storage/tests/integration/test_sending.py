@@ -1,9 +1,5 @@
 """Studies that are sent on: routing rules, the ledger, operators, and what other systems are told."""
 
-import asyncio
-import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from fj_testing import Feed, eventually
+from fj_testing import Feed, eventually, orthanc
 
 from services.storage.tests.builders import Exam, Image, Packer
 from services.storage.tests.scu import Destination, Notified, Received
@@ -156,59 +152,32 @@ async def _is_indexed(http: httpx.AsyncClient, exam: Exam) -> bool:
 
 
 @pytest.fixture
-async def orthanc(
+async def department(
     peer_ports: dict[str, int], dimse_port: int, free_port: Callable[[], int], tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Orthanc, which knows us and whom we know; its HTTP API."""
-    program = shutil.which("Orthanc")
-    if program is None:
-        pytest.skip("Orthanc is not installed")
-    port = free_port()
-    settings = {
-        "StorageDirectory": str(tmp_path / "storage"),
-        "IndexDirectory": str(tmp_path / "index"),
-        "DicomPort": peer_ports["ORTHANC"],
-        "HttpPort": port,
-        "DicomAet": "ORTHANC",
-        "DicomModalities": {"filmjacket": ["FJ_QR", "127.0.0.1", dimse_port]},
-        "Plugins": [],
-    }
-    configuration = tmp_path / "orthanc.json"
-    await asyncio.to_thread(configuration.write_text, json.dumps(settings))
-    running = subprocess.Popen([program, str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - it is not waited for
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-            await eventually(lambda: _answers(http), within=30)
-            yield http
-    finally:
-        running.terminate()
-        await asyncio.to_thread(running.wait, 20)
-
-
-async def _answers(http: httpx.AsyncClient) -> bool:
-    try:
-        return (await http.get("/system")).status_code == 200
-    except httpx.TransportError:
-        return False
+    ours = ("FJ_QR", "127.0.0.1", dimse_port)
+    async with orthanc(tmp_path, free_port(), ours, peer_ports["ORTHANC"]) as http:
+        yield http
 
 
 async def test_orthanc_is_sent_a_study_and_asks_for_another(
-    feed: Feed, packer: Packer, http: httpx.AsyncClient, orthanc: httpx.AsyncClient
+    feed: Feed, packer: Packer, http: httpx.AsyncClient, department: httpx.AsyncClient
 ) -> None:
     forwarded, asked = Exam(description="for the archive"), Exam(family_name="Wanted")
     images, others = forwarded.images(3), asked.images(2)
     await feed.publish(await packer.ship(forwarded, images), await packer.ship(asked, others))
     await became(http, forwarded, "ORTHANC", "SENT")
-    assert sorted(await _instances(orthanc)) == expected(*images)
+    assert sorted(await _instances(department)) == expected(*images)
     await eventually(lambda: _is_indexed(http, asked))
     query = {"Level": "Study", "Query": {"PatientName": "Wanted*", "StudyInstanceUID": ""}}
-    found = (await orthanc.post("/modalities/filmjacket/query", json=query)).json()
-    assert len((await orthanc.get(f"/queries/{found['ID']}/answers")).json()) == 1
-    moved = await orthanc.post(f"/queries/{found['ID']}/answers/0/retrieve", json={"TargetAet": "ORTHANC"})
+    found = (await department.post("/modalities/filmjacket/query", json=query)).json()
+    assert len((await department.get(f"/queries/{found['ID']}/answers")).json()) == 1
+    moved = await department.post(f"/queries/{found['ID']}/answers/0/retrieve", json={"TargetAet": "ORTHANC"})
     assert moved.status_code == 200
-    assert sorted(await _instances(orthanc)) == expected(*images, *others)
+    assert sorted(await _instances(department)) == expected(*images, *others)
 
 
-async def _instances(orthanc: httpx.AsyncClient) -> list[str]:
-    found = (await orthanc.get("/instances?expand")).json()
+async def _instances(department: httpx.AsyncClient) -> list[str]:
+    found = (await department.get("/instances?expand")).json()
     return [one["MainDicomTags"]["SOPInstanceUID"] for one in found]
