@@ -151,7 +151,7 @@ async def test_the_index_is_the_same_when_it_is_made_anew_from_packs(archive: Ar
 
 
 async def test_with_the_whole_database_gone_the_packs_give_the_same_index(archive: Archive, before: Index) -> None:
-    await archive.sql("TRUNCATE study, series, manifest, pack, study_route, exception_entry")
+    await archive.sql("TRUNCATE study, series, manifest, pack, study_route, second_look, exception_entry")
     assert archive.rebuild().returncode == 0
     assert await archive.index() == before
 

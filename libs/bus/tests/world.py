@@ -65,7 +65,7 @@ def _topic(name: str, owner: str, consumers: tuple[str, ...]) -> Topic:
     )  # fmt: skip
 
 
-_ACTS: Final = fj_events.TOPICS["operator-events"].model_copy(update={"producers": ("alpha", "beta")})
+_ACTS: Final = fj_events.TOPICS["operator-events"].model_copy(update={"producers": ("alpha", "beta"), "partitions": 4})
 TOPICS: Final[Mapping[str, Topic]] = {
     topic.name: topic
     for topic in (

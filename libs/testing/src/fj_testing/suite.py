@@ -1,8 +1,8 @@
 """`make test`: everything once, on servers of its own, each service's tests in an environment of that service alone.
 
 A service's own environment holds what its pyproject declares and no more, so an import that it does not declare fails.
-Groups run side by side (`FJ_TEST_AT_ONCE`, default 2), as tests wait more than they work: each line says whose it is,
-and the summary repeats what failed.
+Groups may run side by side (`FJ_TEST_AT_ONCE`), for which two cores are too few: stories of the whole keep both busy;
+each line says whose it is, and the summary repeats what failed.
 """
 
 import os
@@ -19,7 +19,7 @@ from typing import Final
 from fj_testing.stack import own_stack
 
 _SHARED: Final = ("libs", "deploy", "tests")
-_AT_ONCE: Final = int(os.environ.get("FJ_TEST_AT_ONCE", "2"))
+_AT_ONCE: Final = int(os.environ.get("FJ_TEST_AT_ONCE", "1"))
 
 
 @dataclass(frozen=True, slots=True)

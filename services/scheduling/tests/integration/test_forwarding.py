@@ -145,7 +145,7 @@ async def test_what_is_refused_here_is_told_to_nobody(modality: Modality, pacs: 
     assert pacs.of(uid) == EVERYTHING
 
 
-@pytest.mark.timeout(300)  # it starts anew, and tries a receiver that was away for long only now and then
+@pytest.mark.timeout(600)  # a message that was being sent at the kill is claimed for three minutes
 async def test_a_receiver_that_is_away_holds_up_nobody_and_hears_all_of_it_over_a_restart(
     modality: Modality, ris: Receiver, ports: tuple[int, int], scheduling: ServiceProcess, http: httpx.AsyncClient
 ) -> None:
@@ -166,7 +166,7 @@ async def test_a_receiver_that_is_away_holds_up_nobody_and_hears_all_of_it_over_
     pacs.up()
     try:
         for uid in uids:
-            await eventually(lambda: pacs.of(uid) == EVERYTHING, within=40)  # noqa: B023 - awaited in its own round
+            await eventually(lambda: pacs.of(uid) == EVERYTHING, within=60)  # noqa: B023 - awaited in its own round
     finally:
         pacs.down()
     assert all(ris.of(uid) == EVERYTHING for uid in uids), "who had it is not told again"
@@ -212,6 +212,11 @@ async def test_what_is_refused_again_and_again_is_given_up_and_sent_again_by_a_p
     repeated = await http.post(f"{address}/repeat", headers=USER, json={"reason": "mended"})
     assert repeated.json()["actor"] == "tess"
     await eventually(lambda: "N-CREATE IN PROGRESS" in pacs.of(uid), within=10)
+
+    async def is_noted() -> bool:
+        return bool((await http.get(address)).json()["state"] == "SENT")
+
+    await eventually(is_noted, within=10)
     assert (await http.post(f"{address}/cancel", headers=USER)).status_code == 409
     assert "Example" not in scheduling.log(500)
 

@@ -27,6 +27,7 @@ EXPECTED = {
     (StepState.DISCONTINUED, Act.PUT_BACK): StepState.SCHEDULED,
     (StepState.STARTED, Act.TAKE_AWAY): StepState.SCHEDULED,
     (StepState.COMPLETED, Act.TAKE_AWAY): StepState.SCHEDULED,
+    (StepState.DISCONTINUED, Act.TAKE_AWAY): StepState.SCHEDULED,
 }
 
 
