@@ -149,9 +149,13 @@ async def test_what_a_person_took_off_an_order_is_not_given_to_the_patient_of_it
 ) -> None:
     exam = Exam()
     await feed.publish(registered(exam), exam.order(), await of_ben(exam, packer))
-    await facts_of(log, exam, "study.unmatched.v1")
-    order = {"order_id": str(exam.order_id)}
-    assert (await tess.post(f"/studies/{exam.study_uid}/link", json=WHY | order)).status_code == 200
+
+    async def is_linked() -> bool:
+        """Not before both the study and the order are known."""
+        order = {"order_id": str(exam.order_id)}
+        return (await tess.post(f"/studies/{exam.study_uid}/link", json=WHY | order)).status_code == 200
+
+    await eventually(is_linked)
     await shows(http, exam, "Example")
     taken_off = (await tess.post(f"/studies/{exam.study_uid}/unlink", json=WHY)).json()
     assert taken_off["contradicted_by"] == ["name", "sex"]
