@@ -7,9 +7,10 @@ import httpx
 import pytest
 from fj_events import Identifier, OrderChanged, PatientPhi, PatientUpdated, Sex, Source
 from fj_testing import Feed, Log, eventually
+from storage_service.adapters.sql import Pool
 
 from services.storage.tests.builders import Exam, Packer
-from services.storage.tests.studies import facts_of
+from services.storage.tests.studies import facts_of, knows
 
 pytestmark = pytest.mark.servers
 WHY = {"reason": "the wrong line was picked"}
@@ -25,18 +26,19 @@ async def study(tess: httpx.AsyncClient, exam: Exam) -> dict[str, Any]:
     return found
 
 
-async def images_of_somebody_else(exam: Exam, feed: Feed, packer: Packer) -> None:
+async def images_of_somebody_else(exam: Exam, feed: Feed, packer: Packer, pool: Pool) -> None:
     """The order and its numbers are Ada's, the images are Ben's."""
     await feed.publish(exam.order())
+    await knows(pool, exam)
     ben = exam.patient.model_copy(update={"family_name": "Okafor", "given_name": "Ben", "sex": Sex.MALE})
     await feed.publish(await packer.ship(exam, exam.images(1), patient=ben))
 
 
 async def test_another_name_is_told_at_once_and_a_person_decides(
-    tess: httpx.AsyncClient, feed: Feed, log: Log, packer: Packer
+    tess: httpx.AsyncClient, feed: Feed, log: Log, packer: Packer, pool: Pool
 ) -> None:
     exam = Exam()
-    await images_of_somebody_else(exam, feed, packer)
+    await images_of_somebody_else(exam, feed, packer, pool)
     [fact] = await facts_of(log, exam, "study.unmatched.v1")
     assert fact.body["contradicted_by"] == ["name", "sex"]
     assert fact.body["unconfirmed_order_id"] == str(exam.order_id)
@@ -88,11 +90,12 @@ async def test_an_order_that_comes_later_is_not_given_images_of_somebody_else(
 
 
 async def test_images_under_the_name_that_a_registration_gives_today_are_the_patients(
-    feed: Feed, log: Log, packer: Packer
+    feed: Feed, log: Log, packer: Packer, pool: Pool
 ) -> None:
     exam = Exam()
     before = PatientPhi(id=exam.patient.id, family_name="Meier", given_name="Berta")
     await feed.publish(exam.order(patient=before))
+    await knows(pool, exam)
     await feed.publish(await packer.ship(exam, exam.images(1)))
     await facts_of(log, exam, "study.unmatched.v1")
     named = {"site": "MAIN", "patient_id": exam.patient_id, "source": Source.HL7, "patient": exam.patient}
