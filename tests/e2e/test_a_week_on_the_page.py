@@ -1,5 +1,6 @@
 """A person at the desk and one at the machine, in a real browser: booked, moved, told of a conflict, begun, done."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 from fj_simulators import Clinic, Exam, an_exam
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Locator, Page, Route, async_playwright, expect
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 PATIENCE_MS: Final = 60_000
@@ -141,6 +142,25 @@ async def blocks(page: Page, starts: str, reason: str) -> None:
     await form.get_by_role("button", name="Block").press("Enter")
 
 
+async def types_while_the_page_looks(page: Page, line: Locator, note: str) -> None:
+    """The answer to a look that began before comes when the note is written: the lines are new, the note is there."""
+    written = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await written.wait()
+        await route.continue_()
+
+    await page.route("**/api/scheduling/agenda?*", late)
+    async with page.expect_request("**/api/scheduling/agenda?*"):
+        await page.evaluate("void showToday()")
+    await line.evaluate("(line) => { line.dataset.old = 'yes' }")
+    await line.get_by_placeholder("Note").fill(note)
+    written.set()
+    await expect(page.locator("#today tr[data-old]")).to_have_count(0)
+    await expect(line.get_by_placeholder("Note")).to_have_value(note)
+    await page.unroute("**/api/scheduling/agenda?*")
+
+
 async def test_a_day_at_the_station_is_arrived_noted_begun_and_done(clinic: Clinic, page: Page) -> None:
     exam = an_exam()
     key = await planned(clinic, exam)
@@ -149,7 +169,7 @@ async def test_a_day_at_the_station_is_arrived_noted_begun_and_done(clinic: Clin
     line = page.locator(f"#today tr[data-exam='{key}']")
     await line.get_by_role("button", name="Arrived").click()
     await expect(line.locator(".state")).to_have_text("arrived")
-    await line.get_by_placeholder("Note").fill("two pillows")
+    await types_while_the_page_looks(page, line, "two pillows")
     await line.get_by_role("button", name="Note").click()
     await expect(line.locator(".note")).to_contain_text("rita: two pillows")
     await line.get_by_role("button", name="Start").click()

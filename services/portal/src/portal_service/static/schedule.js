@@ -62,9 +62,26 @@ function deedWithText(text, address, field, placeholder, after, words) {
     event.preventDefault();
     const said = input.value.trim();
     input.blur();
-    if (said) does(address, { [field]: said }, after, words);
+    const done = (exam, problem) => {
+      if (exam) form.reset();
+      return after(exam, problem);
+    };
+    if (said) does(address, { [field]: said }, done, words);
   };
   return form;
+}
+
+// Shows the lines of now. A form in which somebody has begun to write goes over to its line as it is: the answer of a
+// door may come while somebody types, and what a door refused can be sent again.
+function repaint(region, lines) {
+  const focused = document.activeElement;
+  for (const line of lines) {
+    const before = region.querySelector(`[data-line="${CSS.escape(line.dataset.line)}"] form.deed`);
+    const begun = before && (before.contains(focused) || [...before.elements].some((field) => field.value));
+    if (begun) line.querySelector("form.deed")?.replaceWith(before);
+  }
+  region.replaceChildren(...lines);
+  if (region.contains(focused)) focused.focus();
 }
 
 async function does(address, body, after, words) {
@@ -146,16 +163,20 @@ async function showWaitingList() {
     deed("Next free slot", examAddress(item.exam_key, "book-next"), {}, showWaitingList, bookedWords(times)),
     deedWithText("Waits no longer", examAddress(item.exam_key, "stop-waiting"), "reason", "Reason", showWaitingList, "Taken off the list."),
   );
-  const lines = waiting.map((item) => row(
-    urgency(item.priority),
-    times.both(item.since),
-    link(personName(item.patient), `/exams/${encodeURIComponent(item.exam_key)}`),
-    procedureName(item),
-    item.reason,
-    wantedWords(item, times),
-    acts(item),
-  ));
-  $("#waiting-list").replaceChildren(...(lines.length ? lines : [row("Nobody waits for a slot.")]));
+  const lines = waiting.map((item) => {
+    const line = row(
+      urgency(item.priority),
+      times.both(item.since),
+      link(personName(item.patient), `/exams/${encodeURIComponent(item.exam_key)}`),
+      procedureName(item),
+      item.reason,
+      wantedWords(item, times),
+      acts(item),
+    );
+    line.dataset.line = item.exam_key;
+    return line;
+  });
+  repaint($("#waiting-list"), lines.length ? lines : [row("Nobody waits for a slot.")]);
 }
 
 document.addEventListener("DOMContentLoaded", () => {

@@ -44,7 +44,7 @@ function stepRow(step, times) {
     filledWith(made("div"), ...step.notes.map((note) => made("div", "note", `${times.time(note.at)} ${note.by}: ${note.text}`))),
     stepActs(step),
   );
-  line.dataset.exam = step.exam_key;
+  Object.assign(line.dataset, { exam: step.exam_key, line: step.step_id });
   return line;
 }
 
@@ -55,7 +55,7 @@ async function showToday() {
   neighbours(today.shown, agenda);
   const steps = agenda.steps.filter((step) => step.state !== "CANCELLED");
   const lines = steps.map((step) => stepRow(step, times));
-  $("#today").replaceChildren(...(lines.length ? lines : [row("Nobody comes.")]));
+  repaint($("#today"), lines.length ? lines : [row("Nobody comes.")]);
 }
 
 document.addEventListener("DOMContentLoaded", () => keepLooking(showToday, $("#today")));
