@@ -58,6 +58,7 @@ def test_status_has_one_line_per_process(filmjacket: Run, whole_stack: Stack) ->
     assert set(rows) >= {*SERVICES, "ingest-2", "kafka", "postgres", "seaweedfs", "gateway"}
     assert {(row[1], row[2]) for row in rows.values()} == {("yes", "yes")}
     assert rows["order"][5:7] == ["0", "0"], done.stdout
+    assert all(cell.isdigit() for service in SERVICES for cell in rows[service][5:7]), done.stdout
     assert rows["order"][-1] == f"mllp://127.0.0.1:{whole_stack.ports['ORDER_MLLP_PORT']}"
 
 

@@ -22,7 +22,7 @@ from fj_bus.lag import Lag, lag_of
 from fj_bus.postgres import Connection
 from fj_bus.rebuild import Rebuilt, alone, rebuild
 from fj_bus.relay import Relay
-from fj_bus.routes import operator_router
+from fj_bus.routes import awaiting_operator_router, operator_router
 from fj_bus.settings import BusSettings
 from fj_bus.topics import create_topics
 from fj_bus.tx import Tx
@@ -52,6 +52,7 @@ __all__ = [
     "Transient",
     "Tx",
     "alone",
+    "awaiting_operator_router",
     "bus_commands",
     "create_topics",
     "lag_of",

@@ -1,5 +1,6 @@
 """The operators' HTTP routes of a service."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final, get_args
 
 from fastapi import APIRouter, HTTPException, Query
@@ -13,6 +14,7 @@ from fj_bus.letters import STATES, Letter, Letters
 
 _GONE: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "It is not there (any more)"}}
 _PAGE_MAX: Final = 1000
+_RETRY_AFTER_S: Final = 2
 
 
 class DeadLetters(BaseModel):
@@ -42,11 +44,26 @@ class GroupLag(BaseModel):
 def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
     """Under `/api/<service>`: `GET /dead-letters`, `POST /dead-letters/{id}/replay` and `/drop`, `GET /lag`.
 
-    `actor` is the annotated dependency that names the acting user: `fj_runtime.Actor`.
+    All of them are about the consumer's group, whichever process of it answers. `actor` is the annotated dependency
+    that names the acting user: `fj_runtime.Actor`.
     """
-    router = APIRouter(prefix=f"/api/{bus.service}", tags=["operators"])
-    letters = Letters(bus, consumer.group)
+    return awaiting_operator_router(bus.service, lambda: consumer, actor)
+
+
+def awaiting_operator_router(service: str, consumer: Callable[[], Consumer | None], actor: Any) -> APIRouter:
+    """The same for a service whose doors open before its database is there: 503 while `consumer` gives None."""
+    router = APIRouter(prefix=f"/api/{service}", tags=["operators"])
     user_of = get_args(actor)[-1]
+
+    def present() -> Consumer:
+        found = consumer()
+        if found is None:
+            raise HTTPException(503, "The database is awaited", {"Retry-After": str(_RETRY_AFTER_S)})
+        return found
+
+    def letters() -> Letters:
+        found = present()
+        return Letters(found.bus, found.group)
 
     @router.get("/dead-letters")
     async def listed(
@@ -55,14 +72,14 @@ def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=_PAGE_MAX)] = 100,
     ) -> DeadLetters:
         """Facts that wait for an operator, by default dead ones and those behind a gap."""
-        page = await letters.list(state or STATES, after, limit)
-        return DeadLetters(dead_letters=page, total=await letters.count(state or STATES))
+        page = await letters().list(state or STATES, after, limit)
+        return DeadLetters(dead_letters=page, total=await letters().count(state or STATES))
 
     @router.post("/dead-letters/{letter_id}/replay", status_code=202, responses=_GONE)
     async def replay(letter_id: int, why: Because | None = None, user: str = user_of) -> None:
         """Have it handled again by this service alone."""
         try:
-            await letters.replay(letter_id, user, why.reason if why else None)
+            await letters().replay(letter_id, user, why.reason if why else None)
         except NoSuchDeadLetter as gone:
             raise HTTPException(404, str(gone)) from gone
 
@@ -70,14 +87,15 @@ def operator_router(bus: Bus, consumer: Consumer, actor: Any) -> APIRouter:
     async def drop(letter_id: int, why: Because | None = None, user: str = user_of) -> None:
         """Give it up; later facts of its key go on."""
         try:
-            await letters.drop(letter_id, user, why.reason if why else None)
+            await letters().drop(letter_id, user, why.reason if why else None)
         except NoSuchDeadLetter as gone:
             raise HTTPException(404, str(gone)) from gone
 
     @router.get("/lag")
     async def lag() -> GroupLag:
         """How far behind the log this service is."""
-        partitions = await lag_of(bus, consumer.group, consumer.handlers.topics)
-        return GroupLag(group=consumer.group, lag=sum(each.lag for each in partitions), partitions=partitions)
+        asked = present()
+        partitions = await lag_of(asked.bus, asked.group, asked.handlers.topics)
+        return GroupLag(group=asked.group, lag=sum(each.lag for each in partitions), partitions=partitions)
 
     return router

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
-from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands
+from fj_bus import Bus, BusSettings, Consumer, Relay, awaiting_operator_router, bus_commands
 from fj_dicom import BadPeers, Peers, Scp, ScpSettings, StoreService
 from fj_objects import S3Settings, S3Store
 from fj_packs.defaults import defaults_of
-from fj_runtime import Health, NotReachable, Part, SettingsError, Sites, api, command, database, serve
+from fj_runtime import Actor, Health, NotReachable, Part, SettingsError, Sites, api, command, database, serve
 
 from ingest_service.adapters.commitments import PostgresCommitments
 from ingest_service.adapters.direct import DirectJournal
@@ -63,9 +63,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     parts: list[Part] = [sweeper(journal)]
     if RECEIVER in roles:
         parts.append(_receiver(settings, journal, out.keep))
-    if roles & {RECEIVER, SHIPPER, RELAY, CONSUMER}:
-        parts.append(out)
-    routers = [journal_router(journal)]
+    parts.append(out)
+    routers = [journal_router(journal), awaiting_operator_router(SERVICE, lambda: out.consumer, Actor)]
     if LISTENER in roles:
         bounds = Bounds(settings.stow_bytes_max, settings.journal[0])
         routers.append(stow_router(journal, Storable(settings.sop_classes), settings.stow_site, bounds))
@@ -88,16 +87,17 @@ class _WayOut:
     def __init__(self, settings: Settings, roles: frozenset[str]) -> None:
         self._settings = settings
         self._roles = roles
+        self.consumer: Consumer | None = None
+        """Of the service's group, for operators; it runs where the role is."""
         self._shipper: Shipper | None = None
-        self._bus: Bus | None = None
         self._way: _Way | None = None
         self._loop = asyncio.get_running_loop()
 
     async def keep(self, request: CommitmentRequest) -> None:
         """Commit a storage commitment request. Raises TransactionReused, NotKept."""
-        if self._bus is None:
+        if self.consumer is None:
             raise NotKept
-        await request_commitment(request, PostgresCommitments(self._bus.unit), datetime.now(UTC))
+        await request_commitment(request, PostgresCommitments(self.consumer.bus.unit), datetime.now(UTC))
 
     def ship_now(self, segment: SealedSegment) -> None:
         """Ship a segment; for the thread of whoever waits for it. Raises NotAccepted."""
@@ -131,7 +131,8 @@ class _WayOut:
                 log.warning("receiving goes on without a database", reason=str(reason))
 
     async def _work(self, pool: "Pool[Record]", stop: asyncio.Event) -> None:
-        self._bus = bus = _bus(self._settings, pool)
+        bus = _bus(self._settings, pool)
+        self.consumer = consumer = _consumer(bus)
         self._way = _Way.of(self._settings, bus)
         self._shipper = _shipper(self._settings, self._way)
         async with asyncio.TaskGroup() as group:
@@ -141,7 +142,7 @@ class _WayOut:
             if RELAY in self._roles:
                 group.create_task(Relay(bus).run(stop))
             if CONSUMER in self._roles:
-                group.create_task(_consumer(bus).run(stop))
+                group.create_task(consumer.run(stop))
 
 
 async def _until(stop: asyncio.Event) -> None:
