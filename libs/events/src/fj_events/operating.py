@@ -20,6 +20,8 @@ class WorkKind(OpenEnum):
     """An HL7 message to a destination."""
     REJECTION_NOTE = "rejection_note"
     """Reading a Key Object Selection that may reject images (IHE RAD-66)."""
+    SECOND_LOOK = "second_look"
+    """Comparing what a study's objects say with what is known now of patient and order."""
 
 
 class _Work(Fact):

@@ -96,6 +96,12 @@ def of_every_kind() -> dict[Kind, tuple[str, list[Fact]]]:
         about=studies[0],
         reason="it cannot be read, and may reject images",
     )
+    uncompared = given_up(
+        WorkKind.SECOND_LOOK,
+        f"/api/storage/studies/{studies[1]}/second-look",
+        about=studies[1],
+        reason="LockNotAvailableError, 12 times",
+    )
     message = refused("204")
     return {
         Kind.UNCONFIRMED_STUDY: (studies[0], [received(studies[0]), unmatched(studies[0], "name")]),
@@ -109,6 +115,7 @@ def of_every_kind() -> dict[Kind, tuple[str, list[Fact]]]:
         Kind.DELAYED_REMOVAL: (studies[4], [received(studies[4]), delayed]),
         Kind.FAILED_SENDING: (forward.key, [forward]),
         Kind.UNREADABLE_NOTE: (note.key, [note]),
+        Kind.FAILED_COMPARISON: (uncompared.key, [uncompared]),
     }
 
 

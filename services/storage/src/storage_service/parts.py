@@ -82,6 +82,7 @@ from storage_service.entrypoints.sends import sends_router
 from storage_service.expiring import Deleting, Expiring
 from storage_service.gathering import Gathering
 from storage_service.handlers import Work
+from storage_service.looking import Looking
 from storage_service.moving import Moving
 from storage_service.prefetching import Prefetching
 from storage_service.rejecting import Rejecting
@@ -112,6 +113,7 @@ class Kept:
     requests: PostgresCommitments
     sends: PostgresSends
     notes: PostgresNotes
+    looks: PostgresSecondLooks
     archive: PostgresArchive
 
     @classmethod
@@ -141,6 +143,7 @@ class Kept:
             requests=PostgresCommitments(pool, unit),
             sends=PostgresSends(pool, unit),
             notes=PostgresNotes(pool, unit),
+            looks=PostgresSecondLooks(pool, unit),
             archive=PostgresArchive(pool, unit),
         )
 
@@ -177,7 +180,7 @@ def clock(settings: Settings, kept: Kept) -> list[Part]:
     every, pace = timedelta(days=settings.verify_days), settings.verify_bytes_per_second
     return [
         sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
-        looking_again(PostgresSecondLooks(bus.pool).look_next),
+        looking_again(Looking(kept.looks).next),
         describing(kept.metadata.describe_next),
         listing(PostgresListing(bus.pool).list_next),
         gathering(_gathering(settings, kept)),
@@ -248,7 +251,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
         keeping_router(kept.book, keepings, kept.consumer.bus.unit, keepings_in),
         retention_router(keepings, expiring(settings, kept.consumer)),
-        given_up_router(kept.requests, kept.notes),
+        given_up_router(kept.requests, kept.notes, kept.looks),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.sights.searchers, settings.search_limit),
         rendered_router(showing),

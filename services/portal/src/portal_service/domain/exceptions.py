@@ -56,13 +56,19 @@ class Kind(StrEnum):
     """MPPS, images, announcements, results of storage commitment or HL7 messages that a receiver did not take."""
     UNREADABLE_NOTE = "unreadable rejection note"
     """It may say that images are not to be used."""
+    FAILED_COMPARISON = "failed comparison"
+    """A study's objects may say something else of patient and order than what is known now."""
 
 
 HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
 OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY, Kind.DELAYED_REMOVAL)
 DISMISSABLE: Final = (Kind.WRONG_ENTRY, Kind.DUPLICATE_ACCESSION, Kind.UNKNOWN_PATIENT, Kind.UID_CONFLICT)
 """A person may say that nothing is to be done. Of the others their owner is told, or the images wait for an order."""
-OF_WORK: Final = (Kind.FAILED_SENDING, Kind.UNREADABLE_NOTE)
+OF_WORK: Final = (Kind.FAILED_SENDING, Kind.UNREADABLE_NOTE, Kind.FAILED_COMPARISON)
+_OF_KIND: Final[Mapping[str, Kind]] = MappingProxyType(
+    {WorkKind.REJECTION_NOTE: Kind.UNREADABLE_NOTE, WorkKind.SECOND_LOOK: Kind.FAILED_COMPARISON}
+)
+"""What is given up, where it is not that somebody did not take something."""
 _BY_IMAGES: Final = frozenset({Source.DIMSE, Source.DICOMWEB})
 
 
@@ -87,7 +93,7 @@ def _unknown(fact: PatientRegistered) -> Kind | None:
 
 
 def _given_up(fact: WorkGivenUp) -> Kind:
-    return Kind.UNREADABLE_NOTE if fact.kind == WorkKind.REJECTION_NOTE else Kind.FAILED_SENDING
+    return _OF_KIND.get(fact.kind, Kind.FAILED_SENDING)
 
 
 def _announced(fact: PatientRegistered | PatientUpdated) -> tuple[Kind, ...]:

@@ -103,6 +103,7 @@ _WORK: Final[Mapping[str, str]] = MappingProxyType(
         WorkKind.COMMITMENT: "the result of a storage commitment request",
         WorkKind.DELIVERY: "HL7 message",
         WorkKind.REJECTION_NOTE: "a rejection note",
+        WorkKind.SECOND_LOOK: "what a study says of patient and order",
     }
 )
 

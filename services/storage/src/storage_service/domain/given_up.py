@@ -86,3 +86,14 @@ def of_note(note: Note) -> Work:
         address=f"/api/{ROOM}/notes/{place.study_instance_uid}/{place.series_instance_uid}/{place.sop_instance_uid}",
         study_instance_uid=place.study_instance_uid,
     )
+
+
+def of_second_look(study_instance_uid: str, site: str) -> Work:
+    """A study that is to be compared once more with what is known of patient and order."""
+    return Work(
+        kind=WorkKind.SECOND_LOOK,
+        number=study_instance_uid,
+        site=site,
+        address=f"/api/{ROOM}/studies/{study_instance_uid}/second-look",
+        study_instance_uid=study_instance_uid,
+    )

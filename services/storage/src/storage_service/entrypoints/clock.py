@@ -63,7 +63,7 @@ def looking_again(look_next: Callable[[], Awaitable[bool]]) -> Periodic:
         while await look_next():
             pass
 
-    return Periodic("second looks", LOOK_AGAIN_SECONDS, act)
+    return Periodic("second looks", LOOK_AGAIN_SECONDS, act, seconds_max=DAY_SECONDS)
 
 
 def describing(describe_next: Callable[[], Awaitable[bool]]) -> Periodic:

@@ -1,4 +1,4 @@
-"""`/api/storage`: storage commitment results and rejection notes that need a person."""
+"""`/api/storage`: storage commitment results, rejection notes and second looks that need a person."""
 
 from typing import Protocol
 
@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from storage_service.domain.commitment import Overview
 from storage_service.domain.rejection import Named, NoteOverview
+from storage_service.domain.second_look import Overview as LookOverview
+from storage_service.ports.second_looks import SecondLookBook
 
 
 class Because(BaseModel):
@@ -34,11 +36,12 @@ class Unread(Protocol):
     async def cancel(self, place: Named, actor: str, reason: str | None) -> bool: ...
 
 
-def given_up_router(untold: Untold, unread: Unread) -> APIRouter:
+def given_up_router(untold: Untold, unread: Unread, uncompared: SecondLookBook) -> APIRouter:
     """See one, have it tried again, or say that nothing is to be done."""
     router = APIRouter(prefix="/api/storage", tags=["given up"])
     _commitments(router, untold)
     _notes(router, unread)
+    _second_looks(router, uncompared)
     return router
 
 
@@ -86,3 +89,27 @@ def _notes(router: APIRouter, unread: Unread) -> None:
         """What it says is not wanted, or was done by hand."""
         if not await unread.cancel(Named(study, series, instance), actor, because.reason if because else None):
             raise Problem(409, "It was read")
+
+
+def _second_looks(router: APIRouter, uncompared: SecondLookBook) -> None:
+    address = "/studies/{study}/second-look"
+
+    @router.get(address)
+    async def second_look(study: str) -> LookOverview:
+        """A study that is to be compared once more with what is known of patient and order, and why that fails."""
+        found = await uncompared.read(study)
+        if found is None:
+            raise Problem(404, "There is no such study, or nothing is to be compared")
+        return found
+
+    @router.post(f"{address}/repeat", status_code=202)
+    async def repeat(study: str, actor: Actor, because: Because | None = None) -> None:
+        """Compare it now."""
+        if not await uncompared.repeat(study, actor, because.reason if because else None):
+            raise Problem(409, "It was not given up")
+
+    @router.post(f"{address}/cancel")
+    async def cancel(study: str, actor: Actor, because: Because | None = None) -> None:
+        """What its objects say is right, or is of no matter."""
+        if not await uncompared.cancel(study, actor, because.reason if because else None):
+            raise Problem(409, "It was not given up")
