@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from fj_dicom import write
-from fj_events import CodedConcept
+from fj_events import CodedConcept, StudyAttributes
 from fj_packs.heads import CODES_MAX, read_head
 from fj_packs.pack import Defaults, Identity, Member, Place
 from pydicom import Dataset
@@ -17,14 +17,19 @@ def a_code(**values: str) -> Dataset:
     return code
 
 
-def codes_of(*codes: Dataset) -> tuple[CodedConcept, ...]:
+def study_of(**sequences: list[Dataset]) -> StudyAttributes:
     data_set = Dataset()
     data_set.SpecificCharacterSet = "ISO_IR 192"
-    data_set.ProcedureCodeSequence = list(codes)
+    for keyword, items in sequences.items():
+        setattr(data_set, keyword, items)
     data = write(data_set, ExplicitVRLittleEndian)
     place = Place("1.2", "1.3", 0, len(data), 0, "", datetime.now(UTC))
     member = Member(place, "", Identity("1", "1.3", "1.2", "1.1", ExplicitVRLittleEndian), 1, None, None, None)
-    return read_head(member, memoryview(data), Defaults("MAIN", "MAIN")).study.procedure_codes or ()
+    return read_head(member, memoryview(data), Defaults("MAIN", "MAIN")).study
+
+
+def codes_of(*codes: Dataset) -> tuple[CodedConcept, ...]:
+    return study_of(ProcedureCodeSequence=list(codes)).procedure_codes or ()
 
 
 def test_procedure_codes_are_told_wherever_their_value_stands() -> None:
@@ -41,3 +46,18 @@ def test_procedure_codes_are_told_wherever_their_value_stands() -> None:
 
 def test_more_codes_than_a_fact_should_carry_are_cut() -> None:
     assert len(codes_of(*(a_code(CodeValue=str(number)) for number in range(40)))) == CODES_MAX
+
+
+def test_what_was_requested_is_told_of_all_requests_and_else_of_the_study() -> None:
+    knee, hip = (a_code(CodeValue=code, CodingSchemeDesignator="L") for code in ("K1", "H1"))
+    requests = []
+    for codes in ([knee], [knee, hip], []):
+        request = Dataset()
+        request.RequestedProcedureCodeSequence = codes
+        requests.append(request)
+    both = (CodedConcept(code="K1", system="L"), CodedConcept(code="H1", system="L"))
+    of_all = study_of(RequestAttributesSequence=requests, RequestedProcedureCodeSequence=[hip])
+    assert of_all.requested_procedure_codes == both
+    assert of_all.procedure_codes is None
+    assert study_of(RequestedProcedureCodeSequence=[hip]).requested_procedure_codes == both[1:]
+    assert study_of(RequestAttributesSequence=requests[2:]).requested_procedure_codes is None

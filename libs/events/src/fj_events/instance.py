@@ -22,6 +22,8 @@ class StudyAttributes(Part):
     """Person name as in the data set, `family^given`."""
     procedure_codes: tuple[CodedConcept, ...] | None = None
     """Procedure Code Sequence (0008,1032)."""
+    requested_procedure_codes: tuple[CodedConcept, ...] | None = None
+    """Requested Procedure Code Sequence (0032,1064): of all requests in (0040,0275); else of the study itself."""
 
 
 class SeriesAttributes(Part):

@@ -62,6 +62,7 @@ _HEAD_KEYWORDS: Final = (
     "ProtocolName",
     "StationName",
     "ReferencedPerformedProcedureStepSequence",
+    "RequestedProcedureCodeSequence",
     "RequestAttributesSequence",
 )
 
@@ -157,7 +158,16 @@ def _study(dataset: Dataset) -> StudyAttributes:
         description=_text(dataset, "StudyDescription"),
         referring_physician=_cut(str(physician.alphabetic)) if physician else None,
         procedure_codes=tuple(_codes(dataset, "ProcedureCodeSequence")) or None,
+        requested_procedure_codes=_requested(dataset) or None,
     )
+
+
+def _requested(dataset: Dataset) -> tuple[CodedConcept, ...]:
+    """Of an acquisition for several requests, those of all of them, each once."""
+    keyword = "RequestedProcedureCodeSequence"
+    requests = list(dataset.get("RequestAttributesSequence") or ())[:CODES_MAX]
+    of_requests = dict.fromkeys(code for request in requests for code in _codes(request, keyword))
+    return tuple(of_requests)[:CODES_MAX] or tuple(_codes(dataset, keyword))
 
 
 def _codes(dataset: Dataset, keyword: str) -> Iterator[CodedConcept]:

@@ -305,8 +305,12 @@ async def test_the_index_can_be_made_anew_from_the_log(
     await feed.publish(exam.order(), await packer.ship(exam, images), exam.completed(images))
     await told(log, exam, "study.received.v1", "study.matched.v1", "study.available.v1")
     before = (await http.get(f"/api/storage/studies/{exam.study_uid}")).json()
+    query = f"/dicomweb/studies?StudyInstanceUID={exam.study_uid}&includefield=all"
+    study = (await http.get(query)).json()
+    assert study[0]["00321064"]["Value"][0]["00080100"]["Value"] == ["CTCHEST"]
     found = (await http.get(f"/dicomweb/studies/{exam.study_uid}/instances")).json()
     await rebuild()
+    assert (await http.get(query)).json() == study
     assert (await http.get(f"/dicomweb/studies/{exam.study_uid}/instances")).json() == found
     after = (await http.get(f"/api/storage/studies/{exam.study_uid}")).json()
     assert after | {"described_series": 0} == before | {"described_series": 0}

@@ -255,7 +255,28 @@ async def test_a_study_is_found_by_the_code_of_its_procedure(
     (found,) = (await workstation.finds(query)).identifiers
     assert found.StudyInstanceUID == exam.study_uid
     assert [(each.CodeValue, each.CodeMeaning) for each in found.ProcedureCodeSequence] == [("C1", "Chest"), ("C3", "")]
-    item.CodingSchemeDesignator = "DCM"
+    item.CodeMeaning = "Knee"
+    assert (await workstation.finds(query)).identifiers == []
+    item.CodingSchemeDesignator, item.CodeMeaning = "DCM", None
     assert (await workstation.finds(query)).identifiers == []
     item.CodeValue, item.CodingSchemeDesignator = "C*", None
     assert (await workstation.finds(query)).final.Status == 0xA900
+
+
+async def test_a_study_is_found_by_the_code_of_the_procedure_that_was_requested(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient, workstation: Workstation
+) -> None:
+    exam, other = Exam(), Exam()
+    for one, code in ((exam, "Q1"), (other, "Q2")):
+        asked_for = (CodedConcept(code=code, text="Chest", system="L"),)
+        study = StudyAttributes(study_date=one.study_date, requested_procedure_codes=asked_for)
+        await feed.publish(await packer.ship(one, one.images(1), study=study))
+    await indexed(feed, packer, http, exam, other)
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "Q1", None, None
+    query = a_query("STUDY", "StudyInstanceUID", RequestedProcedureCodeSequence=Items([item]), ProcedureCodeSequence=[])
+    (found,) = (await workstation.finds(query)).identifiers
+    assert found.StudyInstanceUID == exam.study_uid
+    [code] = found.RequestedProcedureCodeSequence
+    assert (code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning) == ("Q1", "L", "Chest")
+    assert not found.ProcedureCodeSequence

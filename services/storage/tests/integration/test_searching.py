@@ -1,6 +1,6 @@
 """QIDO-RS over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,6 +10,7 @@ from fj_events import CodedConcept, SeriesAttributes, StudyAttributes
 from fj_testing import Feed, eventually
 
 from services.storage.tests.builders import Exam, Packer
+from services.storage.tests.studies import Study
 
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
 
@@ -132,6 +133,48 @@ async def test_a_study_is_found_by_the_codes_of_its_procedures(
         },
         {"00080100": {"vr": "SH", "Value": ["K2"]}, "00080102": {"vr": "SH", "Value": ["99X"]}},
     ]
+
+
+async def test_a_study_is_found_by_what_its_images_say_was_requested_and_then_by_what_its_order_says(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient, study_of: Callable[[Exam], Study]
+) -> None:
+    exam = Exam()
+    study = StudyAttributes(
+        study_date=exam.study_date,
+        procedure_codes=(CodedConcept(code="DONE", system="L"),),
+        requested_procedure_codes=(CodedConcept(code="ASKED", text="Chest, ap", system="L"),),
+    )
+    sequence, own = "RequestedProcedureCodeSequence", f"StudyInstanceUID={exam.study_uid}"
+
+    async def is_found(*queries: str) -> bool:
+        return all([await found(http, f"{own}&{query}") for query in queries])
+
+    await feed.publish(await packer.ship(exam, exam.images(1), study=study))
+    await eventually(lambda: is_found(f"{sequence}.CodeValue=ASKED&00321064.00080102=L"), within=20)
+    assert await is_found(f"{sequence}.CodeMeaning=Chest, ap&ProcedureCodeSequence.CodeValue=DONE")
+    assert not await is_found(f"{sequence}.CodeValue=DONE")
+    assert not await is_found(f"{sequence}.CodeValue=ASKED&{sequence}.CodeMeaning=Knee")
+
+    await feed.publish(exam.order(procedure=CodedConcept(code="ORDERED", text="CT of the chest")))
+    await study_of(exam).told("study.matched.v1")
+    await eventually(lambda: is_found(f"{sequence}.CodeValue=ORDERED"), within=20)
+    # A further image of the same words changes nothing.
+    await feed.publish(await packer.ship(exam, exam.images(1, 2), study=study))
+    await study_of(exam).shows(2)
+    assert not await is_found(f"{sequence}.CodeValue=ASKED")
+    (told,) = await found(http, f"{own}&includefield={sequence}&includefield=ProcedureCodeSequence")
+    assert told["00321064"]["Value"] == [
+        {
+            "00080100": {"vr": "SH", "Value": ["ORDERED"]},
+            "00080102": {"vr": "SH", "Value": ["L"]},
+            "00080104": {"vr": "LO", "Value": ["CT of the chest"]},
+        }
+    ]
+    assert told["00081032"]["Value"][0]["00080100"]["Value"] == ["DONE"]
+    assert (await study_of(exam).says("unlink")).is_success
+    # Its images name that order's number: what they say of the request is said no more.
+    assert not await is_found(f"{sequence}.CodeValue=ORDERED")
+    assert not await is_found(f"{sequence}.CodeValue=ASKED")
 
 
 async def test_series_and_instances_below_their_study_and_across(

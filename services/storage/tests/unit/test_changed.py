@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 from fj_events import CodedConcept, Identifier, PatientPhi, Sex
-from storage_service.domain.coercion import Changed, Ordered, Told, changed, combined, person_name
+from storage_service.domain.coercion import Changed, Ordered, Told, changed, combined, person_name, requested
 
 ADA: Final = PatientPhi(
     id=Identifier(value="P1", issuer="MAIN"),
@@ -86,3 +86,13 @@ def test_the_words_of_the_device_stay_with_the_order_that_it_had_and_go_with_ano
         )
     taken_off = changed([TOLD], None, None, orderless=True)
     assert combined([TOLD], taken_off).accession_number is None
+
+
+def test_what_was_asked_for_is_what_the_order_says_and_without_one_what_images_say() -> None:
+    of_order = (CodedConcept(code="CTCHEST", text="CT of the chest", system="L"),)
+    of_images = (CodedConcept(code="C1", text="Chest", system="99X"),)
+    told = [TOLD, TOLD.model_copy(update={"requested_procedure_codes": of_images})]
+    assert requested(told, Changed(), ORDER) == of_order
+    assert requested(told, Changed(), None) == of_images
+    assert requested([TOLD], Changed(), None) == ()
+    assert requested(told, Changed(without_order=True), None) == ()

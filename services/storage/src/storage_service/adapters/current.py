@@ -1,6 +1,7 @@
 """What is known now of patient and order of a study: in the columns that are searched, and for what is retrieved."""
 
-from collections.abc import Collection, Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -10,7 +11,7 @@ from fj_events import CodedConcept, Identifier, InstancesStored, PatientPhi
 
 from storage_service.adapters.rows import PATIENT_COLUMNS, codes_value, patient_values
 from storage_service.adapters.sql import Database, Pool, Row, columns, lock_known, lock_studies
-from storage_service.domain.coercion import Changed, Coercion, Ordered, Told, changed, combined
+from storage_service.domain.coercion import Changed, Coercion, Ordered, Told, changed, combined, requested
 
 _TELL: Final = """
 INSERT INTO told (study_instance_uid, digest, told)
@@ -29,8 +30,9 @@ SELECT r.study_instance_uid, r.study_date, r.site, o.accession_number, o.accessi
        r.order_id IS NULL AND r.matched_by IS NOT DISTINCT FROM 'person' AND EXISTS (
            SELECT FROM known_order n
             WHERE n.accession_number = r.accession_number AND n.accession_issuer = r.accession_issuer) AS orderless,
-       c.changed
+       c.changed, s.requested_procedure_codes
   FROM study_route r LEFT JOIN known_order o ON o.order_id = r.order_id
+       LEFT JOIN study s ON s.study_instance_uid = r.study_instance_uid AND s.study_date = r.study_date
        CROSS JOIN LATERAL (
            SELECT coalesce(o.patient_id, r.patient_id) AS named,
                   survivor_of(coalesce(o.patient_id, r.patient_id), coalesce(o.placed_at, r.received_at)) AS whose) w
@@ -49,6 +51,11 @@ _SEARCH: Final = f"""
 UPDATE study s SET {", ".join(f"{name} = n.{name}" for name in _SEARCHED)}
   FROM unnest($1::text[], $2::date[], {", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_SEARCHED.values(), 3))})
        AS n (uid, day, {", ".join(_SEARCHED)})
+ WHERE s.study_instance_uid = n.uid AND s.study_date = n.day
+"""
+_ASK_FOR: Final = """
+UPDATE study s SET requested_procedure_codes = n.codes
+  FROM unnest($1::text[], $2::date[], $3::jsonb[]) AS n (uid, day, codes)
  WHERE s.study_instance_uid = n.uid AND s.study_date = n.day
 """
 _COERCE: Final = """
@@ -105,12 +112,15 @@ async def see(db: Database, study_instance_uids: Collection[str]) -> None:
     coerced: list[tuple[str, str, str]] = []
     searched: list[tuple[object, ...]] = []
     left: list[str] = []
+    asked_for: list[tuple[object, ...]] = []
     for row in await db.fetch(_KNOWN, list(study_instance_uids)):
         told = [Told.model_validate_json(one) for one in row["told"]]
         if not told:
             continue  # its images are being indexed anew
         before = Changed.model_validate_json(row["changed"]) if row["changed"] else _SAME
-        change = changed(told, _patient(row["patient"]), _order(row), orderless=row["orderless"])
+        order = _order(row)
+        change = changed(told, _patient(row["patient"]), order, orderless=row["orderless"])
+        asked_for += _asked_for(row, requested(told, change, order))
         if change == before:
             if change != _SAME:  # a new image has brought its own words into the columns
                 searched.append(_searched(row, combined(told, change)))
@@ -122,6 +132,8 @@ async def see(db: Database, study_instance_uids: Collection[str]) -> None:
             coerced.append((row["study_instance_uid"], change.model_dump_json(exclude_none=True), row["site"]))
     if searched:
         await db.execute(_SEARCH, *columns(searched, 2 + len(_SEARCHED)))
+    if asked_for:
+        await db.execute(_ASK_FOR, *columns(asked_for, 3))
     if coerced:
         await db.execute(_COERCE, *columns(coerced, 3))
     if left:
@@ -148,6 +160,7 @@ def _told(fact: InstancesStored) -> Told:
         requested_procedure_id=fact.series.requested_procedure_id,
         description=fact.study.description,
         procedure_codes=fact.study.procedure_codes or (),
+        requested_procedure_codes=fact.study.requested_procedure_codes,
     )
 
 
@@ -164,6 +177,13 @@ def _order(row: Row) -> Ordered | None:
         requested_procedure_id=row["requested_procedure_id"],
         procedure=CodedConcept.model_validate_json(procedure, extra="ignore") if procedure else None,
     )
+
+
+def _asked_for(row: Row, codes: Sequence[CodedConcept]) -> Iterator[tuple[object, ...]]:
+    """The column, where the study is not found by these codes already."""
+    text = row["requested_procedure_codes"]
+    if [CodedConcept.model_validate(one) for one in json.loads(text or "[]")] != list(codes):
+        yield row["study_instance_uid"], row["study_date"], codes_value(codes)
 
 
 def _searched(row: Row, said: Told) -> tuple[object, ...]:

@@ -32,6 +32,7 @@ _STUDY_FIELDS: Final = {
     "study_description": "text",
     "referring_physician_name": "text",
     "procedure_codes": "jsonb",
+    "requested_procedure_codes": "jsonb",
     **PATIENT_COLUMNS,
 }
 _SERIES_FIELDS: Final = {

@@ -39,6 +39,7 @@ def study_values(fact: InstancesStored) -> Values:
         study.description,
         study.referring_physician,
         codes_value(study.procedure_codes or ()),
+        codes_value(study.requested_procedure_codes or ()),
         *patient_values(patient),
     )
 

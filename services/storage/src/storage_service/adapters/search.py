@@ -1,16 +1,16 @@
 """Searches of the index as SQL. Column names come from the tables here, values are parameters, always."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
 from typing import Final
 
 from asyncpg import Record
 
+from storage_service.adapters import coded
 from storage_service.adapters.sql import UNDATED, Pool
 from storage_service.domain.search import (
+    REQUEST,
     Alike,
     AnyOf,
     By,
@@ -63,9 +63,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "ModalitiesInStudy": "s.modalities",
     "ReferringPhysicianName": "s.referring_physician_name",
     "StudyDescription": "s.study_description",
-    "CodeValue": "ARRAY(SELECT c ->> 'code' FROM jsonb_array_elements(s.procedure_codes) c)",
-    "CodingSchemeDesignator": "ARRAY(SELECT c ->> 'system' FROM jsonb_array_elements(s.procedure_codes) c)",
-    "CodeMeaning": "ARRAY(SELECT c ->> 'text' FROM jsonb_array_elements(s.procedure_codes) c)",
+    **coded.COLUMNS,
     "PatientName": "s.patient_name",
     "PatientID": "s.patient_number",
     "IssuerOfPatientID": "s.patient_issuer",
@@ -88,8 +86,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "SeriesNumber": "e.series_number",
     "Laterality": "e.laterality",
     "NumberOfSeriesRelatedInstances": "e.number_of_instances",
-    "ScheduledProcedureStepID": f"CASE WHEN {_MOVED} THEN NULL ELSE e.scheduled_step_id END",
-    "RequestedProcedureID": f"CASE WHEN {_MOVED} THEN {_OF_ORDER} ELSE e.requested_procedure_id END",
+    f"{REQUEST}.ScheduledProcedureStepID": f"CASE WHEN {_MOVED} THEN NULL ELSE e.scheduled_step_id END",
+    f"{REQUEST}.RequestedProcedureID": f"CASE WHEN {_MOVED} THEN {_OF_ORDER} ELSE e.requested_procedure_id END",
 }
 _FURTHER_NAME_GROUPS: Final = {"PatientName": ("s.patient_ideographic", "s.patient_phonetic")}
 _NAME_WORDS: Final = {
@@ -97,8 +95,6 @@ _NAME_WORDS: Final = {
     "ReferringPhysicianName": "words_of(s.referring_physician_name, NULL, NULL)",
 }
 """As they are indexed."""
-_CODES: Final = {"CodeValue": "code", "CodingSchemeDesignator": "system"}
-"""Of a procedure code, in the JSON of the column."""
 # The newest study speaks for its patient; studies without a patient's number are patients of their own.
 _PATIENTS: Final = """(SELECT DISTINCT ON (s.patient_number, s.patient_issuer, own) s.*,
        CASE WHEN s.patient_number IS NULL THEN s.study_instance_uid END AS own
@@ -164,11 +160,11 @@ def _selected(
         values.append(value)
         return f"${len(values)}"
 
-    coded = [one for one in search.conditions if isinstance(one, AnyOf) and one.attribute.by is By.CODE]
+    in_items = coded.within(search.conditions)
     whose = _identifier(search.conditions)
-    alone = (condition for condition in search.conditions if condition not in (*coded, *whose))
+    alone = (condition for condition in search.conditions if condition not in (*in_items, *whose))
     wheres = [_where(condition, search.level, parameter) for condition in alone]
-    wheres += [_with_code(coded, parameter)] if coded else []
+    wheres += coded.wheres(in_items, parameter)
     wheres += [_with_identifier(*whose, parameter)] if whose else []
     wheres += [where.format(parameter(value)) for where, value in only]
     wheres.append(_SHOWN[search.level])
@@ -262,14 +258,6 @@ def _with_identifier(number: AnyOf, issuer: AnyOf, parameter: Callable[[object],
     whose = f"SELECT number, issuer FROM current_identifiers({numbers}::text[], {issuers}::text[])"
     indexed = f"s.patient_number = ANY(current_numbers({numbers}::text[]))"
     return f"{indexed} AND (s.patient_number, s.patient_issuer) IN ({whose})"
-
-
-def _with_code(conditions: Sequence[AnyOf], parameter: Callable[[object], str]) -> str:
-    """One item has a value of each: the index answers that for whole items alone."""
-    keys = [_CODES[condition.attribute.keyword] for condition in conditions]
-    wanted = (dict(zip(keys, values, strict=True)) for values in product(*(one.values for one in conditions)))
-    parameters = (parameter(json.dumps([item])) for item in wanted)
-    return "(" + " OR ".join(f"s.procedure_codes @> {each}::jsonb" for each in parameters) + ")"
 
 
 def _between_dates(condition: Dates, column: str, parameter: Callable[[object], str]) -> str:

@@ -32,6 +32,7 @@ class Told(_Frozen):
     requested_procedure_id: str | None = None
     description: str | None = None
     procedure_codes: tuple[CodedConcept, ...] = ()
+    requested_procedure_codes: tuple[CodedConcept, ...] | None = None
 
 
 class Ordered(_Frozen):
@@ -98,6 +99,15 @@ def combined(told: Iterable[Told], change: Changed) -> Told:
     elif change.without_order:
         found["accession_number"] = None
     return Told.model_validate(found)
+
+
+def requested(told: Iterable[Told], change: Changed, order: Ordered | None) -> tuple[CodedConcept, ...]:
+    """What was asked for: the order knows; without one, what the images say first."""
+    if order is not None and order.procedure is not None:
+        return (_schemed(order.procedure),)
+    if change.without_order:
+        return ()
+    return next((one.requested_procedure_codes for one in told if one.requested_procedure_codes), ())
 
 
 def wanted(change: Changed) -> Wanted:

@@ -38,7 +38,9 @@ class By(StrEnum):
     TIME = "time"
     NUMBER = "number"
     CODE = "code"
-    """One of several codes of a coding scheme, in a sequence of codes (PS3.3 section 8)."""
+    """One of several codes, or of coding schemes, in an item of a sequence of codes (PS3.3 section 8)."""
+    MEANING = "meaning"
+    """Single value, in the same item as the code and its scheme."""
     NOTHING = "nothing"
     """Returned, never matched."""
 
@@ -48,19 +50,34 @@ class Attribute:
     """An attribute that the index holds."""
 
     keyword: str
+    """Behind that of the sequence that it stands in, with a full stop, as QIDO-RS has it (PS3.18 section 8.3.4.1)."""
     tag: str
     vr: str
     level: Level
     by: By
     always: bool = True
     """Returned without being asked for."""
-    within: str | None = None
-    """Keyword of the sequence that it stands in."""
+
+    @property
+    def within(self) -> str | None:
+        """Keyword of the sequence that it stands in."""
+        return self.keyword.rpartition(".")[0] or None
 
 
 _P, _S, _E, _I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE
-_REQUEST: Final = "RequestAttributesSequence"
-_PROCEDURE: Final = "ProcedureCodeSequence"
+REQUEST: Final = "RequestAttributesSequence"
+PERFORMED: Final = "ProcedureCodeSequence"
+REQUESTED: Final = "RequestedProcedureCodeSequence"
+
+
+def _codes(sequence: str) -> tuple[Attribute, ...]:
+    """What is known of the items of a sequence of codes."""
+    return (
+        Attribute(f"{sequence}.CodeValue", "00080100", "SH", Level.STUDY, By.CODE, always=False),
+        Attribute(f"{sequence}.CodingSchemeDesignator", "00080102", "SH", Level.STUDY, By.CODE, always=False),
+        Attribute(f"{sequence}.CodeMeaning", "00080104", "LO", Level.STUDY, By.MEANING, always=False),
+    )
+
 
 ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     attribute.keyword: attribute
@@ -72,9 +89,7 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("SOPClassesInStudy", "00080062", "UI", _S, By.UID, always=False),
         Attribute("ReferringPhysicianName", "00080090", "PN", _S, By.NAME),
         Attribute("StudyDescription", "00081030", "LO", _S, By.WORDS),
-        Attribute("CodeValue", "00080100", "SH", _S, By.CODE, always=False, within=_PROCEDURE),
-        Attribute("CodingSchemeDesignator", "00080102", "SH", _S, By.CODE, always=False, within=_PROCEDURE),
-        Attribute("CodeMeaning", "00080104", "LO", _S, By.NOTHING, always=False, within=_PROCEDURE),
+        *_codes(PERFORMED),
         Attribute("PatientName", "00100010", "PN", _P, By.NAME),
         Attribute("PatientID", "00100020", "LO", _P, By.EXACT),
         Attribute("IssuerOfPatientID", "00100021", "LO", _P, By.EXACT, always=False),
@@ -84,6 +99,7 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("NumberOfPatientRelatedSeries", "00201202", "IS", _P, By.NOTHING, always=False),
         Attribute("NumberOfPatientRelatedInstances", "00201204", "IS", _P, By.NOTHING, always=False),
         Attribute("StudyInstanceUID", "0020000D", "UI", _S, By.UID),
+        *_codes(REQUESTED),
         Attribute("StudyComments", "00324000", "LT", _S, By.NOTHING),
         Attribute("StudyID", "00200010", "SH", _S, By.EXACT),
         Attribute("NumberOfStudyRelatedSeries", "00201206", "IS", _S, By.NOTHING),
@@ -97,8 +113,8 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("SeriesNumber", "00200011", "IS", _E, By.NUMBER),
         Attribute("Laterality", "00200060", "CS", _E, By.CODES, always=False),
         Attribute("NumberOfSeriesRelatedInstances", "00201209", "IS", _E, By.NOTHING),
-        Attribute("ScheduledProcedureStepID", "00400009", "SH", _E, By.EXACT, within=_REQUEST),
-        Attribute("RequestedProcedureID", "00401001", "SH", _E, By.EXACT, within=_REQUEST),
+        Attribute(f"{REQUEST}.ScheduledProcedureStepID", "00400009", "SH", _E, By.EXACT),
+        Attribute(f"{REQUEST}.RequestedProcedureID", "00401001", "SH", _E, By.EXACT),
         Attribute("SOPClassUID", "00080016", "UI", _I, By.UID),
         Attribute("SOPInstanceUID", "00080018", "UI", _I, By.UID),
         Attribute("InstanceNumber", "00200013", "IS", _I, By.NUMBER),
@@ -109,7 +125,7 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     )
 }
 
-SEQUENCES: Final[Mapping[str, str]] = {_PROCEDURE: "00081032", _REQUEST: "00400275"}
+SEQUENCES: Final[Mapping[str, str]] = {PERFORMED: "00081032", REQUESTED: "00321064", REQUEST: "00400275"}
 """Tags of the sequences that attributes stand in."""
 
 

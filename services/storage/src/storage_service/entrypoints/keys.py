@@ -60,6 +60,12 @@ def _coded(attribute: Attribute, value: str) -> Condition:
     return AnyOf(attribute, tuple(map(_short, codes)))
 
 
+def _meaning(attribute: Attribute, value: str) -> Condition:
+    if _has_wildcard(value):
+        raise BadValue("expected a code meaning without wildcards")
+    return AnyOf(attribute, (_short(value),))
+
+
 def _numbers(attribute: Attribute, value: str) -> Condition:
     try:
         number = int(value)
@@ -118,6 +124,7 @@ _READERS: Final[dict[By, Callable[[Attribute, str], Condition]]] = {
     By.NAME: _words,
     By.CODES: _codes,
     By.CODE: _coded,
+    By.MEANING: _meaning,
     By.DATE: _dates,
     By.TIME: _times,
     By.NUMBER: _numbers,

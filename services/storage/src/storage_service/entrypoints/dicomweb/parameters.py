@@ -20,7 +20,7 @@ from storage_service.domain.search import (
 from storage_service.entrypoints.keys import BadValue, condition
 
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
-_BY_TAG: Final = {attribute.tag: attribute for attribute in ATTRIBUTES.values()}
+_BY_TAG: Final = {(attribute.within, attribute.tag): attribute for attribute in ATTRIBUTES.values()}
 _KEYWORD_OF_SEQUENCE: Final = {tag: keyword for keyword, tag in SEQUENCES.items()}
 _NOT_SUPPORTED: Final = {
     "emptyvaluematching": "The emptyvaluematching parameter is not supported. Empty values match everything.",
@@ -92,9 +92,9 @@ def _conditions(name: str, value: str, level: Level, *, fuzzy: bool) -> list[Con
 def _attribute(name: str) -> Attribute | None:
     """By keyword or tag, alone or inside its sequence. None: DICOM knows it and the index does not."""
     *sequences, last = name.split(".")
-    attribute = ATTRIBUTES.get(last) or _BY_TAG.get(last.upper())
-    outer = _KEYWORD_OF_SEQUENCE.get(sequences[0], sequences[0]) if sequences else None
-    if attribute is not None and len(sequences) <= 1 and attribute.within == outer:
+    outer = ".".join(_KEYWORD_OF_SEQUENCE.get(one, one) for one in sequences) or None
+    attribute = ATTRIBUTES.get(f"{outer}.{last}" if outer else last) or _BY_TAG.get((outer, last.upper()))
+    if attribute is not None:
         return attribute
     for step in (*sequences, last):
         if tag_for_keyword(step) is None and not (_TAG.fullmatch(step) and dictionary_has_tag(int(step, 16))):

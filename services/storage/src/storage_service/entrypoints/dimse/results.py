@@ -41,10 +41,12 @@ def with_own(wanted: Sequence[Asked], known: Attributes) -> tuple[Asked, ...]:
 
 def keywords_of(wanted: Sequence[Asked]) -> set[str]:
     """The attributes of the index that answers need."""
-    tags = {f"{each.tag:08X}" for each in wanted if each.known}
-    inside = {f"{item.tag:08X}" for each in wanted for item in each.items}
+    asked = {("", f"{each.tag:08X}") for each in wanted if each.known}
+    asked |= {(f"{each.tag:08X}", f"{item.tag:08X}") for each in wanted for item in each.items}
     return {
-        keyword for keyword, attribute in ATTRIBUTES.items() if attribute.tag in (inside if attribute.within else tags)
+        keyword
+        for keyword, attribute in ATTRIBUTES.items()
+        if (SEQUENCES[attribute.within] if attribute.within else "", attribute.tag) in asked
     }
 
 
