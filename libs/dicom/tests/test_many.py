@@ -6,6 +6,7 @@ import random
 import threading
 from pathlib import Path
 
+import pytest
 from fj_dicom import UNCOMPRESSED, VERIFICATION
 from fj_testing import eventually
 
@@ -14,6 +15,7 @@ from libs.dicom.tests.scu import Raw, a_request, in_association, listening
 ECHO = (VERIFICATION, UNCOMPRESSED)
 COUNT = int(os.environ.get("FJ_TEST_ASSOCIATIONS", "300"))
 """10,000 where somebody has the time."""
+pytestmark = pytest.mark.timeout(180 + COUNT / 5)
 
 
 def descriptors() -> int:
