@@ -35,6 +35,19 @@ async def moves(clinic: Clinic, visit: str, prior: Exam, holder: Exam) -> None:
     await clinic.ehr.sends_patient("\r".join(message).encode())
 
 
+async def renumbers(clinic: Clinic, exam: Exam, before: str, number: str) -> None:
+    """ADT^A50."""
+    at = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
+    message = (
+        f"MSH|^~\\&|EHR|GENERAL|FILMJACKET|MAIN|{at}||ADT^A50|{secrets.token_hex(6)}|P|2.5.1",
+        f"EVN|A50|{at}",
+        f"PID|1||{exam.patient_id}^^^GENERAL^MR||{exam.patient.names[0].family}",
+        f"MRG|{exam.patient_id}^^^GENERAL^MR||||{before}^^^GENERAL",
+        f"PV1|1|O{'|' * 17}{number}^^^GENERAL",
+    )
+    await clinic.ehr.sends_patient("\r".join(message).encode())
+
+
 async def complete(events: Log, visit_id: str, count: int) -> None:
     completed = await events.wait_for(
         "patient-events",
@@ -89,3 +102,39 @@ async def test_a_moved_visit_is_complete_when_all_doors_speak_of_its_patient_and
     assert undone.status_code == httpx.codes.NO_CONTENT
     await complete(events, moved.key, 2)
     await all_speak_of(done)
+
+
+async def test_a_visit_with_another_number_is_complete_when_all_doors_say_that_number_and_so_is_its_undoing(
+    clinic: Clinic, events: Log
+) -> None:
+    done = an_exam()
+    waiting = an_exam(patient=done.patient)
+    before, number = (f"V{secrets.token_hex(4).upper()}" for _ in range(2))
+    await clinic.ehr.registers(done)
+    for exam in (done, waiting):
+        await orders(clinic, exam, before)
+    await clinic.performs(clinic.modality.acquires(await clinic.on_worklist(done)), done)
+    await clinic.until(done, "available")
+    assert str((await clinic.on_worklist(waiting)).dataset.AdmissionID) == before
+
+    await renumbers(clinic, done, before, number)
+    [renumbered] = await events.wait_for(
+        "patient-events",
+        where=lambda record: record.type == "patient.visit_renumbered.v1" and before in record.value.decode(),
+        within=20,
+    )
+    await complete(events, renumbered.key, 1)
+    assert str((await clinic.on_worklist(waiting)).dataset.AdmissionID) == number
+    changed = await events.wait_for(
+        "order-events",
+        where=lambda record: record.type == "order.changed.v1" and record.body.get("moved_with") == renumbered.key,
+        count=2,
+    )
+    refused = [record.type for record in await events.read("exam-events") if record.type == "exam.cancel_refused.v1"]
+    assert ([record.body["changed"] for record in changed], refused) == ([["clinical"]] * 2, [])
+
+    undo = f"/api/patient/visits/{renumbered.key}/number/undo"
+    undone = await clinic.http.post(undo, json={"reason": "the wrong visit"})
+    assert undone.status_code == httpx.codes.NO_CONTENT
+    await complete(events, renumbered.key, 2)
+    assert str((await clinic.on_worklist(waiting)).dataset.AdmissionID) == before

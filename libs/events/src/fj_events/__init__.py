@@ -80,6 +80,7 @@ from fj_events.patient import (
     PatientVisitFollowed,
     PatientVisitMoveCompleted,
     PatientVisitMoved,
+    PatientVisitRenumbered,
     VisitKind,
 )
 from fj_events.registry import REGISTRY
@@ -200,6 +201,7 @@ __all__ = [
     "PatientVisitFollowed",
     "PatientVisitMoveCompleted",
     "PatientVisitMoved",
+    "PatientVisitRenumbered",
     "PerformedSeries",
     "Phi",
     "Priority",

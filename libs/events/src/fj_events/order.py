@@ -79,7 +79,7 @@ class OrderChanged(_OrderState, type="order.changed.v1", topic="order-events", k
     changed: tuple[str, ...]
     """The names of the fields that differ from before."""
     moved_with: UUID | None = None
-    """The visit or account with which the order went to another patient just now (HL7 v2.5.1 ch. 3 A45, A44)."""
+    """With which visit or account it went to another patient, or got another number of it, just now (A44 to A50)."""
 
 
 class Refused(OpenEnum):

@@ -113,6 +113,24 @@ class PatientVisitMoved(Fact, type="patient.visit_moved.v1", topic="patient-even
     """Who that is, as known then."""
 
 
+class PatientVisitRenumbered(Fact, type="patient.visit_renumbered.v1", topic="patient-events", key="visit_id"):
+    """A visit or account has another number from now on (HL7 v2.5.1 ch. 3 A50, A49); the last fact of a number holds.
+
+    What carries `visit.number` and names one of `patient_ids` carries `visit.present_number`; where all changes of the
+    number were undone there is none, and what carried it carries it again.
+    """
+
+    visit_id: UUID
+    """UUIDv5 of kind, issuer and number, as it was before, under the installation's namespace."""
+    kind: VisitKind
+    patient_ids: tuple[UUID, ...]
+    """All numbers by which the message names the patient: somebody else's visit with that number keeps it."""
+    renumbered_at: AwareDatetime
+    """When it was changed, as the sender says (EVN-2, else MSH-7)."""
+    reason: str
+    visit: VisitPhi
+
+
 class PatientMergeCompleted(Fact, type="patient.merge_completed.v1", topic="patient-events", key="patient_id"):
     """Every room has followed a merge, or an unmerge: all doors answer alike."""
 
@@ -123,7 +141,7 @@ class PatientMergeCompleted(Fact, type="patient.merge_completed.v1", topic="pati
 
 
 class PatientVisitMoveCompleted(Fact, type="patient.visit_move_completed.v1", topic="patient-events", key="visit_id"):
-    """Every room has followed a move of a visit or account, or its undoing: all doors answer alike."""
+    """Every room has followed a move or another number of a visit or account, or its undoing: all answer alike."""
 
     visit_id: UUID
     kind: VisitKind
@@ -222,9 +240,9 @@ class PatientFollowed(Fact, type="patient.followed.v1", topic="follower-events",
 
 
 class PatientVisitFollowed(Fact, type="patient.visit_followed.v1", topic="follower-events", key="follower"):
-    """A room has followed a move of a visit or account; the fact that it followed is the cause.
+    """A room has followed a move or another number of a visit or account; the fact that it followed is the cause.
 
-    `order` follows the move itself, every other room each order that went along (`order.changed` with `moved_with`).
+    `order` follows that fact itself, every other room each order that went along (`order.changed` with `moved_with`).
     """
 
     follower: str

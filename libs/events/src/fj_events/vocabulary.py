@@ -94,6 +94,8 @@ class VisitPhi(Phi):
 
     number: Identifier | None = None
     """PV1-19, MRG-5; PID-18, MRG-3."""
+    present_number: Identifier | None = None
+    """The number that it got in its place (PV1-19 of A50, PID-18 of A49)."""
 
 
 class NotePhi(Phi):

@@ -1,11 +1,11 @@
-"""Following a visit or account that went to another patient (HL7 v2.5.1 ch. 3 A45, A44): with the orders on it."""
+"""Following a visit or account that went to another patient (A45, A44) or got another number (A50, A49)."""
 
 from fj_bus import Consumer, Tx
 from fj_events import OrderChanged, PatientVisitFollowed
 
 
 def follow_visit(fact: OrderChanged, consumer: Consumer, tx: Tx) -> None:
-    """After what the room does about a changed order: where it went with its visit, say that the room has followed."""
+    """After what the room does about a changed order: where that came with its visit, the room has followed."""
     if fact.moved_with is None:
         return
     room = consumer.bus.service

@@ -66,7 +66,7 @@ async def place_orders(
     What was heard of them before, and waited, is done now.
     """
     await visits.take_turns(requests, orders)
-    placed = [domain.place(await visits.as_moved(request, orders), request.order_id) for request in requests]
+    placed = [domain.place(await visits.as_told(request, orders), request.order_id) for request in requests]
     await orders.lock_numbers([order.details.placer_order_number for order in placed])
     kept = await orders.add(placed)
     for order in placed:
@@ -82,12 +82,13 @@ async def change_order(
     """Change an order before its exam starts (XO). Raises NoSuchOrder, NotPossible, OtherPatient."""
     await visits.take_turns([request], orders)
     known = await _known(number, orders)
-    request = await visits.as_moved(request, orders, known)
+    request = await visits.as_told(request, orders, known)
     merged = request.patient_id != known.details.patient_id and await orders.are_one(known, request.patient_id)
     order = domain.change(known, request, merged=merged)
-    if order is not known:
-        fact_id = orders.emit(facts.changed(order, domain.differences(known.details, order.details), actor))
+    if changed := domain.differences(known.details, order.details):
+        fact_id = orders.emit(facts.changed(order, changed, actor))
         order = domain.told(order, fact_id, known.details)
+    if order != known:
         await orders.save(order)
     return order
 

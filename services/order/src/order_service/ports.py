@@ -8,7 +8,7 @@ from fj_events import Fact, Identifier
 
 from order_service.domain.early import EarlyEntry
 from order_service.domain.order import Heard, Order
-from order_service.domain.visit import MovedVisit, Visit
+from order_service.domain.visit import Told, Visit
 from order_service.domain.wish import Wish
 
 
@@ -52,22 +52,28 @@ class Orders(Protocol):
         """What waited cannot be done: it stays for a person to see."""
 
     async def lock_patients(self, patient_ids: Iterable[UUID]) -> None:
-        """Take turns with who moves visits of these patients and who follows merges of them, until the end."""
+        """Take turns with who hears of visits of these patients and who follows merges of them, until the end."""
+
+    async def lock_told(self) -> None:
+        """Take turns with all who hear of visits, until the end: of several numbers one may become the other."""
 
     async def lock_visits(self, visits: Sequence[Visit]) -> None:
-        """Let nobody else place orders on these visits, nor move them, until the end of the transaction."""
+        """Let nobody else place orders on these visits, nor hear of them, until the end of the transaction."""
 
-    async def keep_move(self, move: MovedVisit) -> None:
-        """Keep what was said last of a visit or account."""
+    async def keep_told(self, told: Told) -> None:
+        """Keep what was said last of a visit or account: whose it is, or its number."""
 
-    async def moves(self, visits: Sequence[Visit]) -> list[MovedVisit]:
-        """What was said last of these."""
+    async def told_of(self, visits: Sequence[Visit]) -> list[Told]:
+        """What was said last of these, and of the numbers that they got."""
 
-    async def moved_visits_of(self, patient_ids: Sequence[UUID]) -> list[Visit]:
-        """What was moved from or to one of these patients."""
+    async def that_became(self, visit: Visit) -> list[Visit]:
+        """This one, and all numbers that became this one."""
+
+    async def visits_told_of(self, patient_ids: Sequence[UUID]) -> list[Visit]:
+        """What was moved from or to one of these patients, or got another number as theirs."""
 
     async def on_visit(self, visit: Visit) -> list[Order]:
-        """The orders on a visit or account, whosever they are."""
+        """The orders that were placed on a visit or account, or on a number that became this one, whosever they are."""
 
     async def are_one(self, order: Order, patient_id: UUID) -> bool:
         """Whether after merges the order is of whom this patient id stands for now."""

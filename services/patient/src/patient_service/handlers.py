@@ -42,9 +42,9 @@ async def announce(news: News, patients: Patients, merges: Merges, links: Links)
 
 
 async def replace_numbers(news: News, given_up: Collection[Identifier], patients: Patients) -> None:
-    """A further number of a patient was changed into another one (A51)."""
+    """A further number of a patient was changed into another one (A48). One that is still named stays."""
     patient = await learn(news, domain.announced, patients, provisional=False)
-    await update(patient, domain.without(patient, given_up), patients)
+    await update(patient, domain.without(patient, {*given_up} - {*news.details.other_ids}), patients)
 
 
 async def link(news: LinkNews, patients: Patients, links: Links) -> None:

@@ -12,6 +12,7 @@ from patient_service.domain.following import Following, VisitFollowing
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
+from patient_service.domain.renumbering import Renumbering
 from patient_service.domain.reuse import Announcement
 from patient_service.domain.suspicion import Suspicion
 from patient_service.domain.visit import Move, Visit
@@ -65,7 +66,7 @@ class Merges(Protocol):
 
 
 class Visits(Protocol):
-    """What was said of visits and accounts that went from one patient to another, inside one transaction."""
+    """What was said of visits and accounts that went to another patient or got another number, in one transaction."""
 
     async def lock(self, visit_id: UUID) -> None:
         """Take turns with all who say something of this one, until the end."""
@@ -82,6 +83,15 @@ class Visits(Protocol):
     async def save(self, visit_id: UUID, move: Move) -> None:
         """Keep whether a statement is undone."""
 
+    async def renumberings(self, visit_id: UUID) -> list[Renumbering]:
+        """All that was said of which number this one got."""
+
+    async def add_renumbering(self, visit: Visit, renumbering: Renumbering) -> bool:
+        """Keep a statement. False, and nothing kept, when it was said before."""
+
+    async def save_renumbering(self, visit_id: UUID, renumbering: Renumbering) -> None:
+        """Keep whether a statement is undone."""
+
     async def following(self, visit_id: UUID) -> VisitFollowing | None:
         """How far the rooms are with the last fact about this one."""
 
@@ -89,18 +99,19 @@ class Visits(Protocol):
         """Keep how far they are. Who has followed orders of earlier facts stays known."""
 
 
-class MovedVisit(NamedTuple):
+class ToldVisit(NamedTuple):
     """A visit or account, and all that was said of it, the newest first."""
 
     visit: Visit
     moves: Sequence[Move]
+    renumberings: Sequence[Renumbering]
 
 
 class VisitBook(Protocol):
-    """Looking moved visits and accounts up, outside of any transaction."""
+    """Looking visits and accounts up of which something was said, outside of any transaction."""
 
-    async def find(self, *, number: str, issuer: str | None, limit: int) -> list[MovedVisit]:
-        """Those with this number."""
+    async def find(self, *, number: str, issuer: str | None, limit: int) -> list[ToldVisit]:
+        """Those with this number, or that had it."""
 
 
 class Links(Protocol):

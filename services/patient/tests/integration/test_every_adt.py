@@ -13,7 +13,8 @@ pytestmark = pytest.mark.servers
 NUMBERS = itertools.count(1)
 
 # What becomes of the patient of PID (and the one of MRG, or of the second PID), both known before.
-REGISTERS, MERGES, LINKS, UNLINKS, REPLACES, MOVES = "registers", "merges", "links", "unlinks", "replaces", "moves"
+REGISTERS, MERGES, LINKS, UNLINKS = "registers", "merges", "links", "unlinks"
+REPLACES, MOVES, RENUMBERS = "replaces", "moves", "renumbers"
 OUTCOMES = {
     **dict.fromkeys((f"A{number:02d}" for number in range(1, 14)), REGISTERS),
     "A24": LINKS,
@@ -28,10 +29,13 @@ OUTCOMES = {
     "A44": MOVES,
     "A45": MOVES,
     "A47": MERGES,
-    "A49": REGISTERS,
-    "A50": REGISTERS,
-    "A51": REPLACES,
+    "A48": REPLACES,
+    "A49": RENUMBERS,
+    "A50": RENUMBERS,
+    "A51": REGISTERS,
 }
+
+PV1 = f"PV1|1|O{'|' * 17}"
 
 
 def a_message(trigger: str, *segments: str, minute: int) -> bytes:
@@ -51,22 +55,26 @@ async def test_every_kind_of_message_does_what_the_table_says(
     one, other = f"E{next(NUMBERS):05d}", f"E{next(NUMBERS):05d}"
     await adt.send(a_message("A04", pid(one, f"Before{one}", "OLD^^^ALT"), minute=1))
     await adt.send(a_message("A04", pid(other, f"Other{other}"), minute=1))
+    prior = other if outcome in {MERGES, MOVES} else one
     second = {LINKS: pid(other, ""), UNLINKS: pid(other, ""), REPLACES: "MRG||OLD^^^ALT"}
-    mrg = second.get(outcome, f"MRG|{other}^^^GENERAL||A{one}||V{one}" if outcome in {MERGES, MOVES} else "PV1|1|I")
-    now = a_message(trigger, pid(one, f"After{one}", "NEW^^^ALT"), mrg, minute=2)
+    mrg = second.get(outcome, f"MRG|{prior}^^^GENERAL||A{one}||V{one}|W{one}")
+    now = a_message(trigger, f"{pid(one, f'After{one}', 'NEW^^^ALT')}{'|' * 10}B{one}", mrg, PV1 + f"U{one}", minute=2)
     for _ in range(2):
         assert (await adt.send(now)).code == "AA"
     async with httpx.AsyncClient(base_url=patient.http) as http:
-        number = f"A{one}" if trigger == "A44" else f"V{one}"
-        moved = (await http.get("/api/patient/visits", params={"number": number})).json()
+        number = f"A{one}" if trigger in {"A44", "A49"} else f"V{one}"
+        told = (await http.get("/api/patient/visits", params={"number": number})).json()
         mine = (await http.get(f"/api/patient/patients/{_key(one)}")).json()
         theirs = (await http.get(f"/api/patient/patients/{_key(other)}")).json()
         person = (await http.get(f"/api/patient/patients/{_key(one)}/links")).json()
-    tells = outcome in {REGISTERS, REPLACES}
+    tells = outcome in {REGISTERS, REPLACES, RENUMBERS}
     assert mine["patient"]["family_name"] == (f"After{one}" if tells else f"Before{one}")
     assert (theirs.get("survivor_id") == _key(one)) is (outcome is MERGES)
     assert (_key(other) in person["numbers"]) is (outcome is LINKS)
-    assert [visit["patient_id"] for visit in moved] == ([_key(one)] if outcome is MOVES else [])
+    present = f"B{one}" if trigger == "A49" else f"U{one}"
+    assert [visit["patient_id"] for visit in told if visit["moves"]] == ([_key(one)] if outcome is MOVES else [])
+    numbers = [visit["present_number"]["value"] for visit in told if visit["renumberings"]]
+    assert numbers == ([present] if outcome is RENUMBERS else [])
     alternates = {number["value"] for number in mine["patient"]["other_ids"] if number["issuer"] == "ALT"}
     assert alternates == ({"NEW"} if outcome is REPLACES else {"OLD", "NEW"})
 

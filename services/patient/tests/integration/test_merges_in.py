@@ -179,7 +179,7 @@ async def test_a_number_without_authority_is_the_sites(adt: MllpClient, log: Log
 async def test_a_changed_alternate_number_replaces_the_former_one(adt: MllpClient, log: Log) -> None:
     number = a_number()
     await adt.send(adt_message("A04", f"PID|1||{number}^^^GENERAL|OLD1^^^ALT|Example^Ada"))
-    await adt.send(adt_message("A51", f"PID|1||{number}^^^GENERAL|NEW1^^^ALT|Example^Ada", "MRG||OLD1^^^ALT"))
+    await adt.send(adt_message("A48", f"PID|1||{number}^^^GENERAL|NEW1^^^ALT|Example^Ada", "MRG||OLD1^^^ALT"))
     facts = await states_of(log, number, 3)
     assert [other["value"] for other in facts[-1].body["patient"]["other_ids"]] == ["NEW1"]
 
@@ -192,7 +192,7 @@ async def test_a_changed_alternate_number_replaces_the_former_one(adt: MllpClien
         (lambda number: adt_message("A40", pid(number), "MRG|"), "101", "MRG"),
         (lambda number: adt_message("A40", mrg(number)), "100", "PID"),
         (lambda number: adt_message("A40", "PID|1||", mrg(number)), "101", "PID"),
-        (lambda number: adt_message("A51", pid(number), "MRG|"), "101", "MRG"),
+        (lambda number: adt_message("A48", pid(number), "MRG|"), "101", "MRG"),
     ],
 )
 async def test_a_merge_that_names_no_pair_is_refused_and_changes_nothing(

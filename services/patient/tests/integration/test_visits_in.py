@@ -30,9 +30,23 @@ def a_move(prior: str, holder: str, mrg: str, trigger: str = "A45", minute: int 
     ).encode()
 
 
-async def told(log: Log, number: str, count: int) -> list[Record]:
+def a_renumbering(patient: str, before: str, number: str, trigger: str = "A50", minute: int = 0) -> bytes:
+    at = f"2026030209{minute:02d}00"
+    is_visit = trigger == "A50"
+    return "\r".join(
+        (
+            f"MSH|^~\\&|ADT|GENERAL|FJ|FJ|{at}||ADT^{trigger}|W{next(NUMBERS)}|P|2.5.1",
+            f"EVN|{trigger}|{at}",
+            f"PID|1||{patient}^^^GENERAL^MR||Example^Ada{'' if is_visit else '|' * 13 + number}",
+            f"MRG|{patient}^^^GENERAL^MR||{'||' if is_visit else ''}{before}",
+            f"PV1|1|O{'|' * 17}{number if is_visit else ''}",
+        )
+    ).encode()
+
+
+async def told(log: Log, number: str, count: int, kind: str = "patient.visit_moved.v1") -> list[Record]:
     def about(record: Record) -> bool:
-        return record.type == "patient.visit_moved.v1" and record.body["visit"]["number"]["value"] == number
+        return record.type == kind and record.body["visit"]["number"]["value"] == number
 
     found = await log.wait_for("patient-events", where=about, count=count)
     assert len(found) == count
@@ -78,3 +92,42 @@ async def test_a_move_that_does_not_say_what_is_moved_is_refused(adt: MllpClient
         await adt.send(a_move("WX1", "WX2", "", trigger))
     [error] = refused.value.ack.errors
     assert (refused.value.ack.code, error.segment, error.field) == ("AE", "MRG", field)
+
+
+@pytest.mark.parametrize(("trigger", "kind"), [("A50", "visit"), ("A49", "account")])
+async def test_another_number_is_told_once_and_undone_by_a_person(
+    adt: MllpClient, patient: ServiceProcess, log: Log, trigger: str, kind: str
+) -> None:
+    n = next(NUMBERS)
+    one, before, number = f"WA{n}", f"V{n}", f"U{n}"
+    for _ in range(2):
+        message = a_renumbering(one, f"{before}^^^GENERAL", f"{number}^^^GENERAL", trigger)
+        assert (await adt.send(message)).code == "AA"
+    async with httpx.AsyncClient(base_url=patient.http, headers=USER) as http:
+        for either in (before, number):
+            [found] = (await http.get("/api/patient/visits", params={"number": either})).json()
+            assert (found["kind"], found["number"]["value"], found["present_number"]["value"]) == (kind, before, number)
+        undo = f"/api/patient/visits/{found['visit_id']}/number/undo"
+        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 204
+        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 409
+        unknown = f"/api/patient/visits/{UUID(int=1)}/number/undo"
+        assert (await http.post(unknown, json={"reason": "wrong visit"})).status_code == 404
+    fresh, undone = [record.body for record in await told(log, before, 2, "patient.visit_renumbered.v1")]
+    assert (fresh["kind"], fresh["patient_ids"]) == (kind, [key(one)])
+    assert fresh["visit"]["present_number"] == {"value": number, "issuer": "GENERAL"}
+    assert ("present_number" in undone["visit"], undone["actor"], undone["reason"]) == (False, "tess", "wrong visit")
+
+
+async def test_a_later_number_counts_whichever_comes_first(adt: MllpClient, log: Log) -> None:
+    n = next(NUMBERS)
+    for number, minute in ((f"N3{n}", 2), (f"N2{n}", 1)):
+        await adt.send(a_renumbering(f"WA{n}", f"N1{n}^^^GENERAL", f"{number}^^^GENERAL", minute=minute))
+    facts = await told(log, f"N1{n}", 2, "patient.visit_renumbered.v1")
+    assert {fact.body["visit"]["present_number"]["value"] for fact in facts} == {f"N3{n}"}
+
+
+async def test_the_same_number_again_is_no_other_one(adt: MllpClient) -> None:
+    with pytest.raises(Refused) as refused:
+        await adt.send(a_renumbering("WX1", "V7^^^GENERAL", "V7^^^GENERAL"))
+    [error] = refused.value.ack.errors
+    assert (refused.value.ack.code, error.segment, error.field) == ("AE", "MRG", 5)

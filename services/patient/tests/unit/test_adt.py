@@ -16,7 +16,7 @@ def reader(kind: str, *segments: str) -> Reader:
 
 
 def test_every_replaced_number_of_every_mrg_is_read() -> None:
-    adt = reader("ADT^A51", ADA, "MRG|P1^^^HOSP|X8^^^NAT~X9^^^NAT", "MRG|P1^^^HOSP|X7^^^NAT")
+    adt = reader("ADT^A48", ADA, "MRG|P1^^^HOSP|X8^^^NAT~X9^^^NAT", "MRG|P1^^^HOSP|X7^^^NAT")
     assert [number.value for number in adt.replaced_numbers()] == ["X8", "X9", "X7"]
 
 
@@ -24,3 +24,23 @@ def test_a_second_patient_where_the_event_speaks_of_one_is_refused() -> None:
     with pytest.raises(Refusal, match=r"ADT\^A08 speaks of one patient") as refused:
         reader("ADT^A08", ADA, "PID|2||P2^^^HOSP^MR||Example^Eda").news()
     assert (refused.value.errors[0].segment, refused.value.errors[0].sequence) == ("PID", 2)
+
+
+def test_an_alternate_visit_may_name_no_number_of_its_patient() -> None:
+    assert reader("ADT^A51", ADA, "MRG|P1^^^HOSP|||||W1^^^HOSP").replaced_numbers() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "segments", "place"),
+    [
+        ("ADT^A50", ["PV1|1|O|||||||||||||||||V2"], ("MRG", 0)),
+        ("ADT^A50", ["MRG|P1^^^HOSP||||V1"], ("PV1", 0)),
+        ("ADT^A50", ["MRG|P1^^^HOSP||||", "PV1|1|O|||||||||||||||||V2"], ("MRG", 5)),
+        ("ADT^A50", ["MRG|P1^^^HOSP||||V1", "PV1|1|O"], ("PV1", 19)),
+        ("ADT^A49", ["MRG|P1^^^HOSP||K1"], ("PID", 18)),
+    ],
+)
+def test_another_number_without_both_numbers_is_refused(kind: str, segments: list[str], place: tuple[str, int]) -> None:
+    with pytest.raises(Refusal) as refused:
+        reader(kind, ADA, *segments).renumbered()
+    assert (refused.value.errors[0].segment, refused.value.errors[0].field) == place

@@ -25,7 +25,9 @@ SEEDS = tuple(
         (b"ADT^A24", b"PID|2||P3^^^OTHER||Example^Ida"),
         (b"ADT^A45", b"MRG|P2^^^HOSP||||V1^^^HOSP"),
         (b"ADT^A44", b"MRG|P2^^^HOSP||A1^^^HOSP"),
-        (b"ADT^A51", b"MRG|P2^^^HOSP|X8^^^NAT"),
+        (b"ADT^A48", b"MRG|P2^^^HOSP|X8^^^NAT"),
+        (b"ADT^A50", b"MRG|P1^^^HOSP||||V1^^^HOSP", b"PV1|1|O|||||||||||||||||V2^^^HOSP"),
+        (b"ADT^A51", b"MRG|P1^^^HOSP|||||W1^^^HOSP", b"PV1|1|O"),
     )
 )
 SUBJECT = Subject("patients", KINDS, partial(understood, Sites.load(None), UUID(int=7)))

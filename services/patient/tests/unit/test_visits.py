@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from fj_events import Identifier, PatientPhi, PatientVisitMoved, Source, VisitKind
+from fj_events import Identifier, PatientPhi, PatientVisitMoved, PatientVisitRenumbered, Source, VisitKind
 from hypothesis import given
 from hypothesis import strategies as st
-from patient_service import visits
+from patient_service import renumbering, visits
 from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
 from patient_service.domain.following import VisitFollowing
 from patient_service.domain.patient import News
+from patient_service.domain.renumbering import Renumbering, RenumberNews
 from patient_service.domain.visit import Move, Visit, VisitNews
 
 from services.patient.tests.unit.fakes import MemoryPatients
@@ -26,6 +27,7 @@ class MemoryVisits:
     def __init__(self) -> None:
         self.visits: dict[UUID, Visit] = {}
         self.said: dict[tuple[UUID, UUID, datetime], Move] = {}
+        self.numbers: dict[tuple[Identifier, datetime], Renumbering] = {}
         self.followed: dict[UUID, VisitFollowing] = {}
 
     async def lock(self, visit_id: UUID) -> None:
@@ -45,6 +47,19 @@ class MemoryVisits:
 
     async def save(self, _visit_id: UUID, move: Move) -> None:
         self.said[_key(move)] = move
+
+    async def renumberings(self, _visit_id: UUID) -> list[Renumbering]:
+        return list(self.numbers.values())
+
+    async def add_renumbering(self, visit: Visit, renumbering: Renumbering) -> bool:
+        self.visits[visit.visit_id] = visit
+        key = renumbering.number, renumbering.at
+        fresh = key not in self.numbers
+        self.numbers.setdefault(key, renumbering)
+        return fresh
+
+    async def save_renumbering(self, _visit_id: UUID, renumbering: Renumbering) -> None:
+        self.numbers[renumbering.number, renumbering.at] = renumbering
 
     async def following(self, visit_id: UUID) -> VisitFollowing | None:
         return self.followed.get(visit_id)
@@ -107,6 +122,36 @@ def test_a_move_that_was_undone_is_not_made_again_by_the_same_message() -> None:
             await visits.undo(VISIT.visit_id, "by mistake", patients, store)
 
     asyncio.run(run())
+
+
+def renumbered(number: str, minute: int) -> RenumberNews:
+    who = UUID(int=1)
+    said = Renumbering(
+        patient_id=who,
+        patient_ids=frozenset([who]),
+        number=Identifier(value=number, issuer="GENERAL"),
+        at=NOON + timedelta(minutes=minute),
+    )
+    return RenumberNews(visit=VISIT, site="MAIN", renumbering=said)
+
+
+RENUMBERINGS = [renumbered("V2", 1), renumbered("V3", 2), renumbered("V4", 2)]
+
+
+@given(st.permutations([*RENUMBERINGS, *RENUMBERINGS[:2]]), st.integers(0, 3))
+def test_numbers_in_any_order_and_twice_end_alike(order: list[RenumberNews], undos: int) -> None:
+    async def run() -> list[str | None]:
+        patients, store = MemoryPatients(), MemoryVisits()
+        await visits.move(moved(2, 1, 0), patients, store)  # so that the patient is known
+        for news in order:
+            await renumbering.renumber(news, patients, store)
+        for _ in range(undos):
+            await renumbering.undo(VISIT.visit_id, "by mistake", patients, store)
+        told = [fact.visit.present_number for fact in patients.facts if isinstance(fact, PatientVisitRenumbered)]
+        return [None if number is None else number.value for number in told]
+
+    facts = asyncio.run(run())
+    assert (facts[-1], len(facts)) == (["V4", "V3", "V2", None][undos], 3 + undos)
 
 
 def test_what_is_no_move_is_refused() -> None:

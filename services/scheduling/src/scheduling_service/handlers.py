@@ -82,7 +82,7 @@ async def on_order_changed(order: OrderChanged, schedule: Schedule, planner: Pla
     elif exam.is_waiting:
         again = replan(exam, exam.ordered, details, await _circumstances(order, schedule, planner))
         await settle_exam(exam, again, schedule, lists)
-    elif not _differ(exam.ordered.details, details.model_copy(update=_given(exam.ordered.details))):
+    elif not _differ(exam.ordered.details, details.model_copy(update=_given(exam.ordered.details, details))):
         await settle_exam(exam, with_details(exam, details), schedule, lists)
     elif exam.state in _OVERRULED:
         schedule.emit(refusal(exam, exam.ordered, Refused.CHANGE))
@@ -270,10 +270,12 @@ def _differ(before: OrderDetails, after: OrderDetails) -> bool:
     return before.model_copy(update={"source": after.source}) != after
 
 
-def _given(details: OrderDetails) -> dict[str, object]:
-    """What an order can be given at any time, and its visit's next patient: nothing that an exam would refuse."""
+def _given(before: OrderDetails, after: OrderDetails) -> dict[str, object]:
+    """What an order can be given at any time, its visit's next patient or number: nothing that an exam would refuse."""
     names = ("study_instance_uid", "placer_order_number", "patient_id", "patient")
-    return {name: getattr(details, name) for name in names}
+    numbers = {name: getattr(before.clinical, name) for name in ("visit_number", "account_number")}
+    clinical = after.clinical.model_copy(update=numbers)
+    return {**{name: getattr(before, name) for name in names}, "clinical": clinical}
 
 
 def _names(order_id: UUID, details: OrderDetails) -> Iterable[str]:

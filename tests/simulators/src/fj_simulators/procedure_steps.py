@@ -58,6 +58,7 @@ def worklist_query() -> Dataset:
         "PatientSex",
         "StudyInstanceUID",
         "RequestedProcedureID",
+        "AdmissionID",
         "RequestedProcedureDescription",
         "RequestedProcedurePriority",
         "ReferringPhysicianName",

@@ -7,20 +7,20 @@ from typing import Final
 from uuid import UUID
 
 from asyncpg import Pool, Record
-from fj_events import Fact, Identifier, OrderDetails, PatientPhi, VisitKind
+from fj_events import ClinicalPhi, Fact, Identifier, OrderDetails, PatientPhi
 from pydantic import TypeAdapter
 
 from order_service.adapters import early
 from order_service.adapters.early import PostgresEarly
-from order_service.adapters.visits import PostgresVisits, named
+from order_service.adapters.visits import BECAME, PostgresVisits, named
 from order_service.domain.early import EarlyEntry
 from order_service.domain.life import Life
 from order_service.domain.order import Change, Heard, Order
-from order_service.domain.visit import Visit
+from order_service.domain.visit import NUMBERS, Named, Visit, numbers_of
 
 _COLUMNS: Final = (
     "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at,"
-    " named_id, named"
+    " named_id, named, named_on"
 )
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_FILLER: Final = f"""
@@ -30,22 +30,25 @@ SELECT {_COLUMNS} FROM orders
  ORDER BY placer_value IS NOT NULL, placed_at LIMIT 1 FOR UPDATE
 """
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM orders WHERE order_id = $1 FOR UPDATE"
+# By the number that the placer named: what became of it follows from what was said of that.
 _ON: Final = {
     kind: f"""
-SELECT {_COLUMNS} FROM orders
- WHERE details #>> '{{clinical,{field},value}}' = $1 AND details #>> '{{clinical,{field},issuer}}' = $2
- ORDER BY order_id FOR UPDATE
+{BECAME}
+SELECT {_COLUMNS} FROM orders JOIN became ON
+       coalesce(named_on #>> '{{{field},value}}', details #>> '{{clinical,{field},value}}') = became.value
+   AND coalesce(named_on #>> '{{{field},issuer}}', details #>> '{{clinical,{field},issuer}}') = became.issuer
+ ORDER BY order_id FOR UPDATE OF orders
 """
-    for kind, field in ((VisitKind.VISIT, "visit_number"), (VisitKind.ACCOUNT, "account_number"))
+    for kind, field in NUMBERS.items()
 }
 _ADD: Final = """
 INSERT INTO orders (
     order_id, site, life, placer_value, placer_issuer, accession_value, accession_issuer, details,
-    said_at, transaction_at, named_id, named
+    said_at, transaction_at, named_id, named, named_on
 )
 SELECT * FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
-    $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::jsonb[]
+    $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::jsonb[], $13::jsonb[]
 )
 ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
 RETURNING order_id
@@ -54,7 +57,7 @@ _SAVE: Final = """
 UPDATE orders
    SET life = $2, details = $3, changes = $4, report_id = $5, report_version = $6, delivered = $7,
        placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, named_id = $12,
-       named = $13, changed_at = now()
+       named = $13, named_on = $14, changed_at = now()
  WHERE order_id = $1
 """
 _HEARD: Final = """
@@ -89,7 +92,7 @@ class PostgresOrders(PostgresEarly, PostgresVisits):
 
     async def on_visit(self, visit: Visit) -> list[Order]:
         number = visit.number
-        rows = await self._tx.connection.fetch(_ON[visit.kind], number.value, number.issuer)
+        rows = await self._tx.connection.fetch(_ON[visit.kind], visit.kind, number.value, number.issuer)
         return [order for row in rows if (order := _order(row)) is not None]
 
     async def add(self, orders: Sequence[Order]) -> set[UUID]:
@@ -146,9 +149,20 @@ def _row(order: Order) -> tuple[object, ...]:
     )
 
 
-def _named(order: Order) -> tuple[UUID | None, str | None]:
-    named = order.named
-    return (named.patient_id, named.patient.model_dump_json(exclude_none=True)) if named else (None, None)
+def _named(order: Order) -> tuple[UUID | None, str | None, str | None]:
+    if order.named is None:
+        return None, None, None
+    patient_id, patient, _, _ = order.named
+    on = ClinicalPhi.model_validate(order.named.numbers)
+    return patient_id, patient.model_dump_json(exclude_none=True), on.model_dump_json(exclude_none=True)
+
+
+def _placers(row: Record, details: OrderDetails) -> Named | None:
+    """What the placer named. Without numbers it is from before visits could get other ones: those of the order."""
+    found = named(row["named_id"], row["named"])
+    on = row["named_on"]
+    clinical = ClinicalPhi.model_validate_json(on, extra="ignore") if on is not None else details.clinical
+    return found and found.on(numbers_of(clinical))
 
 
 def _placer(row: tuple[object, ...]) -> tuple[str, str]:
@@ -162,17 +176,18 @@ def _json(details: OrderDetails) -> str:
 def _order(row: Record | None) -> Order | None:
     if row is None:
         return None
+    details = _details(row["details"])
     return Order(
         order_id=row["order_id"],
         site=row["site"],
         life=Life(row["life"]),
-        details=_details(row["details"]),
+        details=details,
         changes=_CHANGES.validate_json(row["changes"], extra="ignore"),
         report_id=row["report_id"],
         report_version=row["report_version"],
         delivered=json.loads(row["delivered"]),
         heard=Heard(said_at=row["said_at"], transaction_at=row["transaction_at"]),
-        named=named(row["named_id"], row["named"]),
+        named=_placers(row, details),
     )
 
 

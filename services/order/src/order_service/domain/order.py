@@ -1,6 +1,6 @@
 """An imaging order: what is asked for, where it stands, what was reported and delivered."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -27,7 +27,7 @@ from order_service.domain.numbers import (
     requested_procedure_id,
     study_instance_uid,
 )
-from order_service.domain.visit import Named
+from order_service.domain.visit import Named, numbers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +65,11 @@ class Request:
     clinical: ClinicalPhi = field(default_factory=ClinicalPhi)
     heard: Heard = field(default_factory=Heard)
     named: Named | None = None
-    """Whom the placer named, where the visit went to another patient."""
+    """What the placer named, where its visit went to another patient or got another number."""
     order_id: UUID = field(default_factory=uuid4, compare=False)
     """Of the order, where it is a new one."""
 
 
-_VISITS: Final = ("visit_number", "account_number")
 CHANGES_MAX: Final = 50
 """Changes that are kept in case that the exam refuses them: far more than are ever on their way at once."""
 
@@ -102,7 +101,7 @@ class Order:
     heard: Heard = field(default_factory=Heard)
     """The newest message about it."""
     named: Named | None = None
-    """Whom its placer named, where its visit or account went to another patient since: `details` has that one."""
+    """What its placer named, where its visit or account went to another patient or got another number since."""
 
 
 _ENDED: Final = {"COMPLETED": Act.PERFORM, "DISCONTINUED": Act.DISCONTINUE}
@@ -132,9 +131,8 @@ def change(order: Order, request: Request, *, merged: bool = False) -> Order:
     if details.patient_id != order.details.patient_id and not merged:
         raise OtherPatient
     if not differences(order.details, details):
-        return order
-    named = request.named or order.named
-    return replace(order, life=move(order.life, Act.CHANGE), details=details, named=named)
+        return replace(order, named=request.named)
+    return replace(order, life=move(order.life, Act.CHANGE), details=details, named=request.named)
 
 
 def act_on(order: Order, act: Act) -> Order:
@@ -147,15 +145,13 @@ def numbered(order: Order, number: Identifier) -> Order:
     known = order.details.placer_order_number
     if known is not None and known != number:
         raise OtherNumber(str(known))
-    return _with(order, {"placer_order_number": number})
+    return with_details(order, lambda details: details.model_copy(update={"placer_order_number": number}))
 
 
-def given_to(order: Order, named: Named, now: Named) -> Order:
-    """The order of whom its visit went to, from whom its placer named; the same order where it is theirs already."""
-    if now.patient_id == order.details.patient_id:
-        return order
-    given = _with(order, {"patient_id": now.patient_id, "patient": now.patient})
-    return replace(given, named=None if now.patient_id == named.patient_id else named)
+def with_details(order: Order, given: Callable[[OrderDetails], OrderDetails]) -> Order:
+    """The order with what it is given, whatever changes of it the exam refuses."""
+    changes = tuple(replace(each, before=given(each.before)) for each in order.changes)
+    return replace(order, details=given(order.details), changes=changes)
 
 
 def told(order: Order, fact_id: UUID, before: OrderDetails) -> Order:
@@ -228,20 +224,6 @@ def differences(before: OrderDetails, after: OrderDetails) -> tuple[str, ...]:
     return tuple(name for name in fields if getattr(before, name) != getattr(after, name))
 
 
-def clinical(request: Request, kept: OrderDetails | None) -> ClinicalPhi:
-    """What the request says of its reason; on which visit and account the order is, is kept where it does not say."""
-    if kept is None:
-        return request.clinical
-    numbers = {name: getattr(request.clinical, name) or getattr(kept.clinical, name) for name in _VISITS}
-    return request.clinical.model_copy(update=numbers)
-
-
-def _with(order: Order, given: Mapping[str, object]) -> Order:
-    """The order with this, whatever changes of it the exam refuses."""
-    changes = tuple(replace(each, before=each.before.model_copy(update=given)) for each in order.changes)
-    return replace(order, details=order.details.model_copy(update=given), changes=changes)
-
-
 def _place(report_id: UUID, destination: str) -> str:
     return f"{report_id}/{destination}"
 
@@ -272,5 +254,14 @@ def _details(request: Request, order_id: UUID, kept: OrderDetails | None) -> Ord
         ordering_provider=request.ordering_provider,
         source=request.source,
         patient=request.patient,
-        clinical=clinical(request, kept),
+        clinical=_clinical(request, kept),
     )
+
+
+def _clinical(request: Request, kept: OrderDetails | None) -> ClinicalPhi:
+    """What the request says of its reason; on which visit and account the order is, is kept where it does not say."""
+    if kept is None:
+        return request.clinical
+    before = numbers_of(kept.clinical)
+    numbers = {name: number or before[name] for name, number in numbers_of(request.clinical).items()}
+    return request.clinical.model_copy(update=numbers)

@@ -11,6 +11,7 @@ from fj_events import (
     ExamPutBack,
     ExamStarted,
     PatientVisitMoved,
+    PatientVisitRenumbered,
     ReportAmended,
     ReportFinalized,
     ReportRetracted,
@@ -40,6 +41,10 @@ def _whose_it_is(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:
     @consumer.on(PatientVisitMoved)
     async def _(fact: PatientVisitMoved, tx: Tx) -> None:
         await visits.on_visit_moved(fact, consumer.bus.service, orders(tx))
+
+    @consumer.on(PatientVisitRenumbered)
+    async def _(fact: PatientVisitRenumbered, tx: Tx) -> None:
+        await visits.on_visit_renumbered(fact, consumer.bus.service, orders(tx))
 
 
 def _what_was_not_its_own(consumer: Consumer, orders: Callable[[Tx], Orders]) -> None:

@@ -1,8 +1,8 @@
-"""Moved visits and accounts in PostgreSQL."""
+"""Moved and renumbered visits and accounts in PostgreSQL."""
 
-from itertools import groupby
-from operator import itemgetter
-from typing import Final
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Final, TypeVar
 from uuid import UUID
 
 from asyncpg import Pool, Record
@@ -10,8 +10,9 @@ from fj_bus import Tx
 from fj_events import Identifier, VisitKind
 
 from patient_service.domain.following import Follower, VisitFollowing
+from patient_service.domain.renumbering import Renumbering
 from patient_service.domain.visit import Move, Visit
-from patient_service.ports import MovedVisit
+from patient_service.ports import ToldVisit
 
 _VISIT: Final = "visit_id, kind, value, issuer"
 _MOVE: Final = "prior_id, holder_id, moved_at, undone"
@@ -22,11 +23,28 @@ UPDATE visit_moves SET undone = $5 WHERE visit_id = $1 AND prior_id = $2 AND hol
 """
 _BY_ID: Final = f"SELECT {_VISIT} FROM visits WHERE visit_id = $1"
 _MOVES: Final = f"SELECT {_MOVE} FROM visit_moves WHERE visit_id = $1"
+_RENUMBERING: Final = "patient_id, patient_ids, value, issuer, renumbered_at, undone"
+_ADD_RENUMBERING: Final = f"""
+INSERT INTO visit_renumberings (visit_id, {_RENUMBERING}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+"""
+_SAVE_RENUMBERING: Final = """
+UPDATE visit_renumberings SET undone = $7
+ WHERE visit_id = $1 AND patient_id = $2 AND patient_ids = $3 AND value = $4 AND issuer = $5 AND renumbered_at = $6
+"""
+_RENUMBERINGS: Final = f"SELECT {_RENUMBERING} FROM visit_renumberings WHERE visit_id = $1"
 _FIND: Final = f"""
-SELECT {_VISIT}, {_MOVE}
-  FROM (SELECT * FROM visits WHERE value = $1 AND ($2::text IS NULL OR issuer = $2) ORDER BY visit_id LIMIT $3) AS found
-  JOIN visit_moves USING (visit_id)
- ORDER BY visit_id, moved_at DESC, holder_id DESC, prior_id DESC
+SELECT {_VISIT} FROM visits
+ WHERE (value = $1 AND ($2::text IS NULL OR issuer = $2))
+    OR visit_id IN (SELECT visit_id FROM visit_renumberings WHERE value = $1 AND ($2::text IS NULL OR issuer = $2))
+ ORDER BY visit_id LIMIT $3
+"""
+_MOVES_OF: Final = f"""
+SELECT visit_id, {_MOVE} FROM visit_moves WHERE visit_id = ANY($1)
+ ORDER BY moved_at DESC, holder_id DESC, prior_id DESC
+"""
+_RENUMBERINGS_OF: Final = f"""
+SELECT visit_id, {_RENUMBERING} FROM visit_renumberings WHERE visit_id = ANY($1)
+ ORDER BY renumbered_at DESC, value DESC, issuer DESC, patient_id DESC
 """
 _FOLLOWING: Final = """
 SELECT visit_id, kind, fact_id, site, patient_id, ordered, completed
@@ -43,6 +61,8 @@ _ADD_FOLLOWERS: Final = """
 INSERT INTO visit_followers (visit_id, fact_id, room) SELECT $1, * FROM unnest($2::uuid[], $3::text[])
 ON CONFLICT DO NOTHING
 """
+
+Said = TypeVar("Said")
 
 
 class PostgresVisits:
@@ -70,6 +90,18 @@ class PostgresVisits:
     async def save(self, visit_id: UUID, move: Move) -> None:
         await self._tx.connection.execute(_SAVE, visit_id, *_values(move))
 
+    async def renumberings(self, visit_id: UUID) -> list[Renumbering]:
+        return [_renumbering(row) for row in await self._tx.connection.fetch(_RENUMBERINGS, visit_id)]
+
+    async def add_renumbering(self, visit: Visit, renumbering: Renumbering) -> bool:
+        number = visit.number
+        await self._tx.connection.execute(_KEEP, visit.visit_id, visit.kind, number.value, number.issuer)
+        status = await self._tx.connection.execute(_ADD_RENUMBERING, visit.visit_id, *_row(renumbering))
+        return status == "INSERT 0 1"
+
+    async def save_renumbering(self, visit_id: UUID, renumbering: Renumbering) -> None:
+        await self._tx.connection.execute(_SAVE_RENUMBERING, visit_id, *_row(renumbering))
+
     async def following(self, visit_id: UUID) -> VisitFollowing | None:
         row = await self._tx.connection.fetchrow(_FOLLOWING, visit_id)
         if row is None:
@@ -91,17 +123,27 @@ class PostgresVisitBook:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def find(self, *, number: str, issuer: str | None, limit: int) -> list[MovedVisit]:
-        rows = await self._pool.fetch(_FIND, number, issuer, limit)
-        return [_moved(list(each)) for _, each in groupby(rows, key=itemgetter("visit_id"))]
+    async def find(self, *, number: str, issuer: str | None, limit: int) -> list[ToldVisit]:
+        visits = [_visit(row) for row in await self._pool.fetch(_FIND, number, issuer, limit)]
+        moves = await self._of(_MOVES_OF, visits, _move)
+        renumberings = await self._of(_RENUMBERINGS_OF, visits, _renumbering)
+        return [ToldVisit(visit, moves[visit.visit_id], renumberings[visit.visit_id]) for visit in visits]
 
-
-def _moved(rows: list[Record]) -> MovedVisit:
-    return MovedVisit(_visit(rows[0]), tuple(_move(row) for row in rows))
+    async def _of(
+        self, query: str, visits: list[Visit], read: Callable[[Record], Said]
+    ) -> defaultdict[UUID, list[Said]]:
+        found: defaultdict[UUID, list[Said]] = defaultdict(list)
+        for row in await self._pool.fetch(query, [visit.visit_id for visit in visits]):
+            found[row["visit_id"]].append(read(row))
+        return found
 
 
 def _values(move: Move) -> tuple[object, ...]:
     return move.prior_id, move.holder_id, move.at, move.undone
+
+
+def _row(said: Renumbering) -> tuple[object, ...]:
+    return said.patient_id, sorted(said.patient_ids), said.number.value, said.number.issuer, said.at, said.undone
 
 
 def _visit(row: Record) -> Visit:
@@ -111,3 +153,13 @@ def _visit(row: Record) -> Visit:
 
 def _move(row: Record) -> Move:
     return Move(prior_id=row["prior_id"], holder_id=row["holder_id"], at=row["moved_at"], undone=row["undone"])
+
+
+def _renumbering(row: Record) -> Renumbering:
+    return Renumbering(
+        patient_id=row["patient_id"],
+        patient_ids=frozenset(row["patient_ids"]),
+        number=Identifier(value=row["value"], issuer=row["issuer"]),
+        at=row["renumbered_at"],
+        undone=row["undone"],
+    )

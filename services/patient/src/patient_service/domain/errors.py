@@ -45,3 +45,17 @@ class NotMoved(PatientError):
 
     def __init__(self) -> None:
         super().__init__("all moves of the visit or account are undone")
+
+
+class SameNumber(PatientError):
+    """A number is not another one."""
+
+    def __init__(self) -> None:
+        super().__init__("the number is the same as before")
+
+
+class NotRenumbered(PatientError):
+    """There is no other number that could be undone."""
+
+    def __init__(self) -> None:
+        super().__init__("the visit or account has the number that it always had, or again")

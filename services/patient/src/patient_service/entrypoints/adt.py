@@ -15,6 +15,7 @@ from fj_runtime import Site, Sites
 from patient_service.domain.link import LinkNews
 from patient_service.domain.merge import MergeNews
 from patient_service.domain.patient import News
+from patient_service.domain.renumbering import Renumbering, RenumberNews
 from patient_service.domain.visit import Visit, VisitNews
 
 _REGISTERS: Final = frozenset({"A01", "A04", "A05", "A28"})
@@ -22,6 +23,12 @@ _RENAMES: Final = frozenset({"A47"})
 _UNLINKS: Final = frozenset({"A37"})
 _MOVED: Final = MappingProxyType({"A44": (VisitKind.ACCOUNT, 3), "A45": (VisitKind.VISIT, 5)})
 """What is moved, and in which field of MRG its number stands."""
+_RENUMBERED: Final = MappingProxyType(
+    {"A49": (VisitKind.ACCOUNT, 3, "PID", 18), "A50": (VisitKind.VISIT, 5, "PV1", 19)}
+)
+"""What gets another number, in which field of MRG the one before stands, and where the new one."""
+_ALTERNATES: Final = "A48"
+"""Changes the alternate patient id itself; A51, of an alternate visit, may name one too."""
 _EXTERNAL: Final = frozenset({"A39"})
 """Merges by the external number, which stands in MRG-4 (PID-2) where MRG-1 is empty."""
 
@@ -71,6 +78,23 @@ class Reader:
             for prior in self._priors(mrg, holder)
         ]
 
+    def renumbered(self) -> RenumberNews:
+        """Which number a visit or account has now (A50: MRG-5 to PV1-19, A49: MRG-3 to PID-18)."""
+        kind, field, name, place = _RENUMBERED[self.message.trigger]
+        mrg, segment = self.message["MRG"], self.message[name]
+        number = next(iter(self._numbers(segment.each(CX, place))), None)
+        if number is None:
+            raise missing(name, segment.sequence, place)
+        patient = self.news()
+        ours = (patient.details.id, *patient.details.other_ids, *self._numbers(mrg.each(CX, 1)))
+        said = Renumbering(
+            patient_id=patient.patient_id,
+            patient_ids=frozenset(patient_key(self.namespace, each.issuer, each.value) for each in ours if each),
+            number=number,
+            at=self.at,
+        )
+        return RenumberNews(visit=self._visit(kind, mrg, field), site=self.site.name, renumbering=said)
+
     def links(self) -> list[LinkNews]:
         """Who is one person with whom (A24), or is not (A37): the first PID with each of the others."""
         one, *others = (self._patient(pid) for pid in (self.message["PID"], *self.message.segments("PID")[1:]))
@@ -80,11 +104,14 @@ class Reader:
         return [LinkNews(one=one, other=other, at=self.at, linked=linked) for other in others]
 
     def replaced_numbers(self) -> list[Identifier]:
-        """Prior further numbers (MRG-2, alternate patient id). Raises Refusal where there are none."""
+        """Prior further numbers (MRG-2, alternate patient id). Raises Refusal where A48 has none.
+
+        A51 is about an alternate visit id (MRG-6), which nothing here carries; it may name such a number as well.
+        """
         replaced: list[Identifier] = []
         for mrg in self.message.segments("MRG") or [self.message["MRG"]]:
             numbers = self._numbers(mrg.each(CX, 2))
-            if not numbers:
+            if not numbers and self.message.trigger == _ALTERNATES:
                 raise missing("MRG", mrg.sequence, 2)
             replaced += numbers
         return replaced

@@ -8,7 +8,7 @@ from fj_runtime import Sites
 
 from patient_service.domain.patient import News
 from patient_service.entrypoints.adt import Reader
-from patient_service.entrypoints.mllp import LINKS, MERGES, MOVES, REPLACES
+from patient_service.entrypoints.mllp import LINKS, MERGES, MOVES, RENUMBERS, REPLACES
 
 
 def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapping[str, object]]:
@@ -32,8 +32,18 @@ def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapp
             {**_names(news.one), "other": news.other.details.id, "linked": news.linked, "at": news.at}
             for news in adt.links()
         )
-    elif message.kind == REPLACES:
-        yield {**_names(adt.news()), "replaced": adt.replaced_numbers()}
+    elif message.kind in RENUMBERS:
+        news = adt.renumbered()
+        yield {
+            **_names(adt.news()),
+            "kind": news.visit.kind,
+            "prior": news.visit.number,
+            "number": news.renumbering.number,
+            "at": adt.at,
+        }
+    elif message.kind in REPLACES:
+        replaced = adt.replaced_numbers()
+        yield {**_names(adt.news()), **({"replaced": replaced} if replaced else {})}
     else:
         yield {**_names(adt.news()), "at": adt.at}
 

@@ -1,8 +1,9 @@
 """Patients in by MLLP (HL7 v2.5.1 ch. 3; IHE RAD-1, RAD-12, ITI-30)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -10,24 +11,27 @@ from fj_bus import Tx
 from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Intake, Message, Refusal
 from fj_runtime import Sites
 
-from patient_service import handlers, visits
+from patient_service import handlers, renumbering, visits
 from patient_service import merges as merging
 from patient_service.domain.errors import PatientError
 from patient_service.entrypoints.adt import Reader
 from patient_service.ports import Links, Merges, Patients, Visits
 
-TELLS: Final = (
-    *(f"ADT^A{number:02d}" for number in range(1, 14)),
-    *("ADT^A28", "ADT^A31", "ADT^A38", "ADT^A49", "ADT^A50"),
-)
-"""Each says who the patient is. What A02, A03, A06 … A13, A38, A49, A50 say of visits and accounts is not kept."""
+TELLS: Final = (*(f"ADT^A{number:02d}" for number in range(1, 14)), "ADT^A28", "ADT^A31", "ADT^A38")
+"""Each says who the patient is. What A02, A03, A06 … A13, A38 say of visits and accounts is not kept."""
 MERGES: Final = ("ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39", "ADT^A40", "ADT^A43", "ADT^A47")
 """Merges of patients in the words of every version, a number moved to another patient, and a number changed."""
 LINKS: Final = ("ADT^A24", "ADT^A37")
 MOVES: Final = ("ADT^A44", "ADT^A45")
 """An account or a visit goes to another patient."""
-REPLACES: Final = "ADT^A51"
-KINDS: Final = (*TELLS, *MERGES, *LINKS, *MOVES, REPLACES)
+RENUMBERS: Final = ("ADT^A49", "ADT^A50")
+"""An account or a visit gets another number; each says who the patient is, too."""
+REPLACES: Final = ("ADT^A48", "ADT^A51")
+KINDS: Final = (*TELLS, *MERGES, *LINKS, *MOVES, *RENUMBERS, *REPLACES)
+_DOES_NOT_FIT: Final = MappingProxyType(
+    {**dict.fromkeys(LINKS, ("PID", 2, 3)), "ADT^A49": ("MRG", 1, 3), "ADT^A50": ("MRG", 1, 5)}
+)
+"""Where the number stands that does not fit; of the other kinds in MRG-1."""
 
 _Take = Callable[[Reader, Tx], Awaitable[None]]
 
@@ -65,21 +69,29 @@ def patients_door(
         for news in adt.links():
             await handlers.link(news, stores.patients(tx), stores.links(tx))
 
-    async def move(adt: Reader, tx: Tx) -> None:
-        for news in adt.moves():
-            await visits.move(news, stores.patients(tx), stores.visits(tx))
-
     def each(take: _Take) -> Handler[Tx]:
         return _one_by_one(take, sites, namespace)
 
     kinds = {
         **dict.fromkeys(TELLS, each(tell)),
         **dict.fromkeys(MERGES, each(merge)),
-        **dict.fromkeys(MOVES, each(move)),
         **dict.fromkeys(LINKS, each(link)),
-        REPLACES: each(change),
+        **{kind: each(take) for kind, take in _of_visits(stores, tell).items()},
+        **dict.fromkeys(REPLACES, each(change)),
     }
     return Door("patients", kinds, unit, intake)
+
+
+def _of_visits(stores: Stores, tell: _Take) -> Mapping[str, _Take]:
+    async def move(adt: Reader, tx: Tx) -> None:
+        for news in adt.moves():
+            await visits.move(news, stores.patients(tx), stores.visits(tx))
+
+    async def renumber(adt: Reader, tx: Tx) -> None:
+        await renumbering.renumber(adt.renumbered(), stores.patients(tx), stores.visits(tx))
+        await tell(adt, tx)
+
+    return {**dict.fromkeys(MOVES, move), **dict.fromkeys(RENUMBERS, renumber)}
 
 
 def _one_by_one(take: _Take, sites: Sites, namespace: UUID) -> Handler[Tx]:
@@ -94,6 +106,6 @@ def _one_by_one(take: _Take, sites: Sites, namespace: UUID) -> Handler[Tx]:
 
 
 def _refusal(message: Message, error: PatientError) -> Refusal:
-    """Points at the number that does not fit: that of MRG, or of the second PID."""
-    place = ("PID", 2, 3) if message.kind in LINKS else ("MRG", 1, 1)
+    """Points at the number that does not fit."""
+    place = _DOES_NOT_FIT.get(message.kind, ("MRG", 1, 1))
     return Refusal(AckCode.AE, Hl7Error(str(error), ErrorCode.APPLICATION_INTERNAL_ERROR, *place))

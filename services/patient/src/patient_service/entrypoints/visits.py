@@ -1,6 +1,6 @@
-"""`/api/patient/visits`: visits and accounts that went from one patient to another, and a person who undoes that."""
+"""`/api/patient/visits`: visits and accounts that went to another patient or got another number; who undoes that."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated
@@ -12,10 +12,14 @@ from fj_events import Identifier, VisitKind
 from fj_runtime import Actor
 from pydantic import BaseModel, Field
 
-from patient_service import visits
+from patient_service import renumbering, visits
+from patient_service.domain import renumbering as numbers
 from patient_service.domain.errors import NoSuchVisit, PatientError
+from patient_service.domain.renumbering import Renumbering
 from patient_service.domain.visit import Move, last
-from patient_service.ports import MovedVisit, Patients, VisitBook, Visits
+from patient_service.ports import Patients, ToldVisit, VisitBook, Visits
+
+_Undo = Callable[[UUID, str, Patients, Visits], Awaitable[None]]
 
 
 class MoveView(BaseModel):
@@ -31,6 +35,19 @@ class MoveView(BaseModel):
         return cls(prior_id=move.prior_id, holder_id=move.holder_id, moved_at=move.at, undone=move.undone)
 
 
+class RenumberingView(BaseModel):
+    """One statement."""
+
+    patient_id: UUID
+    number: Identifier
+    renumbered_at: datetime
+    undone: bool
+
+    @classmethod
+    def of(cls, said: Renumbering) -> "RenumberingView":
+        return cls(patient_id=said.patient_id, number=said.number, renumbered_at=said.at, undone=said.undone)
+
+
 class VisitView(BaseModel):
     """A visit or account, and all that was said of it, the newest first."""
 
@@ -39,23 +56,28 @@ class VisitView(BaseModel):
     number: Identifier
     patient_id: UUID | None
     """Whose it is; absent where all moves of it were undone."""
+    present_number: Identifier | None
+    """The number that it got in place of `number`; absent where none, or all others were undone."""
     moves: tuple[MoveView, ...]
+    renumberings: tuple[RenumberingView, ...]
 
     @classmethod
-    def of(cls, found: MovedVisit) -> "VisitView":
-        visit, moves = found
-        counts = last(moves)
+    def of(cls, found: ToldVisit) -> "VisitView":
+        visit, moves, renumberings = found
+        counts, renumbered = last(moves), numbers.last(renumberings)
         return cls(
             visit_id=visit.visit_id,
             kind=visit.kind,
             number=visit.number,
             patient_id=counts and counts.holder_id,
+            present_number=renumbered and renumbered.number,
             moves=tuple(MoveView.of(move) for move in moves),
+            renumberings=tuple(RenumberingView.of(said) for said in renumberings),
         )
 
 
-class UndoMove(BaseModel):
-    """Why a move is undone."""
+class Undo(BaseModel):
+    """Why a move, or another number, is undone."""
 
     reason: str = Field(min_length=1, max_length=500)
 
@@ -69,7 +91,7 @@ def visits_router(
     """Search, and undo."""
     router = APIRouter(prefix="/api/patient/visits", tags=["visits"])
 
-    @router.get("", response_model_exclude_none=True, summary="Visits and accounts with this number that were moved")
+    @router.get("", response_model_exclude_none=True, summary="Visits and accounts with this number, or that got it")
     async def find(
         number: Annotated[str, Query(min_length=1)],
         issuer: Annotated[str | None, Query()] = None,
@@ -77,14 +99,21 @@ def visits_router(
     ) -> list[VisitView]:
         return [VisitView.of(found) for found in await book.find(number=number, issuer=issuer, limit=limit)]
 
-    @router.post("/{visit_id}/undo", status_code=204, summary="Undo the last move: the one before it counts")
-    async def undo(visit_id: UUID, said: UndoMove, actor: Actor) -> None:
+    async def undone(undo: _Undo, visit_id: UUID, said: Undo, actor: str) -> None:
         try:
             async with unit(actor) as tx:
-                await visits.undo(visit_id, said.reason, patients(tx), store(tx))
+                await undo(visit_id, said.reason, patients(tx), store(tx))
         except NoSuchVisit as error:
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
         except PatientError as error:
             raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+
+    @router.post("/{visit_id}/undo", status_code=204, summary="Undo the last move: the one before it counts")
+    async def undo_move(visit_id: UUID, said: Undo, actor: Actor) -> None:
+        await undone(visits.undo, visit_id, said, actor)
+
+    @router.post("/{visit_id}/number/undo", status_code=204, summary="Undo the last other number")
+    async def undo_renumbering(visit_id: UUID, said: Undo, actor: Actor) -> None:
+        await undone(renumbering.undo, visit_id, said, actor)
 
     return router
