@@ -18,7 +18,6 @@ from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.candidates import PostgresCandidates
 from storage_service.adapters.coerced import CoercedPacks
-from storage_service.adapters.coerced_index import CoercedIndex
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
 from storage_service.adapters.confirmed import ConfirmedIndex
 from storage_service.adapters.directory import Directory, PostgresListing
@@ -124,14 +123,13 @@ class Kept:
         directory = Directory(pool, manifests)
         index, packs = PostgresIndex(pool, manifests, directory), StoredPacks(reads_of(settings))
         headers, coerced = Headers(packs), CoercedPacks(packs)
-        shown, accesses = CoercedIndex(index, index, pool), Accesses(pool)
-        confirmed = ConfirmedIndex(shown, shown, pool)
+        confirmed, accesses = ConfirmedIndex(index, index, pool), Accesses(pool)
         searches, peers = AllSearches(pool, manifests, directory), Peers.load(settings.peers)
         return cls(
             consumer=consumer,
             peers=peers,
             accesses=accesses,
-            sights=Sights.of(settings.unconfirmed, peers, (shown, confirmed), searches, accesses),
+            sights=Sights.of(settings.unconfirmed, peers, (index, confirmed), searches, accesses),
             directory=directory,
             book=PostgresStudyBook(pool),
             packs=packs,

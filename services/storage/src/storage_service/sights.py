@@ -7,8 +7,8 @@ from fj_dicom import Peers
 from starlette.requests import Request
 
 from storage_service.adapters.accesses import Accesses, WatchedIndex
-from storage_service.adapters.coerced_index import CoercedIndex
 from storage_service.adapters.confirmed import ConfirmedIndex, ConfirmedSearches
+from storage_service.adapters.index import PostgresIndex
 from storage_service.entrypoints.sight import Sight, Titles, Unconfirmed, everybody, known_peers, known_readers
 from storage_service.ports.index import Index, Searches, Selections
 
@@ -29,7 +29,7 @@ class Sights:
         cls,
         rule: Unconfirmed,
         peers: Peers,
-        indices: tuple[CoercedIndex, ConfirmedIndex],
+        indices: tuple[PostgresIndex, ConfirmedIndex],
         found: Searches,
         notes: Accesses,
     ) -> Self:

@@ -1,7 +1,7 @@
 """What is known now of patient and order of a study: in the columns that are searched, and for what is retrieved."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -10,7 +10,7 @@ from uuid import UUID
 from fj_events import CodedConcept, Identifier, InstancesStored, PatientPhi
 
 from storage_service.adapters.rows import PATIENT_COLUMNS, codes_value, patient_values
-from storage_service.adapters.sql import Database, Pool, Row, columns, lock_known, lock_studies
+from storage_service.adapters.sql import Database, Row, columns, lock_known, lock_studies
 from storage_service.domain.coercion import Changed, Coercion, Ordered, Told, changed, combined, requested
 
 _TELL: Final = """
@@ -74,17 +74,18 @@ SELECT study_instance_uid FROM study_route WHERE patient_id = ANY($1::uuid[]) AN
  UNION SELECT r.study_instance_uid FROM known_order o JOIN study_route r USING (order_id)
         WHERE o.patient_id = ANY($1::uuid[]) AND r.received_at IS NOT NULL
 """
-_COERCIONS: Final = """
-SELECT study_instance_uid, changed, at, site FROM coercion WHERE study_instance_uid = ANY($1::text[])
-"""
 _NOT_TOLD: Final = {"address", "phone", "other_ids", "key_id", "ciphertext"}
 _SAME: Final = Changed()
 
 
-async def coercions(pool: Pool, study_instance_uids: Collection[str]) -> Mapping[str, Coercion]:
-    """The studies among these of which objects say something else than what is stored."""
-    rows = await pool.fetch(_COERCIONS, list(study_instance_uids))
-    return {row["study_instance_uid"]: _coercion(row["changed"], row["at"], row["site"]) for row in rows}
+COERCED: Final = "c.changed, c.at AS changed_at, c.site AS changed_site"
+"""Of a row of `coercion`, joined as `c`: what `coercion_of` reads."""
+
+
+def coercion_of(row: Row) -> Coercion | None:
+    """What objects of a study say instead of what is stored."""
+    text = row["changed"]
+    return _coercion(text, row["changed_at"], row["changed_site"]) if text is not None else None
 
 
 async def tell(db: Database, facts: Iterable[InstancesStored]) -> None:

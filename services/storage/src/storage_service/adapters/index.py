@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Final
 
+from storage_service.adapters.current import COERCED, coercion_of
 from storage_service.adapters.directory import Directory
 from storage_service.adapters.hiding import hidden_in
 from storage_service.adapters.manifests import OF_SERIES, Manifest, Manifests
-from storage_service.adapters.sql import Pool
+from storage_service.adapters.sql import Pool, Row
 from storage_service.domain.manifest import Entry
 from storage_service.domain.retrieval import Selection, Series, Stored
 
@@ -18,10 +19,11 @@ _SELECTED: Final = {
     "study_instance_uids": "e.study_instance_uid = ANY({})",
     "series_instance_uids": "e.series_instance_uid = ANY({})",
 }
-_SERIES: Final = """
-SELECT series_key, number_of_instances, metadata_key, metadata_instances FROM series
- WHERE study_instance_uid = $1 AND ($2::text IS NULL OR series_instance_uid = $2) AND number_of_instances > 0
- ORDER BY series_number, series_instance_uid
+_SERIES: Final = f"""
+SELECT e.series_key, e.number_of_instances, e.metadata_key, e.metadata_instances, {COERCED}
+  FROM series e LEFT JOIN coercion c USING (study_instance_uid)
+ WHERE e.study_instance_uid = $1 AND ($2::text IS NULL OR e.series_instance_uid = $2) AND e.number_of_instances > 0
+ ORDER BY e.series_number, e.series_instance_uid
 """
 # The lease lets a second process try again what the first one did not finish.
 _UNDESCRIBED: Final = """
@@ -43,7 +45,7 @@ UPDATE series SET metadata_key = $2, metadata_leased_until = NULL,
 
 
 class PostgresIndex:
-    """See `storage_service.ports.index.Index`."""
+    """See `storage_service.ports.index.Index` and `Selections`."""
 
     def __init__(self, pool: Pool, manifests: Manifests, directory: Directory) -> None:
         self._pool = pool
@@ -83,7 +85,8 @@ class PostgresIndex:
         return [manifest.stored(entry) for manifest, entry in sorted(places, key=_in_order)]
 
     async def series(self, study_instance_uid: str, series_instance_uid: str | None = None) -> list[Series]:
-        return [Series(**row) for row in await self._pool.fetch(_SERIES, study_instance_uid, series_instance_uid)]
+        rows = await self._pool.fetch(_SERIES, study_instance_uid, series_instance_uid)
+        return [_series(row) for row in rows]
 
     async def instances_of(self, series: Series) -> list[Stored]:
         return await self._shown(await self._manifests.find(OF_SERIES, [series.series_key]))
@@ -94,6 +97,11 @@ class PostgresIndex:
 
     async def described(self, series: Series, key: str, instances: int) -> bool:
         return await self._pool.execute(_DESCRIBED, series.series_key, key, instances) == "UPDATE 1"
+
+
+def _series(row: Row) -> Series:
+    key, number, metadata_key, described = list(row.values())[:4]
+    return Series(key, number, metadata_key, described, coercion_of(row))
 
 
 def _in_order(place: tuple[Manifest, Entry]) -> tuple[object, ...]:

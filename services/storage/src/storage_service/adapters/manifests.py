@@ -6,11 +6,13 @@ the same: all at once, so that one statement sees the former or the latter.
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Final
 
+from storage_service.adapters import current
 from storage_service.adapters.sql import Connected, Database, Pool, Row, columns
+from storage_service.domain.coercion import Coercion
 from storage_service.domain.directory import BITS, fingerprint
 from storage_service.domain.manifest import Entry, entries_of, revision_of, uids_of, written
 from storage_service.domain.retrieval import Stored
@@ -21,10 +23,14 @@ SMALL: Final = 16
 """Instances of a manifest that has marks."""
 OF_SERIES: Final = "m.series_key = ANY($1::bigint[])"
 OF_STUDIES: Final = "e.study_instance_uid = ANY($1::text[])"
-_FOUND: Final = """
+# With what objects say instead: who reads them needs both, and a second question costs as much as this one.
+_FOUND: Final = f"""
 SELECT m.manifest_key, m.series_key, m.pack_key, e.study_instance_uid, e.series_instance_uid, e.series_number, p.bucket,
-       p.key AS pack, EXISTS (SELECT FROM rejected x WHERE x.study_instance_uid = e.study_instance_uid) AS rejections{}
-  FROM series e JOIN manifest m USING (series_key) JOIN pack p USING (pack_key) WHERE {}
+       p.key AS pack, EXISTS (SELECT FROM rejected x WHERE x.study_instance_uid = e.study_instance_uid) AS rejections,
+       {current.COERCED}{{}}
+  FROM series e JOIN manifest m USING (series_key) JOIN pack p USING (pack_key)
+       LEFT JOIN coercion c ON c.study_instance_uid = e.study_instance_uid
+ WHERE {{}}
 """
 _CONTENT: Final = "SELECT manifest_key, entries FROM manifest WHERE manifest_key = ANY($1::bigint[])"
 _WHOLE: Final = """
@@ -71,6 +77,8 @@ class Manifest:
     pack: str
     rejections: bool
     """Something of its study is rejected."""
+    coercion: Coercion | None
+    """What its instances say instead of what is stored."""
     content: Content
 
     @property
@@ -100,7 +108,11 @@ class Manifest:
             offset=entry.offset,
             length=entry.length,
             data_offset=entry.data_offset,
+            coercion=self.coercion,
         )
+
+
+_OWN: Final = tuple(each.name for each in fields(Manifest) if each.name not in {"coercion", "content"})
 
 
 class Manifests:
@@ -237,4 +249,4 @@ def _known(rows: Iterable[Row], asked: set[str]) -> dict[str, list[Entry]]:
 
 
 def _manifest(row: Row, content: Content) -> Manifest:
-    return Manifest(content=content, **{name: value for name, value in row.items() if name != "entries"})
+    return Manifest(coercion=current.coercion_of(row), content=content, **{name: row[name] for name in _OWN})
