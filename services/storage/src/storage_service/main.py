@@ -58,7 +58,10 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     async with consuming(settings) as consumer:
         kept = parts.Kept.of(settings, consumer)
         of_role: dict[str, list[Part]] = {
-            "listener": [Scp("query", parts.scp(settings), parts.queries(settings, kept), kept.peers)],
+            "listener": [
+                Scp("query", parts.scp(settings), parts.queries(settings, kept), kept.peers),
+                *parts.reading_ahead(settings, kept),
+            ],
             "consumer": [consumer],
             "clock": parts.clock(settings, kept),
             "relay": [Relay(consumer.bus)],

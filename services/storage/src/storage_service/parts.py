@@ -155,6 +155,17 @@ def queries(settings: Settings, kept: Kept) -> list[Service]:
     ]
 
 
+def reading_ahead(settings: Settings, kept: Kept) -> list[Part]:
+    """What is done where somebody will read."""
+    folder = cache_of(settings)
+    if folder is None or not settings.priors_hours:
+        return []
+    horizon = timedelta(hours=settings.priors_hours)
+    limits = (settings.priors_bytes, settings.priors_bytes_per_second)
+    priors = PostgresPriors(kept.consumer.bus.pool)
+    return [fetching(Prefetching(priors, kept.packs, folder.alone, horizon, *limits).next)]
+
+
 def clock(settings: Settings, kept: Kept) -> list[Part]:
     """What is done without being asked."""
 
@@ -186,16 +197,9 @@ def clock(settings: Settings, kept: Kept) -> list[Part]:
         *couriers("commitment", committing.next),
         *couriers("routing", sending.route_next),
         *couriers("sending", sending.send_next),
-        *([fetching(_priors(settings, kept).next)] if settings.cache_folder and settings.priors_hours else ()),
         *_keeping(settings, kept),
         *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
     ]
-
-
-def _priors(settings: Settings, kept: Kept) -> Prefetching:
-    horizon = timedelta(hours=settings.priors_hours)
-    limits = (settings.priors_bytes, settings.priors_bytes_per_second)
-    return Prefetching(PostgresPriors(kept.consumer.bus.pool), kept.packs, horizon, *limits)
 
 
 def _gathering(settings: Settings, kept: Kept) -> Gathering:

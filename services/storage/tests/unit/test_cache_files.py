@@ -173,3 +173,11 @@ def test_a_pack_that_is_forgotten_is_not_here_any_more(tmp_path: Path) -> None:
     folder.forget("b", "p")
     assert read(folder, "p") is None
     assert not files(tmp_path / "cache")
+
+
+def test_one_of_those_that_share_a_folder_is_told_that_it_is_the_one(tmp_path: Path) -> None:
+    one, other, elsewhere = CacheFolder(tmp_path, 1), CacheFolder(tmp_path, 1), CacheFolder(tmp_path / "other", 1)
+    assert one.alone()
+    assert one.alone()
+    assert not other.alone()
+    assert elsewhere.alone()

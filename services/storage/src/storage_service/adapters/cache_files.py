@@ -52,6 +52,23 @@ class CacheFolder:
         path.mkdir(parents=True, exist_ok=True)
         self._path = path
         self.most: Final = most
+        self._lock: int | None = None
+        """The folder, opened and locked."""
+
+    def alone(self) -> bool:
+        """Whether this process is the one, of those that share the folder, that does what one of them should do.
+
+        It is so until it ends.
+        """
+        if self._lock is None:
+            folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(folder)
+                return False
+            self._lock = folder
+        return True
 
     def holds(self, bucket: str, key: str) -> bool:
         """Whether the pack is here."""

@@ -7,14 +7,14 @@ from storage_service.adapters.sql import Pool
 from storage_service.domain.priors import Planned, Prior, PriorPack
 
 # An order that is not known yet names no patient: its exam is looked at when it is.
-_CLAIM: Final = """
-UPDATE exam SET priors_at = now() FROM known_order o
- WHERE o.order_id = exam.order_id AND exam.exam_key = (
-       SELECT e.exam_key FROM exam e JOIN known_order k USING (order_id)
-        WHERE e.state = 'SCHEDULED' AND e.priors_at IS NULL AND e.starts_at > $1 AND e.starts_at < $2
-        ORDER BY e.starts_at LIMIT 1 FOR UPDATE OF e SKIP LOCKED)
-RETURNING exam.exam_key, exam.order_id, exam.study_instance_uid, exam.modalities,
-          concat_ws(' ', o.procedure ->> 'text', o.procedure ->> 'code') AS procedure
+_NEAR: Final = """
+SELECT e.exam_key, e.starts_at FROM exam e JOIN known_order USING (order_id)
+ WHERE e.state = 'SCHEDULED' AND e.starts_at > $1 AND e.starts_at < $2 ORDER BY e.starts_at, e.exam_key
+"""
+_PLANNED: Final = """
+SELECT e.exam_key, e.order_id, e.study_instance_uid, e.modalities,
+       concat_ws(' ', o.procedure ->> 'text', o.procedure ->> 'code') AS procedure
+  FROM exam e JOIN known_order o USING (order_id) WHERE e.exam_key = $1
 """
 _OF_PATIENT: Final = """
 WITH whose AS (
@@ -44,11 +44,12 @@ class PostgresPriors:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def claim(self, after: datetime, before: datetime) -> Planned | None:
-        row = await self._pool.fetchrow(_CLAIM, after, before)
-        if row is None:
-            return None
-        return Planned(**{**row, "modalities": tuple(row["modalities"])})
+    async def near(self, after: datetime, before: datetime) -> dict[str, datetime]:
+        return {row["exam_key"]: row["starts_at"] for row in await self._pool.fetch(_NEAR, after, before)}
+
+    async def planned(self, exam_key: str) -> Planned | None:
+        row = await self._pool.fetchrow(_PLANNED, exam_key)
+        return Planned(**{**row, "modalities": tuple(row["modalities"])}) if row else None
 
     async def of(self, exam: Planned) -> list[Prior]:
         return [

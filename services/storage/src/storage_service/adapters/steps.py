@@ -30,8 +30,7 @@ INSERT INTO exam (exam_key, order_id, study_instance_uid, modalities, step_ids, 
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (exam_key) DO UPDATE
    SET modalities = excluded.modalities, step_ids = excluded.step_ids, stations = excluded.stations,
-       starts_at = excluded.starts_at,
-       priors_at = CASE WHEN exam.starts_at = excluded.starts_at THEN exam.priors_at END
+       starts_at = excluded.starts_at
 """
 _STEP: Final = """
 INSERT INTO exam (exam_key, order_id, study_instance_uid, state, ended_at, listed) VALUES ($1, $2, $3, $4, $5, $6)

@@ -1,5 +1,6 @@
 """What fetching priors ahead needs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -21,8 +22,11 @@ class Kept(StrEnum):
 class Priors(Protocol):
     """Exams that are near, and the earlier studies of their patients."""
 
-    async def claim(self, after: datetime, before: datetime) -> Planned | None:
-        """The next exam that begins between these moments; it is the caller's, once."""
+    async def near(self, after: datetime, before: datetime) -> Mapping[str, datetime]:
+        """The exams that are to begin between these moments, the next one first: when, by exam key."""
+
+    async def planned(self, exam_key: str) -> Planned | None:
+        """One of them."""
 
     async def of(self, exam: Planned) -> list[Prior]:
         """The studies of its patient that are here, without its own."""
