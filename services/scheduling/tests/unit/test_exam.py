@@ -101,6 +101,18 @@ def test_a_group_under_the_study_uid_of_one_request_is_all_of_them_by_their_numb
     assert meant(step, exams) == exams
 
 
+def test_a_modality_that_goes_on_with_one_of_a_group_means_that_one_alone() -> None:
+    orders = [an_order(), an_order()]
+    study = orders[0].study_instance_uid
+    numbers = [refers(study, accession_number=order.accession_number.value) for order in orders]
+    together = performed(*numbers, status=PerformedStatus.DISCONTINUED)
+    exams = [settle(with_performed(exam_of(order), together), ()) for order in orders]
+    assert [exam.study_instance_uid for exam in exams] == [study, study]
+    assert meant(performed(numbers[0]), exams) == exams[:1]
+    assert meant(performed(numbers[1]), exams) == exams[1:]
+    assert meant(performed(refers(study)), exams) == exams
+
+
 def test_one_of_two_steps_is_not_the_whole_exam() -> None:
     order = an_order(procedure={"code": "MRARTHRO"})
     exam = exam_of(order)

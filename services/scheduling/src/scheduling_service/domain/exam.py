@@ -150,7 +150,7 @@ def meant(performed: PerformedStep, exams: Sequence[Exam]) -> list[Exam]:
 
     For each reference: the Study UID decides; else the numbers do, and where several orders share an accession
     number, the step id among them. Where a modality groups orders under the Study UID of one of them, it is their
-    numbers that tell them apart.
+    numbers that tell them apart, also when it goes on with one of them later.
     """
     found: dict[str, Exam] = {}
     studies = Counter(reference.study_instance_uid for reference in performed.references)
@@ -160,7 +160,7 @@ def meant(performed: PerformedStep, exams: Sequence[Exam]) -> list[Exam]:
         by_step = [exam for exam in by_number if has_step(exam, reference)]
         numbered = by_step or by_number
         grouped = studies[reference.study_instance_uid] > 1
-        found |= {exam.key: exam for exam in (grouped and numbered) or by_uid or numbered}
+        found |= {exam.key: exam for exam in ((grouped or len(by_uid) > 1) and numbered) or by_uid or numbered}
     return list(found.values())
 
 
