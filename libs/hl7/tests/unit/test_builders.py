@@ -155,6 +155,14 @@ def test_a_status_carries_control_state_and_time() -> None:
     assert (orc.get(1), orc.get(2), orc.get(5), orc.get(9)) == ("SC", "P1", "CM", "20260302091500+0000")
 
 
+def test_a_status_says_why_the_exam_was_given_up() -> None:
+    why = CWE("110501", "Equipment failure", "DCM")
+    for header in (HEADER, OLD_HEADER):
+        raw = order_status(header, PATIENT, VISIT, ORDER, Status(status="DC", at=AT, reason=why))
+        assert problems(raw) == []
+        assert Message.parse(raw)["ORC"].first(CWE, 16) == why
+
+
 def test_a_patient_reads_back_as_written() -> None:
     pid = PID.read(Message.parse(patient_message(HEADER, "A04", PATIENT, VISIT))["PID"])
     assert pid.ids == PATIENT.identifiers

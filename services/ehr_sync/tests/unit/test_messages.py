@@ -11,7 +11,7 @@ from ehr_sync_service.domain import records
 from ehr_sync_service.domain.errors import Unfit
 from ehr_sync_service.domain.subject import Subject
 from ehr_sync_service.domain.telling import Receiver, Told, telling_of
-from fj_events import Envelope, Fact, Identifier, PatientPhi
+from fj_events import CodedConcept, Envelope, Fact, Identifier, PatientPhi
 from fj_hl7 import Message
 from fj_hl7.conformance import problems
 from fj_runtime import Site, Sites
@@ -63,6 +63,13 @@ def test_a_status_names_the_order_as_its_placer_knows_it(fact: Told, control: st
     assert (orc.get(1), orc.get(5)) == (control, status)
     assert (orc.get(2), orc.get(2, 2), orc.get(3)) == (EXAM.placer, "EHR", EXAM.accession.value)
     assert message["ZDS"].get(1) == EXAM.uid
+
+
+def test_a_status_says_why_the_modality_gave_up() -> None:
+    failed = EXAM.discontinued().model_copy(update={"reason": CodedConcept(code="110501", system="DCM")})
+    orc = build(failed, a_subject())["ORC"]
+    assert (orc.get(5), orc.get(16), orc.get(16, 3)) == ("DC", "110501", "DCM")
+    assert build(EXAM.discontinued(), a_subject())["ORC"].get(16) == ""
 
 
 def test_times_are_those_of_the_site() -> None:

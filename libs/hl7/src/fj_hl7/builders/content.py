@@ -84,14 +84,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What the filler tells of an order (IHE RAD-3): ORC-1 of table 0119, ORC-5 of table 0038, ORC-9.
+    """What the filler tells of an order (IHE RAD-3): ORC-1 of table 0119, ORC-5 of table 0038, ORC-9, ORC-16.
 
     SC with IP, CM, CA or DC tells a status; SN, OC, UC and UX have their own meaning and may come without one.
     """
 
     control: str = "SC"
     status: str = ""
-    at: datetime
+    at: datetime | None = None
+    reason: CWE | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,13 @@ def order_message(header: Header, control: str, patient: Patient, visit: Visit, 
     """ORM^O01 of a placer: `control` is NW, CA, XO or another code of table 0119, the same for all orders."""
     lines = [pid(patient), pv1(visit)]
     for number, order in enumerate(orders, start=1):
-        lines += [orc(order, control, at=header.at), *_timing(order), obr(order, number), *zds(order)]
+        lines += [orc(order, Status(control=control, at=header.at)), *_timing(order), obr(order, number), *zds(order)]
     return message(header, _KIND, lines)
 
 
 def order_status(header: Header, patient: Patient, visit: Visit, order: Order, status: Status) -> bytes:
     """ORM^O01 of the filler."""
-    common = orc(order, status.control, status.status, status.at)
-    return message(header, _KIND, [pid(patient), pv1(visit), common, obr(order), *zds(order)])
+    return message(header, _KIND, [pid(patient), pv1(visit), orc(order, status), obr(order), *zds(order)])
 
 
 def _timing(order: Order) -> list[str]:

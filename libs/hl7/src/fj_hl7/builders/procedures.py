@@ -44,7 +44,7 @@ def _orm(order: Order, status: Status, step: Step, number: int) -> list[str]:
         27: timing,
         44: order.procedure.write(),
     }
-    return [orc(order, status.control, status.status, status.at, timing), obr(order, number, extra)]
+    return [orc(order, status, timing), obr(order, number, extra)]
 
 
 def _omi(order: Order, status: Status, step: Step, number: int) -> list[str]:
@@ -61,7 +61,7 @@ def _omi(order: Order, status: Status, step: Step, number: int) -> list[str]:
         9: escape(step.station_ae_title),
     }
     return [
-        orc(order, status.control, status.status, status.at),
+        orc(order, status),
         segment("TQ1", tq1),
         obr(order, number, {24: escape(step.modality), 44: order.procedure.write()}),
         segment("IPC", ipc),

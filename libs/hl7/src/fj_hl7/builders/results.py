@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from fj_hl7.builders.content import Document, Header, Order, Patient, Report, Visit
+from fj_hl7.builders.content import Document, Header, Order, Patient, Report, Status, Visit
 from fj_hl7.builders.writer import message, ndl, obr, one, orc, pid, pv1, segment, time
 from fj_hl7.datatypes import CWE
 from fj_hl7.delimiters import escape
@@ -28,7 +28,7 @@ def report_message(header: Header, patient: Patient, visit: Visit, order: Order,
         32: ndl(report.interpreter),
     }
     found = _obx(observations, report.observation_status or report.status)
-    lines = [pid(patient), pv1(visit), orc(order, "RE"), obr(order, extra=extra), *found]
+    lines = [pid(patient), pv1(visit), orc(order, Status(control="RE")), obr(order, extra=extra), *found]
     return message(header, ("ORU", "R01", "ORU_R01"), lines)
 
 
@@ -52,7 +52,7 @@ def document_message(header: Header, patient: Patient, visit: Visit, order: Orde
     )
     evn = segment("EVN", {2: write_dtm(header.at)})
     status = "F" if document.completion in {"AU", "LA"} else "P"
-    lines = [evn, pid(patient), pv1(visit), orc(order, "RE"), obr(order), txa]
+    lines = [evn, pid(patient), pv1(visit), orc(order, Status(control="RE")), obr(order), txa]
     return message(header, ("MDM", "T02", "MDM_T02"), [*lines, *_obx(_lines(REPORT, document.text), status)])
 
 

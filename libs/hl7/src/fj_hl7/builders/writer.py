@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
-from fj_hl7.builders.content import Header, Order, Patient, Visit
+from fj_hl7.builders.content import Header, Order, Patient, Status, Visit
 from fj_hl7.datatypes import CWE, XCN, XPN, join
 from fj_hl7.delimiters import USUAL, escape
 from fj_hl7.dtm import write_dtm
@@ -83,18 +83,19 @@ def pv1(visit: Visit) -> str:
     )
 
 
-def orc(order: Order, control: str, status: str = "", at: datetime | None = None, timing: str = "") -> str:
-    """`control` of table 0119, `status` of table 0038, `at` is ORC-9, `timing` ORC-7 (not in version 2.5.1)."""
+def orc(order: Order, status: Status, timing: str = "") -> str:
+    """`timing` is ORC-7 (not in version 2.5.1)."""
     return segment(
         "ORC",
         {
-            1: control,
+            1: status.control,
             2: one(order.placer),
             3: one(order.filler),
-            5: status,
+            5: status.status,
             7: timing,
-            9: time(at),
+            9: time(status.at),
             12: one(order.ordered_by),
+            16: one(status.reason),
         },
     )
 

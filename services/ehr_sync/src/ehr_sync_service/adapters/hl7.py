@@ -158,7 +158,8 @@ def _report(delivery: Delivery, site: Site) -> Report:
 
 def _status(delivery: Delivery, site: Site) -> Status:
     telling = delivery.telling
-    return Status(control=telling.control, status=telling.status, at=parts.local(_moment(delivery), site))
+    at = parts.local(_moment(delivery), site)
+    return Status(control=telling.control, status=telling.status, at=at, reason=parts.given_up_because(delivery.fact))
 
 
 def _moment(delivery: Delivery) -> datetime:

@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from fj_events import CodedConcept, Identifier, PatientPhi, Priority, ScheduledStep, Staff
+from fj_events import (
+    CodedConcept,
+    ExamDiscontinued,
+    ExamPutBack,
+    Identifier,
+    PatientPhi,
+    Priority,
+    ScheduledStep,
+    Staff,
+)
 from fj_hl7 import CWE, CX, EI, HD, XAD, XCN, XPN
 from fj_hl7.builders import Order, Patient, Step, Visit
 from fj_runtime import Site
@@ -13,6 +22,7 @@ from fj_runtime import Site
 from ehr_sync_service.domain.delivery import Delivery
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.subject import Subject
+from ehr_sync_service.domain.telling import Told
 
 _REPORT: Final = CWE("18748-4", "Diagnostic imaging study", "LN")
 _PRIORITIES: Final = {Priority.STAT: "S", Priority.ASAP: "A", Priority.URGENT: "A", Priority.ROUTINE: "R"}
@@ -119,6 +129,14 @@ def planned(known: Order, plan: PlanRecord, site: Site) -> Order:
         study_instance_uid=plan.study_instance_uid,
         steps=tuple(_step(each, site) for each in plan.steps),
     )
+
+
+def given_up_because(fact: Told) -> CWE | None:
+    """Why the modality gave up (CID 9300), where it says so."""
+    concept = fact.reason if isinstance(fact, ExamDiscontinued) else None
+    if isinstance(fact, ExamPutBack):
+        concept = fact.discontinuation_reason
+    return _code(concept) if concept else None
 
 
 def merged(gone: PatientPhi, site: Site) -> CX | None:
