@@ -163,6 +163,14 @@ def test_an_exam_that_was_two_is_one() -> None:
     assert (one.exam_id, one.state, one.study_instance_uids) == (str(ORDER), "reported", ("1.2",))
 
 
+def test_a_report_that_keeps_the_key_of_its_study_is_its_orders_alone() -> None:
+    """A person may have moved the study to another order before the report has followed."""
+    report = final().model_copy(update={"exam_key": "1.2"})
+    assert refs_of(report).names == (str(ORDER),)
+    assert refs_of(told("ehr").model_copy(update={"exam_key": "1.2", "order_id": ORDER})).names == (str(ORDER),)
+    assert refs_of(report.model_copy(update={"order_id": None})).names == ("1.2",)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_every_fact_about_an_exam_names_it(path: Path) -> None:
     fact = example(path)

@@ -19,6 +19,8 @@ def refs_of(fact: Fact) -> Refs:
     """The names of the fact's exam; none for a fact about something else (a patient).
 
     The Study UID of an order's own facts is what it planned, not what was made: images join an order by being matched.
+    A report, and what was told of it, keeps the key of its study wherever a person moves that: where it has an order,
+    it is the order's alone.
     """
     order_id: UUID | None = getattr(fact, "order_id", None)
     names: list[str] = [str(order_id)] if order_id else []
@@ -28,5 +30,6 @@ def refs_of(fact: Fact) -> Refs:
         planned = fact.topic in {"exam-events", "report-events"} and order_id is not None
         names += [] if planned else [uid for uid in (single, *many) if uid]
         key: str | None = getattr(fact, "exam_key", None)
-        names += [key] if key else []
+        moved = fact.topic in {"report-events", "delivery-events"} and order_id is not None
+        names += [] if moved or not key else [key]
     return Refs(order_id, tuple(dict.fromkeys(names)))
