@@ -104,18 +104,19 @@ async def on_relinked(study: StudyRelinked, reports: Reports) -> None:
     """A person said whose the images are: the reading list moves, and what was read of them alone goes with them.
 
     The wrong order's report is withdrawn before the right one's is given out: two facts, under the keys of their exams.
+    Of a study that was taken off its order and given to none, it waits until a person says whose it is.
     """
     uid = study.study_instance_uid
     left, to = str(study.previous_order_id or uid), str(study.order_id or uid)
     if left == to:  # a person says that it is of whom its number is, or takes that back
-        await reports.relink(uid, study.site, left, study.order_id)
+        await reports.relink(study, left)
     elif study.previous_order_id is None and study.order_id is not None:
         await _link(uid, study.site, study.order_id, reports)
     else:
         subject = await reports.subject_with(left)
         alone = subject is not None and subject.study_instance_uids == (uid,)
         report = await reports.of(subject) if subject is not None and alone else None
-        await reports.relink(uid, study.site, left, study.order_id)
+        await reports.relink(study, left)
         if alone:
             await reports.move_draft(left, to)
         if subject is not None and report is not None:

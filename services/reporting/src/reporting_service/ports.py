@@ -16,6 +16,7 @@ from fj_events import (
     ReportPhi,
     StudyAvailable,
     StudyReceived,
+    StudyRelinked,
     StudyUnmatched,
     StudyUpdated,
 )
@@ -35,7 +36,7 @@ class Reports(Protocol):
     async def link(self, study_instance_uid: str, site: str, order_id: UUID) -> None:
         """The study belongs to the order; a report that the study has is then the order's."""
 
-    async def relink(self, study_instance_uid: str, site: str, left: str, order_id: UUID | None) -> None:
+    async def relink(self, study: StudyRelinked, left: str) -> None:
         """The study left the exam with the key `left`, for an order or for none."""
 
     async def doubt(self, study: StudyUnmatched) -> None:

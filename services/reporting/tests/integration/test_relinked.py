@@ -129,6 +129,31 @@ async def test_the_reading_list_and_what_is_being_written_move(room: Room, pool:
     assert (await on_the_list(pool))[wrong.uid] is None
 
 
+async def test_what_was_read_of_images_that_were_taken_off_their_order_waits_until_a_person_says_whose_they_are(
+    room: Room,
+) -> None:
+    wrong, right = Exam(), Exam()
+    await imaged(room, wrong)
+    await placed(room, right)
+    await read(room, wrong, "F")
+    off = relinked(wrong, None).model_copy(update={"act": LinkAct.UNLINK})
+    await moved(room, off)
+    [*_, (kind, body)] = await room.given_out(wrong)
+    assert (kind, body.get("order_id")) == ("report.retracted.v1", str(wrong.order_id))
+    on = relinked(wrong, right).model_copy(update={"previous_order_id": None})
+    await moved(room, on)
+    back = on.model_copy(update={"previous_order_id": right.order_id, "order_id": None, "act": LinkAct.UNDO})
+    await moved(room, back)
+    assert [kind for kind, _, _ in await said(room, right)] == ["finalized", "retracted"]
+    await moved(room, relinked(wrong, wrong).model_copy(update={"previous_order_id": None}))
+    assert [(kind, version) for kind, version, _ in await said(room, wrong)] == [
+        ("finalized", 1),
+        ("retracted", 2),
+        ("finalized", 3),
+    ]
+    assert all(body["order_id"] for _, body in await room.given_out(wrong))
+
+
 async def test_an_order_with_a_report_of_its_own_keeps_it(room: Room) -> None:
     wrong, right = Exam(), Exam()
     await imaged(room, wrong)

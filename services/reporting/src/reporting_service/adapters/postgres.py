@@ -8,12 +8,14 @@ from uuid import UUID
 from fj_bus import Tx
 from fj_events import (
     Fact,
+    LinkAct,
     OrderDetails,
     PatientPhi,
     Priority,
     ReportPhi,
     StudyAvailable,
     StudyReceived,
+    StudyRelinked,
     StudyUnmatched,
     StudyUpdated,
 )
@@ -88,9 +90,10 @@ class PostgresReports:
         await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
         await self._db.execute(sql.LINK_REPORT, study_instance_uid, order_id)
 
-    async def relink(self, study_instance_uid: str, site: str, left: str, order_id: UUID | None) -> None:
-        await self._take_turn(study_instance_uid, left, str(order_id) if order_id else None)
-        await self._db.execute(sql.LINK, study_instance_uid, site, order_id)
+    async def relink(self, study: StudyRelinked, left: str) -> None:
+        uid, order_id = study.study_instance_uid, study.order_id
+        await self._take_turn(uid, left, str(order_id) if order_id else None)
+        await self._db.execute(sql.RELINK, uid, study.site, order_id, study.act == LinkAct.UNLINK)
 
     async def doubt(self, study: StudyUnmatched) -> None:
         order_id = study.unconfirmed_order_id

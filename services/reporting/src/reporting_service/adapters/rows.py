@@ -43,7 +43,10 @@ def study_subject(row: Record) -> Subject:
         patient_id=row["patient_id"],
         accession_number=identifier(row["accession_value"], row["accession_issuer"]),
         study_instance_uids=(row["study_instance_uid"],),
-        settled=row["available_at"] is not None and row["order_id"] is None and not row["contradicted_by"],
+        settled=row["available_at"] is not None
+        and row["order_id"] is None
+        and not row["contradicted_by"]
+        and not row["taken_off"],
         unconfirmed=bool(row["contradicted_by"]),
     )
 

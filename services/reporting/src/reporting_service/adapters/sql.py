@@ -28,6 +28,13 @@ INSERT INTO studies (study_instance_uid, site, order_id) VALUES ($1, $2, $3)
 ON CONFLICT (study_instance_uid) DO UPDATE
    SET order_id = excluded.order_id, contradicted_by = '{}', unconfirmed_order_id = NULL
 """
+# Taken off its order, a study has none without a person's word, also when a later link is undone.
+RELINK: Final = """
+INSERT INTO studies AS s (study_instance_uid, site, order_id, taken_off) VALUES ($1, $2, $3, $4)
+ON CONFLICT (study_instance_uid) DO UPDATE
+   SET order_id = excluded.order_id, contradicted_by = '{}', unconfirmed_order_id = NULL,
+       taken_off = s.taken_off OR excluded.taken_off
+"""
 DOUBT: Final = """
 INSERT INTO studies (study_instance_uid, site, contradicted_by, unconfirmed_order_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (study_instance_uid) DO UPDATE
@@ -82,7 +89,7 @@ ORDER_BY_KEY: Final = f"""
 """
 STUDIES_BY_NUMBERS: Final = """
 SELECT * FROM studies
- WHERE order_id IS NULL AND available_at IS NOT NULL AND contradicted_by = '{}'
+ WHERE order_id IS NULL AND available_at IS NOT NULL AND contradicted_by = '{}' AND NOT taken_off
    AND (study_instance_uid = ANY($1) OR accession_value = ANY($1))
 """
 ACCESSION_OF: Final = "SELECT accession_value FROM studies WHERE study_instance_uid = $1"

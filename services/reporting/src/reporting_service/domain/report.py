@@ -58,7 +58,8 @@ class Subject:
     study_accession_numbers: tuple[Identifier, ...] = ()
     """What the images of an order call themselves, where that is not the order's own number."""
     settled: bool = True
-    """False of a study whose order is still on its way, or may be as it is not complete."""
+    """False of a study whose order is still on its way, or may be as it is not complete; and of one that a person took
+    off its order."""
 
     unconfirmed: bool = False
     """Of a study that shows somebody else than the order of its number is for: a person has to say whose it is."""
