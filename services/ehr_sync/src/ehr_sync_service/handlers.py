@@ -1,6 +1,6 @@
 """When this happens, do that: one function per fact, command or outcome."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from fj_events import (
     OrderReleased,
     OrderReopened,
     PatientMerged,
+    PatientPhi,
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
@@ -38,7 +39,7 @@ from fj_events import (
 
 from ehr_sync_service.domain import delivery as domain
 from ehr_sync_service.domain import records
-from ehr_sync_service.domain.correction import corrections
+from ehr_sync_service.domain.correction import Result, corrections, misnamed
 from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Policy, State
 from ehr_sync_service.domain.errors import NoSuchDelivery
 from ehr_sync_service.domain.given_up import given_up, settled
@@ -57,16 +58,33 @@ async def on_patient(
         await post.tell(telling_of(fact), fact, cause)
 
 
-async def on_patient_merged(fact: PatientMerged, cause: Envelope, post: Post) -> None:
+async def on_patient_merged(fact: PatientMerged, cause: Envelope, projection: Projection, post: Post) -> None:
     """A number is somebody else's now. Of one that was given away since, a merge would drag its new owner along."""
     if fact.until is None and fact.survivor_id != fact.patient_id:
         await post.tell(telling_of(fact), fact, cause)
+        await _correct_misnamed(fact.patient_id, None, cause, projection, post)
 
 
-async def on_patient_unmerged(fact: PatientUnmerged, cause: Envelope, post: Post) -> None:
-    """A number stands for itself again. Of one that was given to somebody else its registration has told."""
-    if fact.until is None:
-        await post.tell(telling_of(fact), fact, cause)
+async def on_patient_unmerged(fact: PatientUnmerged, cause: Envelope, projection: Projection, post: Post) -> None:
+    """A number stands for itself again. Of one that was given to somebody else its registration has told.
+
+    Results of the number that were told of whom it was merged into are taken back there, and told anew.
+    """
+    if fact.until is not None:
+        return
+    await post.tell(telling_of(fact), fact, cause)
+    await _correct_misnamed(fact.patient_id, fact.survivor_id, cause, projection, post)
+
+
+async def _correct_misnamed(
+    patient_id: UUID, unsure: UUID | None, cause: Envelope, projection: Projection, post: Post
+) -> None:
+    """Results of a number that were told of somebody who it does not stand for any more; see `misnamed`."""
+    for order_id in await post.ledger.with_results(patient_id):
+        for named, results in misnamed(await post.ledger.results(order_id), unsure).items():
+            former = await projection.whom(named, cause.time)
+            if former is not None:
+                await _correct(results, former.patient, cause, post)
 
 
 async def on_order(fact: OrderPlaced | OrderChanged, cause: Envelope, projection: Projection, post: Post) -> None:
@@ -86,9 +104,12 @@ async def _correct_results(before: OrderRecord, cause: Envelope, projection: Pro
     """An order went to another patient: who has its results of the former one hears that they are not theirs."""
     former = await projection.whom(before.details.patient_id, before.placed_at)
     named = former.patient if former and not former.provisional else before.details.patient
+    await _correct(await post.ledger.results(before.order_id), named, cause, post)
+
+
+async def _correct(results: Iterable[Result], former: PatientPhi, cause: Envelope, post: Post) -> None:
     receivers = post.wishes.get(DeliveryKind.RESULTS, ())
-    results = await post.ledger.results(before.order_id)
-    for each in corrections(results, named, cause, receivers, datetime.now(UTC)):
+    for each in corrections(results, former, cause, receivers, datetime.now(UTC)):
         await post.ledger.add(each)
 
 

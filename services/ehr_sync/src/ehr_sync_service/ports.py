@@ -44,6 +44,9 @@ class Ledger(Protocol):
     async def results(self, order_id: UUID) -> list[Result]:
         """The deliveries of an order's reports as they were written, locked until the end of the transaction."""
 
+    async def with_results(self, patient_id: UUID) -> list[UUID]:
+        """The orders that name this patient and have reports to tell."""
+
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         """The newest version of a report that a destination has taken."""
 

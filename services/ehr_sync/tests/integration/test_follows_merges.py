@@ -23,7 +23,7 @@ from fj_testing import (
 
 from services.ehr_sync.tests.builders import Exam
 from services.ehr_sync.tests.hearing import SOON_AGAIN
-from services.ehr_sync.tests.listener import Listener
+from services.ehr_sync.tests.listener import ACCEPT, HANG_UP, Listener
 from services.ehr_sync.tests.ordered import a_patient
 
 pytestmark = pytest.mark.servers
@@ -163,6 +163,34 @@ async def test_results_of_an_order_under_the_old_number_go_out_under_the_survivo
         await eventually(lambda: ehr.told(old.placer) == ["ORU F"], within=20)
     [message] = [one for one in ehr.taken if one.placer == old.placer]
     assert (message.field("PID", 3), message.field("PID", 5)) == ("NEWR", "Example")
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("when", ["heard", "on its way"])
+async def test_a_result_that_was_told_of_the_survivor_of_an_undone_merge_is_told_of_its_own_patient(
+    feed: Feed, log: Log, port: int, when: str
+) -> None:
+    two = Two(f"U{when[0]}")
+    old, survivor = two.old, two.survivor
+    *_, cause = await feed.publish(old.registered(), survivor.registered(), old.placed(), two.merge())
+    await has_followed(log, "ehr_sync", cause.id)
+    before = old.finalized()
+    undone = unmerged(two.merge())
+    async with Listener(port).up() as ehr:
+        ehr.manner = lambda _: ACCEPT if when == "heard" else HANG_UP
+        await feed.publish(before, survivor.placed(), survivor.finalized())
+        told = ehr.taken if when == "heard" else ehr.seen
+        await eventually(lambda: {old.placer, survivor.placer} <= {one.placer for one in told}, within=20)
+        [cause] = await feed.publish(undone)
+        await feed.repeat(undone, cause)
+        await has_followed(log, "ehr_sync", cause.id)
+        ehr.manner = lambda _: ACCEPT
+        await eventually(lambda: ehr.told(old.placer) == ["ORU F", "ORU C", "ORU F"], within=20)
+        assert ehr.told(survivor.placer) == ["ORU F"]
+    wrong, withdrawn, again = [one for one in ehr.taken if one.placer == old.placer]
+    number, own = (whom.who.id.value if whom.who.id else "" for whom in (survivor, old))
+    assert [one.field("PID", 3) for one in (wrong, withdrawn, again)] == [number, number, own]
+    assert (withdrawn.field("OBX", 11), again.field("OBX", 11)) == ("W", "F")
 
 
 @pytest.mark.parametrize("first", ["order", "images"])

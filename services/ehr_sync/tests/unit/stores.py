@@ -72,6 +72,10 @@ class MemoryLedger:
         written = [one for one in self.deliveries.values() if one.order_id == order_id and one.report]
         return [Result(one, one.state is State.DELIVERED) for one in written]
 
+    async def with_results(self, patient_id: UUID) -> list[UUID]:
+        written = [one for one in self.deliveries.values() if one.report and one.order_id]
+        return [one.order_id for one in written if one.order_id and getattr(one.fact, "patient_id", None) == patient_id]
+
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         versions = [
             one.report[1]

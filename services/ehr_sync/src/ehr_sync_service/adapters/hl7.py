@@ -42,7 +42,7 @@ from ehr_sync_service.domain.subject import Subject
 _WRONG: Final = "W"
 """Posted as wrong (table 0085)."""
 _WITHDRAWN: Final = "This report is withdrawn: the images that it is about are those of another order."
-_ANOTHERS: Final = "This report is withdrawn: the visit that it belongs to is another patient's."
+_ANOTHERS: Final = "This report is withdrawn: it is another patient's."
 _EVENTS: Final[Mapping[str, str]] = {
     "S12": "booked",
     "S13": "moved",

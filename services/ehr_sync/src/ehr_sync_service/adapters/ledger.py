@@ -60,7 +60,8 @@ WHERE d.destination = $1 AND d.state = 'pending' AND d.next_attempt_at <= $2 AND
   AND {_KNOWN} AND {_FREE}
 ORDER BY d.next_attempt_at, d.position LIMIT $4)
 SELECT {_COLUMNS}, o.body AS order_body, p.body AS patient_body, s.body AS study_body,
-    p.patient_id <> coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid) AS moved
+    p.patient_id <> coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid) AS moved,
+    coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid) AS claimed
 FROM d LEFT JOIN orders o ON o.order_id = d.order_id
     LEFT JOIN patients p ON p.patient_id = survivor_of(coalesce(o.patient_id, (d.fact ->> 'patient_id')::uuid),
                                                               coalesce(o.placed_at, d.happened_at))
@@ -75,12 +76,18 @@ SELECT {_COLUMNS} FROM deliveries d
 WHERE ($1::text IS NULL OR d.exam_key = $1) AND ($2::text IS NULL OR d.destination = $2)
   AND ($3::text IS NULL OR d.state = $3)
 ORDER BY d.position DESC LIMIT $4"""
-# What heads its queue may be under way this instant, before its message is kept.
+# What heads its queue may be under way this instant, before its message is kept, so that nobody knows whom it names.
 _RESULTS: Final = f"""
 SELECT {_COLUMNS}, d.state = 'delivered' OR d.message IS NOT NULL OR d.state = 'pending' AND NOT EXISTS (
            SELECT FROM deliveries e WHERE e.destination = d.destination AND e.queue = d.queue
-              AND e.state = 'pending' AND e.position < d.position) AS told
-  FROM deliveries d WHERE d.order_id = $1 AND d.kind = 'results' ORDER BY d.position FOR UPDATE OF d"""
+              AND e.state = 'pending' AND e.position < d.position) AS told,
+       d.named, survivor_of(d.named, o.placed_at) <> survivor_of(o.patient_id, o.placed_at) AS misnamed
+  FROM deliveries d LEFT JOIN orders o USING (order_id)
+ WHERE d.order_id = $1 AND d.kind = 'results' ORDER BY d.position FOR UPDATE OF d"""
+_WITH_RESULTS: Final = """
+SELECT order_id FROM orders o WHERE patient_id = $1
+   AND EXISTS (SELECT FROM deliveries d WHERE d.order_id = o.order_id AND d.kind = 'results')
+ ORDER BY order_id"""
 _PENDING: Final = """
 SELECT destination, count(*) AS pending, min(written_at) AS oldest FROM deliveries
 WHERE state = 'pending' GROUP BY destination"""
@@ -148,7 +155,11 @@ class PostgresLedger:
         )
 
     async def results(self, order_id: UUID) -> list[Result]:
-        return [Result(_delivery(row), row["told"]) for row in await self._tx.connection.fetch(_RESULTS, order_id)]
+        rows = await self._tx.connection.fetch(_RESULTS, order_id)
+        return [Result(_delivery(row), row["told"], row["named"], bool(row["misnamed"])) for row in rows]
+
+    async def with_results(self, patient_id: UUID) -> list[UUID]:
+        return [row["order_id"] for row in await self._tx.connection.fetch(_WITH_RESULTS, patient_id)]
 
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         query = """SELECT max(report_version) FROM deliveries
@@ -174,9 +185,11 @@ class PostgresBacklog:
         rows = await self._pool.fetch(_DUE, destination, now, list(busy), limit)
         return [Errand(_delivery(row), _subject(row)) for row in rows]
 
-    async def keep_message(self, delivery_id: UUID, message: bytes) -> bytes:
-        query = """UPDATE deliveries SET message = coalesce(message, $2) WHERE delivery_id = $1 RETURNING message"""
-        kept: bytes = await self._pool.fetchval(query, delivery_id, message)
+    async def keep_message(self, delivery_id: UUID, message: bytes, named: UUID | None) -> bytes:
+        query = """UPDATE deliveries SET message = coalesce(message, $2),
+                                         named = CASE WHEN message IS NULL THEN $3 ELSE named END
+            WHERE delivery_id = $1 RETURNING message"""
+        kept: bytes = await self._pool.fetchval(query, delivery_id, message, named)
         return kept
 
     async def hurry(self, destination: str, now: datetime) -> None:
@@ -232,6 +245,7 @@ def _subject(row: asyncpg.Record) -> Subject:
         patient=PatientRecord.model_validate_json(patient) if patient else None,
         study=StudyRecord.model_validate_json(study) if study else None,
         moved=bool(row["moved"]),
+        claimed=row["claimed"],
     )
 
 

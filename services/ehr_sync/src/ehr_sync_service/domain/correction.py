@@ -18,6 +18,28 @@ class Result(NamedTuple):
     delivery: Delivery
     told: bool
     """It is on its way at least: what it says of the patient is written."""
+    named: UUID | None = None
+    """The patient whom its message names; absent before that is written."""
+    misnamed: bool = False
+    """That is not, or not any more, the patient of its order."""
+
+
+def misnamed(results: Iterable[Result], unsure: UUID | None) -> dict[UUID, list[Result]]:
+    """Those of the reports whose newest word that is told names somebody else, by whom. `results`: in order of writing.
+
+    `unsure`: whom a message may name that is being written this instant.
+    """
+    reports: dict[tuple[str, UUID | None], list[Result]] = {}
+    for each in results:
+        if each.delivery.withdrawn_from is None:
+            reports.setdefault(_of(each), []).append(each)
+    found: dict[UUID, list[Result]] = {}
+    for versions in reports.values():
+        newest = next((each for each in reversed(versions) if each.told), None)
+        whom = _whom(newest, unsure) if newest else None
+        if whom is not None:
+            found.setdefault(whom, []).extend(versions)
+    return found
 
 
 def corrections(
@@ -28,10 +50,10 @@ def corrections(
     What is not on its way yet will name the right patient by itself.
     """
     wanted = {receiver.name: receiver for receiver in receivers}
-    reports: dict[tuple[str, UUID], list[Result]] = {}
+    reports: dict[tuple[str, UUID | None], list[Result]] = {}
     for each in results:
         if each.delivery.report and each.delivery.withdrawn_from is None:
-            reports.setdefault((each.delivery.destination, each.delivery.report[0]), []).append(each)
+            reports.setdefault(_of(each), []).append(each)
     for (destination, report_id), versions in reports.items():
         told = [each.delivery.fact for each in versions if each.told]
         if not told or destination not in wanted or isinstance(told[-1], ReportRetracted):
@@ -41,6 +63,18 @@ def corrections(
         yield replace(taken_back, withdrawn_from=former)
         if versions[-1].told:  # else a newer version follows
             yield write(telling_of(fact), fact, _part(cause, str(report_id)), receiver, now)
+
+
+def _whom(told: Result, unsure: UUID | None) -> UUID | None:
+    if told.delivery.message is None:
+        return unsure
+    return told.named if told.misnamed else None
+
+
+def _of(result: Result) -> tuple[str, UUID | None]:
+    """To whom it goes, and of which report."""
+    delivery = result.delivery
+    return delivery.destination, delivery.report[0] if delivery.report else None
 
 
 def _part(cause: Envelope, name: str) -> Envelope:

@@ -1,6 +1,7 @@
 """Whom and what a message is about, gathered when it is first sent."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from fj_events import PatientPhi
 
@@ -17,6 +18,8 @@ class Subject:
     study: StudyRecord | None
     moved: bool = False
     """A merge has made it another patient's than order and images name."""
+    claimed: UUID | None = None
+    """Whom these name."""
 
     @property
     def whom(self) -> PatientPhi | None:
@@ -28,6 +31,11 @@ class Subject:
         provisional = self.patient.patient if self.patient else None
         candidates = (registered, *claimed, provisional)
         return next((one for one in candidates if one is not None and one.id is not None), None)
+
+    @property
+    def named(self) -> UUID | None:
+        """Of `whom`, the patient id."""
+        return self.patient.patient_id if self.moved and self.patient and self.patient.patient.id else self.claimed
 
 
 @dataclass(frozen=True, slots=True)

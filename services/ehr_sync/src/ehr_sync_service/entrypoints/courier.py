@@ -73,8 +73,8 @@ class Backlog(Protocol):
     async def due(self, destination: str, now: datetime, busy: Collection[str], limit: int) -> list[Errand]:
         """The heads of queues that are due and not busy."""
 
-    async def keep_message(self, delivery_id: UUID, message: bytes) -> bytes:
-        """Keep the bytes before they are first sent; what was kept before stays and is returned."""
+    async def keep_message(self, delivery_id: UUID, message: bytes, named: UUID | None) -> bytes:
+        """Keep the bytes before they are first sent, and whom they name; what was kept before stays and is returned."""
 
     async def hurry(self, destination: str, now: datetime) -> None:
         """The destination answers again: what could not reach it is due now."""
@@ -222,7 +222,8 @@ class Courier:
             except Exception as error:  # noqa: BLE001 - one message that cannot be built is its own problem
                 _log.exception("a message could not be built", exam_key=delivery.exam_key)
                 return Failure(Fault.UNFIT, f"the message could not be built: {type(error).__name__}")
-            message = await self.tools.backlog.keep_message(delivery.delivery_id, built)
+            named = errand.subject.named
+            message = await self.tools.backlog.keep_message(delivery.delivery_id, built, named)
         answer = await self.wire.send(message)
         return answer if isinstance(answer, Failure) else self.tools.messages.accepted(delivery, answer)
 

@@ -106,9 +106,9 @@ def _subscribe_to_patients(
 
     async def followed(fact: PatientMerged | PatientUnmerged, tx: Tx) -> None:
         if isinstance(fact, PatientMerged):
-            await handlers.on_patient_merged(fact, _cause(tx), post(tx))
+            await handlers.on_patient_merged(fact, _cause(tx), projection(tx), post(tx))
         else:
-            await handlers.on_patient_unmerged(fact, _cause(tx), post(tx))
+            await handlers.on_patient_unmerged(fact, _cause(tx), projection(tx), post(tx))
 
     follow(consumer, followed)
 
