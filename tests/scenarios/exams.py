@@ -1,6 +1,6 @@
 """What may happen at the modality and at the reader: IHE RAD SWF.b (group, append, wrong entry, unscheduled)."""
 
-from fj_simulators import Exam, Performed, WorklistEntry, an_exam
+from fj_simulators import Exam, WorklistEntry, an_exam
 
 from tests.scenarios.play import Play
 
@@ -107,7 +107,7 @@ async def images_that_fit_no_order_are_linked_by_a_person(play: Play) -> None:
     await play.starts(made)
     await play.ends(made)
     await play.middle()
-    await _links(play, made, exam)
+    await play.links(made, exam)
     await play.until(exam, "available")
     await play.has_images(exam, len(made.images))
 
@@ -121,7 +121,7 @@ async def a_link_was_a_mistake_and_is_undone(play: Play) -> None:
     made = await play.performs(right)
     await play.until(right, "available")
     await play.on_worklist(wrong)
-    await _links(play, made, wrong)
+    await play.links(made, wrong)
     await play.has_images(wrong, len(made.images))
     await play.middle()
     await play.posts(f"/api/storage/studies/{made.study_instance_uid}/undo", reason="that was the wrong one")
@@ -162,17 +162,6 @@ async def _all_of_it(play: Play, entry: WorklistEntry, exam: Exam) -> None:
     await play.starts(made, entry)
     await play.ends(made)
     await play.until(exam, "available")
-
-
-async def _links(play: Play, made: Performed, exam: Exam) -> None:
-    async def received() -> bool:
-        return (await play.clinic.http.get(f"/api/storage/studies/{made.study_instance_uid}")).is_success
-
-    await play.becomes(received, "the study is in the archive")
-    known = await play.clinic.where_is(exam)
-    assert known is not None
-    link = f"/api/storage/studies/{made.study_instance_uid}/link"
-    await play.posts(link, order_id=known["order_id"], reason="seen at the console")
 
 
 SCENARIOS = (

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 from fj_hl7 import CannotConnect, MllpClient, NoAnswer, Refused
@@ -79,6 +79,18 @@ class Play:
         for _ in range(2 if self.twice else 1):
             with pytest.raises(Refused):
                 await _trying(lambda: self.clinic.ehr.sends_order(raw))
+
+    async def asks(self, exam: Exam, control: str) -> bool:
+        """ORM^O01 that may come too late: whether the door for orders took it, again the same way."""
+        raw, taken = self.order(exam, control), set()
+        for _ in range(2 if self.twice else 1):
+            try:
+                await _trying(lambda: self.clinic.ehr.sends_order(raw))
+                taken.add(True)
+            except Refused:
+                taken.add(False)
+        (answer,) = taken
+        return answer
 
     async def appoints(self, exam: Exam, trigger: str, at: datetime | None = None) -> None:
         """SIU (IHE RAD-48) about the exam."""
@@ -164,18 +176,33 @@ class Play:
         answer = await self.clinic.http.post(path, json=body)
         assert answer.is_success, (path, answer.status_code, answer.text)
 
+    async def links(self, made: Performed, exam: Exam) -> None:
+        """A person says that the images are those of this exam, as soon as the archive knows both."""
+        link = f"/api/storage/studies/{made.study_instance_uid}/link"
+        wish = {"order_id": (await self.known(exam))["order_id"], "reason": "seen at the console"}
+
+        async def linked() -> bool:
+            answer = await self.clinic.http.post(link, json=wish)
+            assert answer.is_success or answer.status_code == 404, answer.text
+            return answer.is_success
+
+        await self.becomes(linked, f"the images are those of {exam.accession_number}")
+
     async def until(self, exam: Exam, state: str) -> dict[str, object]:
         """The exam answer, once it shows this state."""
         return await self.clinic.until(exam, state, WITHIN)
+
+    async def known(self, exam: Exam) -> dict[str, Any]:
+        """The order of the exam, as `order` has it."""
+        number = {"placer_order_number": exam.placer_order_number}
+        (order,) = (await self.clinic.http.get("/api/order/orders", params=number)).json()
+        return dict(order)
 
     async def until_known(self, exam: Exam, state: str) -> None:
         """`order` itself has its order in this state, whatever the portal shows."""
 
         async def there() -> bool:
-            found = await self.clinic.http.get(
-                "/api/order/orders", params={"placer_order_number": exam.placer_order_number}
-            )
-            return [order["state"] for order in found.json()] == [state]
+            return bool((await self.known(exam))["state"] == state)
 
         await self.becomes(there, f"the order {exam.placer_order_number} {state}")
 

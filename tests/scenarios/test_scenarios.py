@@ -18,14 +18,14 @@ from fj_simulators import Clinic
 from fj_testing import Log, eventually
 
 from tests.failure.facts import once_and_without_gaps
-from tests.scenarios import exams, identities, orders
+from tests.scenarios import corrections, exams, identities, orders
 from tests.scenarios.play import Play
 from tests.scenarios.truth import assert_one_truth
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 SCENARIOS: dict[str, Callable[[Play], Awaitable[None]]] = {
-    scenario.__name__: scenario for room in (orders, exams, identities) for scenario in room.SCENARIOS
+    scenario.__name__: scenario for room in (orders, exams, identities, corrections) for scenario in room.SCENARIOS
 }
 MODES = ("straight", "doubled", "restarted")
 Outcomes = dict[str, Exception | None]

@@ -2,16 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
-from fj_hl7 import Ack, AckCode, Message, MllpClient, MllpServer, ack
+from fj_hl7 import Ack, AckCode, Limits, Message, MllpClient, MllpServer, ack
 from fj_hl7.builders import order_message, patient_message
 
 from fj_simulators.doors import Doors
 from fj_simulators.exam import Exam, a_header, a_visit
+
+_PATIENT: Final = Limits(answer=600)
+"""What it holds back it answers late, and does not refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,11 @@ class Received:
 
 
 class Ehr:
-    """Sends to the doors, keeps what it is sent. `outage` makes its listener answer nothing."""
+    """Sends to the doors, keeps what it is sent."""
 
     def __init__(self, doors: Doors) -> None:
         self.received: list[Received] = []
-        self.outage = asyncio.Event()
+        self._unanswered: dict[str, asyncio.Event] = {}
         self._doors = doors
         self._patients = MllpClient(doors.host, doors.patients)
         self._orders = MllpClient(doors.host, doors.orders)
@@ -50,7 +53,7 @@ class Ehr:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Self]:
         """Listen for results and status messages."""
-        server = MllpServer("ehr", self._doors.host, self._doors.ehr, self._take)
+        server = MllpServer("ehr", self._doors.host, self._doors.ehr, self._take, limits=_PATIENT)
         stop = asyncio.Event()
         task = asyncio.create_task(server.run(stop))
         try:
@@ -83,6 +86,19 @@ class Ehr:
         """Any message to the door for patients."""
         return await self._patients.send(raw)
 
+    @contextmanager
+    def holding_back(self, *exams: Exam) -> Iterator[None]:
+        """It has the results of these exams when they come, and answers them when this is over."""
+        over = asyncio.Event()
+        held = {exam.placer_order_number: over for exam in exams}
+        self._unanswered |= held
+        try:
+            yield
+        finally:
+            over.set()
+            for number in held:
+                del self._unanswered[number]
+
     def results(self, exam: Exam) -> list[Received]:
         """The ORU^R01 about this exam, in order of arrival."""
         return [got for got in self.received if got.kind == "ORU^R01" and self._is_about(got, exam)]
@@ -91,10 +107,11 @@ class Ehr:
         """The ORM^O01 about this exam, in order of arrival."""
         return [got for got in self.received if got.kind == "ORM^O01" and self._is_about(got, exam)]
 
-    async def _take(self, raw: bytes, peer: str) -> bytes:
-        if self.outage.is_set():
-            raise ConnectionAbortedError(peer)
-        self.received.append(Received.read(raw))
+    async def _take(self, raw: bytes, _peer: str) -> bytes:
+        got = Received.read(raw)
+        self.received.append(got)
+        if got.kind == "ORU^R01" and (over := self._unanswered.get(got.placer_order_number)):
+            await over.wait()
         return ack(Message.parse(raw), AckCode.AA)
 
     @staticmethod
