@@ -64,18 +64,17 @@ def storage(
 ) -> ServiceProcess:
     """A module may have SETTINGS of its own."""
     routes = request.getfixturevalue("routes")
-    return services.start(
-        "storage",
-        STORAGE_QUIET_TIME=1,
-        STORAGE_MPPS_LIMIT=4,
-        STORAGE_DIMSE_PORT=dimse_port,
-        STORAGE_FIND_LIMIT=FIND_LIMIT,
-        FJ_PEERS=str(peers),
-        STORAGE_COMMITMENT_PATIENCE=3,
+    settings = {
+        "STORAGE_QUIET_TIME": 1,
+        "STORAGE_MPPS_LIMIT": 4,
+        "STORAGE_DIMSE_PORT": dimse_port,
+        "STORAGE_FIND_LIMIT": FIND_LIMIT,
+        "FJ_PEERS": str(peers),
+        "STORAGE_COMMITMENT_PATIENCE": 3,
         **({"FJ_ROUTES": routes} if routes else {}),
         **lifecycle,
-        **getattr(request.module, "SETTINGS", {}),
-    )
+    }
+    return services.start("storage", **settings | getattr(request.module, "SETTINGS", {}))
 
 
 @pytest.fixture(scope="module")

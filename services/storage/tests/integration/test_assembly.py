@@ -194,7 +194,7 @@ async def test_a_uid_conflict_is_told_once_and_stands_on_the_exceptions_list(
     pack = await packer.ship(exam, [first, plain])
     second = await packer.ship(exam, [others[0], plain])
     third = await packer.ship(exam, [*others, others[1]])
-    await feed.publish(pack, pack, second, second, third, exam.completed([first, plain]))
+    await feed.publish(exam.order(), pack, pack, second, second, third, exam.completed([first, plain]))
     told_ = await log.wait_for(
         "study-events", where=lambda r: r.key == exam.study_uid and r.type == "study.conflicted.v1", count=2
     )

@@ -48,6 +48,14 @@ def test_a_study_is_complete_by_its_evidence(
         assert (verdict.completeness, verdict.reason) == outcome
 
 
+def test_a_study_waits_for_the_order_of_its_step_as_long_as_for_silence() -> None:
+    progress = Progress(AT, AT, (DONE,), AT, 3, 3, order_to_come=True)
+    assert assess(progress, PATIENCE, AT) == Waiting(AT + QUIET)
+    closed = assess(progress, PATIENCE, AT + QUIET)
+    assert isinstance(closed, Complete)
+    assert (closed.completeness, closed.reason, closed.last_evidence_at) == ("mpps", "mpps lists 3, all here", AT)
+
+
 def test_the_last_evidence_is_what_closed_the_study() -> None:
     ended = AT + timedelta(seconds=5)
     by_list = assess(Progress(AT, AT, (DONE,), ended, 1, 1), PATIENCE, ended)

@@ -16,13 +16,13 @@ from storage_service.domain.manifest import uids_of
 from storage_service.domain.study import PerformedEnd, Study
 
 _STEPS: Final = """
-WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS a (uid, order_id))
-SELECT a.uid, e.exam_key, e.study_instance_uid, e.state, e.ended_at, e.listed
-  FROM asked a JOIN exam e ON e.study_instance_uid = a.uid
- WHERE e.state <> 'SCHEDULED'
-UNION
-SELECT a.uid, e.exam_key, e.study_instance_uid, e.state, e.ended_at, e.listed
-  FROM asked a JOIN exam e ON e.order_id = a.order_id
+WITH asked AS (SELECT * FROM unnest($1::text[], $2::uuid[]) AS a (uid, order_id)),
+     found AS (
+    SELECT a.uid, e.exam_key FROM asked a JOIN exam e ON e.study_instance_uid = a.uid
+     UNION SELECT a.uid, e.exam_key FROM asked a JOIN exam e ON e.order_id = a.order_id)
+SELECT f.uid, e.exam_key, e.study_instance_uid, e.state, e.ended_at, e.listed,
+       e.order_id IS NOT NULL AND NOT EXISTS (SELECT FROM known_order o WHERE o.order_id = e.order_id) AS to_come
+  FROM found f JOIN exam e USING (exam_key)
  WHERE e.state <> 'SCHEDULED'
 """
 _PLAN: Final = """
@@ -91,9 +91,7 @@ async def with_progress(db: Database, studies: Sequence[Study]) -> list[Study]:
         for row in (await fetch(db, OF_STUDIES, sorted(places)) if places else ())
         for uid in uids_of(row["entries"])
     }
-    return [
-        replace(study, progress=_progress(study.progress, steps[study.study_instance_uid], here)) for study in studies
-    ]
+    return [replace(study, progress=_progress(study, steps[study.study_instance_uid], here)) for study in studies]
 
 
 async def _about(db: Database, study_instance_uid: str, order_id: UUID | None, heard_at: datetime) -> list[str]:
@@ -101,13 +99,14 @@ async def _about(db: Database, study_instance_uid: str, order_id: UUID | None, h
     return [row["study_instance_uid"] for row in rows]
 
 
-def _progress(known: Progress, steps: Sequence[Row], here: Collection[str]) -> Progress:
+def _progress(study: Study, steps: Sequence[Row], here: Collection[str]) -> Progress:
     listed = {uid for step in steps for uid in step["listed"]}
     ends = [step["ended_at"] for step in steps if step["ended_at"] is not None]
     return replace(
-        known,
+        study.progress,
         steps=tuple(StepState(step["state"]) for step in steps),
         ended_at=max(ends, default=None),
         listed=len(listed),
         listed_here=len(listed.intersection(here)),
+        order_to_come=study.order_id is None and any(step["to_come"] for step in steps),
     )

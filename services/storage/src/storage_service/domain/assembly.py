@@ -4,6 +4,7 @@
 |---|---|---|
 | one is in progress | any | waits for its end, at most `step_limit` after the last sign of life, then as below |
 | one completed, none in progress | something, and all of it is here | complete now: `mpps` |
+| the same, of an order that is on its way here | the same | waits for the order, at most the quiet time |
 | ended | something that is not here | complete after the quiet time: `incomplete` |
 | none, or they list nothing | any | complete after the quiet time: `quiet_time` |
 """
@@ -45,6 +46,8 @@ class Progress:
     """Instances that the ended steps list, each once."""
     listed_here: int = 0
     """How many of those are here."""
+    order_to_come: bool = False
+    """A step is of an order that has not been heard of yet: it comes in a topic of its own (decision 19)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,10 @@ class Waiting:
 def assess(progress: Progress, patience: Patience, now: datetime) -> Complete | Waiting:
     """Whether the study is complete at `now`; the table stands at the head of this module."""
     going_on = StepState.IN_PROGRESS in progress.steps
-    if not going_on and StepState.COMPLETED in progress.steps and 0 < progress.listed == progress.listed_here:
-        return _by_list(progress)
+    all_here = not going_on and StepState.COMPLETED in progress.steps and 0 < progress.listed == progress.listed_here
     until = progress.heard_at + (patience.step_limit if going_on else patience.quiet_time)
+    if all_here and (now >= until or not progress.order_to_come):
+        return _by_list(progress)
     if now < until:
         return Waiting(until)
     if progress.listed > progress.listed_here:
