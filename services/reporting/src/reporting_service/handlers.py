@@ -32,6 +32,7 @@ from reporting_service.domain.report import (
     Subject,
     about,
     in_the_orders_name,
+    is_said,
     next_version,
     reading_of,
     withdrawn,
@@ -57,7 +58,7 @@ async def write_draft(exam_key: str, content: ReportPhi, actor: str, reports: Re
 
 
 async def sign(exam_key: str, reading: Reading, reports: Reports) -> Report:
-    """Give out what was written (P, F or C); without a text, the draft.
+    """Give out what was written (P, F or C); without a text, the draft. Asked for again it is what it has become.
 
     Raises NoSuchExam, NotPossible, NothingToSign, Unconfirmed.
     """
@@ -65,13 +66,18 @@ async def sign(exam_key: str, reading: Reading, reports: Reports) -> Report:
     if subject.unconfirmed:
         raise Unconfirmed
     known = await reports.of(subject)
+    written = reading.content.text is not None
+    draft = None if written else await reports.take_draft(subject)
+    if known is not None and draft is None and is_said(known, reading):
+        return known
     signed = known is not None and known.status is not Status.PRELIMINARY
     if signed is not (reading.status is Status.CORRECTED):
         raise NotPossible(_name(known), {"P": "a preliminary", "F": "signing", "C": "an amendment"}[reading.status])
-    draft = await reports.take_draft(subject)
-    if reading.content.text is None:
-        if draft is None or not draft.text:
-            raise NothingToSign
+    if written:
+        await reports.take_draft(subject)
+    elif draft is None or not draft.text:
+        raise NothingToSign
+    else:
         reading = reading.model_copy(update={"content": draft})
     return await _file(reading, subject, reports) or _there(known)
 

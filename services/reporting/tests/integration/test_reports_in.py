@@ -267,6 +267,32 @@ async def test_a_report_is_drafted_signed_and_amended_on_a_page(http: httpx.Asyn
     assert (amended.body["actor"], amended.body["reason"]) == ("rolf", "laterality")
 
 
+async def test_who_had_no_answer_signs_again_and_has_it_signed_once(
+    http: httpx.AsyncClient, feed: Feed, log: Log
+) -> None:
+    exam = Exam()
+    await feed.publish(exam.order(), exam.available())
+    address = f"/api/reporting/exams/{exam.order_id}"
+
+    async def known() -> bool:
+        return (await http.get(address)).status_code == 200
+
+    await eventually(known)
+    await http.put(f"{address}/draft", json={"text": "Nodule.", "impression": "Follow up."})
+    acts: list[tuple[str, dict[str, str]]] = [
+        ("preliminary", {}),
+        ("sign", {"text": "Nodule, 4 mm.", "impression": "Follow up."}),
+        ("amend", {"text": "Nodule, left, 4 mm.", "reason": "laterality"}),
+    ]
+    for act, said in acts:
+        first, again = [await http.post(f"{address}/{act}", json=said) for _ in range(2)]
+        assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    other = {"X-FJ-User": "another"}
+    assert (await http.post(f"{address}/sign", json=acts[1][1], headers=other)).status_code == 409
+    told = await exam.reports(log, "report.preliminary.v1", "report.finalized.v1", "report.amended.v1")
+    assert [fact.body["version"] for fact in told] == [1, 2, 3]
+
+
 async def test_changing_needs_a_user_and_an_exam(http: httpx.AsyncClient) -> None:
     nobody = await http.put("/api/reporting/exams/x/draft", json={"text": "x"}, headers={"X-FJ-User": ""})
     assert nobody.status_code == 401

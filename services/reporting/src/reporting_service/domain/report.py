@@ -133,6 +133,12 @@ def next_version(
     return replace(first, report_id=report.report_id, exam_key=report.exam_key, version=report.version + 1)
 
 
+def is_said(report: Report, reading: Reading) -> bool:
+    """The same person gives out the same once more, or what was a draft: the answer was lost on its way."""
+    same = report.status is reading.status and report.author == reading.author
+    return same and reading.content in (report.content, ReportPhi())
+
+
 def in_the_orders_name(report: Report) -> Report:
     """The same words as a further version: who waits for the order's report could not know it by its order before."""
     return replace(report, version=report.version + 1, untold=False)
