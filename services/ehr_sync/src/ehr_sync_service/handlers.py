@@ -44,6 +44,7 @@ from ehr_sync_service.domain.delivery import Accepted, Delivery, Failure, Policy
 from ehr_sync_service.domain.errors import NoSuchDelivery
 from ehr_sync_service.domain.given_up import given_up, settled
 from ehr_sync_service.domain.records import OrderRecord, Report, StudyShown
+from ehr_sync_service.domain.repetition import repetitions
 from ehr_sync_service.domain.telling import telling_of
 from ehr_sync_service.ports import Ledger, Projection
 from ehr_sync_service.post import Post
@@ -68,12 +69,17 @@ async def on_patient_merged(fact: PatientMerged, cause: Envelope, projection: Pr
 async def on_patient_unmerged(fact: PatientUnmerged, cause: Envelope, projection: Projection, post: Post) -> None:
     """A number stands for itself again. Of one that was given to somebody else its registration has told.
 
-    Results of the number that were told of whom it was merged into are taken back there, and told anew.
+    Results of the number that were told of whom it was merged into are taken back there, and told anew; image managers
+    hear once more of the plans of its orders.
     """
     if fact.until is not None:
         return
     await post.tell(telling_of(fact), fact, cause)
     await _correct_misnamed(fact.patient_id, fact.survivor_id, cause, projection, post)
+    receivers = post.wishes.get(DeliveryKind.PROCEDURES, ())
+    procedures = await post.ledger.procedures(fact.patient_id) if receivers else ()
+    for each in repetitions(procedures, cause, receivers, datetime.now(UTC)):
+        await post.ledger.add(each)
 
 
 async def _correct_misnamed(

@@ -47,6 +47,9 @@ class Ledger(Protocol):
     async def with_results(self, patient_id: UUID) -> list[UUID]:
         """The orders that name this patient and have reports to tell."""
 
+    async def procedures(self, patient_id: UUID) -> list[Result]:
+        """What was written of the plans of orders that name this patient, locked until the end of the transaction."""
+
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         """The newest version of a report that a destination has taken."""
 

@@ -191,6 +191,33 @@ async def test_patients_that_change_or_are_merged_are_told_as_adt(
         assert (again.field("PID", 3), again.field("PID", 5)) == (f"P{gone.number}", gone.who.family_name)
 
 
+async def test_plans_of_an_unmerged_number_are_told_again_of_its_own_patient(
+    facts: Feed, old: Listener, new: Listener
+) -> None:
+    gone, survivor, cancelled = an_exam(), an_exam(), an_exam()
+    merge = gone.merged_into(survivor)
+    await facts.publish(gone.registered(), survivor.registered(), gone.placed(), survivor.placed(), merge)
+    await facts.publish(gone.scheduled(), gone.performed(), survivor.scheduled())
+    others = cancelled.placed().model_copy(update={"patient_id": gone.patient_id})
+    await facts.publish(others, cancelled.scheduled(), cancelled.unscheduled())
+    _, done = await heard(new, gone, "OMI NW SC", "OMI XO CM")
+    await heard(old, gone, "ORM NW SC", "ORM XO CM")
+    await heard(new, cancelled, "OMI NW SC", "OMI CA CA")
+    await heard(new, survivor, "OMI NW SC")
+    assert done.field("PID", 3) == f"P{survivor.number}"
+    undone = unmerged(merge)
+    [cause] = await facts.publish(undone)
+    await facts.repeat(undone, cause)
+    *_, again = await heard(new, gone, "OMI NW SC", "OMI XO CM", "OMI XO CM")
+    *_, early = await heard(old, gone, "ORM NW SC", "ORM XO CM", "ORM XO CM")
+    for message in (again, early):
+        assert (message.field("PID", 3), message.field("PID", 5)) == (f"P{gone.number}", gone.who.family_name)
+        assert message.field("OBR", 3) == gone.accession.value
+    await facts.publish(survivor.rescheduled())
+    await heard(new, survivor, "OMI NW SC", "OMI XO SC")
+    await heard(new, cancelled, "OMI NW SC", "OMI CA CA")
+
+
 async def test_a_refused_plan_is_given_up_and_the_next_one_goes_on(
     facts: Feed, old: Listener, new: Listener, log: Log, service: ServiceProcess
 ) -> None:

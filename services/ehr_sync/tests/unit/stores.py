@@ -76,6 +76,9 @@ class MemoryLedger:
         written = [one for one in self.deliveries.values() if one.report and one.order_id]
         return [one.order_id for one in written if one.order_id and getattr(one.fact, "patient_id", None) == patient_id]
 
+    async def procedures(self, _patient_id: UUID) -> list[Result]:
+        return []  # nobody is merged here
+
     async def newest_delivered(self, destination: str, report_id: UUID) -> int | None:
         versions = [
             one.report[1]

@@ -77,13 +77,14 @@ WHERE ($1::text IS NULL OR d.exam_key = $1) AND ($2::text IS NULL OR d.destinati
   AND ($3::text IS NULL OR d.state = $3)
 ORDER BY d.position DESC LIMIT $4"""
 # What heads its queue may be under way this instant, before its message is kept, so that nobody knows whom it names.
-_RESULTS: Final = f"""
+_WRITTEN: Final = f"""
 SELECT {_COLUMNS}, d.state = 'delivered' OR d.message IS NOT NULL OR d.state = 'pending' AND NOT EXISTS (
            SELECT FROM deliveries e WHERE e.destination = d.destination AND e.queue = d.queue
               AND e.state = 'pending' AND e.position < d.position) AS told,
        d.named, survivor_of(d.named, o.placed_at) <> survivor_of(o.patient_id, o.placed_at) AS misnamed
-  FROM deliveries d LEFT JOIN orders o USING (order_id)
- WHERE d.order_id = $1 AND d.kind = 'results' ORDER BY d.position FOR UPDATE OF d"""
+  FROM deliveries d LEFT JOIN orders o USING (order_id)"""
+_RESULTS: Final = f"{_WRITTEN} WHERE d.order_id = $1 AND d.kind = 'results' ORDER BY d.position FOR UPDATE OF d"
+_PROCEDURES: Final = f"{_WRITTEN} WHERE o.patient_id = $1 AND d.kind = 'procedures' ORDER BY d.position FOR UPDATE OF d"
 _WITH_RESULTS: Final = """
 SELECT order_id FROM orders o WHERE patient_id = $1
    AND EXISTS (SELECT FROM deliveries d WHERE d.order_id = o.order_id AND d.kind = 'results')
@@ -155,8 +156,10 @@ class PostgresLedger:
         )
 
     async def results(self, order_id: UUID) -> list[Result]:
-        rows = await self._tx.connection.fetch(_RESULTS, order_id)
-        return [Result(_delivery(row), row["told"], row["named"], bool(row["misnamed"])) for row in rows]
+        return [_result(row) for row in await self._tx.connection.fetch(_RESULTS, order_id)]
+
+    async def procedures(self, patient_id: UUID) -> list[Result]:
+        return [_result(row) for row in await self._tx.connection.fetch(_PROCEDURES, patient_id)]
 
     async def with_results(self, patient_id: UUID) -> list[UUID]:
         return [row["order_id"] for row in await self._tx.connection.fetch(_WITH_RESULTS, patient_id)]
@@ -247,6 +250,10 @@ def _subject(row: asyncpg.Record) -> Subject:
         moved=bool(row["moved"]),
         claimed=row["claimed"],
     )
+
+
+def _result(row: asyncpg.Record) -> Result:
+    return Result(_delivery(row), row["told"], row["named"], bool(row["misnamed"]))
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:

@@ -13,7 +13,7 @@ from ehr_sync_service.domain.telling import TELLINGS, Receiver, telling_of
 
 
 class Result(NamedTuple):
-    """A delivery of a report."""
+    """A delivery of a report, or of a plan."""
 
     delivery: Delivery
     told: bool
@@ -59,10 +59,10 @@ def corrections(
         if not told or destination not in wanted or isinstance(told[-1], ReportRetracted):
             continue
         receiver, fact = wanted[destination], told[-1]
-        taken_back = write(TELLINGS[ReportRetracted], fact, _part(cause, f"{report_id} withdrawn"), receiver, now)
+        taken_back = write(TELLINGS[ReportRetracted], fact, part(cause, f"{report_id} withdrawn"), receiver, now)
         yield replace(taken_back, withdrawn_from=former)
         if versions[-1].told:  # else a newer version follows
-            yield write(telling_of(fact), fact, _part(cause, str(report_id)), receiver, now)
+            yield write(telling_of(fact), fact, part(cause, str(report_id)), receiver, now)
 
 
 def _whom(told: Result, unsure: UUID | None) -> UUID | None:
@@ -77,6 +77,6 @@ def _of(result: Result) -> tuple[str, UUID | None]:
     return delivery.destination, delivery.report[0] if delivery.report else None
 
 
-def _part(cause: Envelope, name: str) -> Envelope:
+def part(cause: Envelope, name: str) -> Envelope:
     """One cause makes several deliveries, each with its own ids."""
     return replace(cause, id=uuid5(cause.id, name))
