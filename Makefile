@@ -41,7 +41,7 @@ check: environment ## format, lint, types, import rules, schemas, migrations, lo
 	$(RUN)/mypy .
 	$(RUN)/lint-imports
 	@stale=$$($(RUN)/python -m fj_events.schemas); if [ -n "$$stale" ]; then echo "schemas were stale, commit them:"; echo "$$stale"; exit 1; fi
-	@twice=$$(ls services/*/src/*/migrations/*.sql libs/*/src/*/migrations/*.sql | sed -E 's|_[^/]*$$||' | sort | uniq -d); if [ -n "$$twice" ]; then echo "migrations that have one number:"; echo "$$twice"; exit 1; fi
+	@twice=$$(ls services/*/src/*/migrations/*.sql libs/*/src/*/migrations/*.sql decisions/*.md */*/decisions/*.md | sed -E 's|_[^/]*$$||; s|(decisions/[0-9]+)-.*|\1|' | sort | uniq -d); if [ -n "$$twice" ]; then echo "migrations or decisions that have one number:"; echo "$$twice"; exit 1; fi
 	$(UV) lock --check
 	if [ -d k8s ]; then find k8s -name '*.yaml' ! -name kustomization.yaml -print0 | xargs -0 $(RUN)/kubernetes-validate --strict --quiet; fi
 

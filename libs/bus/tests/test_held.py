@@ -46,6 +46,10 @@ async def drunk(bus: Bus, cup: str, *numbers: int) -> bool:
     return done == list(numbers)
 
 
+async def is_seated(bus: Bus, cup: str) -> bool:
+    return bool(await bus.pool.fetchval("SELECT EXISTS (SELECT FROM guest WHERE cup = $1)", cup))
+
+
 async def states(bus: Bus, key: str) -> list[tuple[str, int]]:
     rows = await bus.pool.fetch("SELECT state, sequence FROM bus.held WHERE key = $1 ORDER BY sequence", key)
     return [(row["state"], row["sequence"]) for row in rows]
@@ -109,6 +113,7 @@ async def test_past_its_limit_a_parked_fact_is_a_dead_letter(world: World, log: 
         (letter,) = await log.wait_for("beta-dlq", where=lambda r: r.key == "l")
         assert letter.headers["dlq_error"] == "Stranger"
         await emit(alpha, seated("l"))
+        await eventually(lambda: is_seated(beta, "l"), within=20)
         (dead,) = [each for each in await Letters(beta, "beta").list() if each.key == "l"]
         assert (dead.behind, dead.detail) == (1, "guest l is not known yet")
         await Letters(beta, "beta").replay(dead.id, "Ada")

@@ -75,7 +75,7 @@ def _on_servers_of_its_own(group: Group) -> Outcome:
 def _run(group: Group, environment: Mapping[str, str]) -> Outcome:
     if group.package is not None:
         _sync(group.package, group.environment)
-    command = [str(group.environment / "bin" / "python"), "-m", "pytest", *group.folders]
+    command = [str(group.environment / "bin" / "python"), "-m", "pytest", "--durations=10", *group.folders]
     started = time.monotonic()
     last_line, failed = "", []
     with subprocess.Popen(

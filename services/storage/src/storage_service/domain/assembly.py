@@ -47,7 +47,7 @@ class Progress:
     listed_here: int = 0
     """How many of those are here."""
     order_to_come: bool = False
-    """A step is of an order that has not been heard of yet: it comes in a topic of its own (decision 19)."""
+    """A step is of an order that has not been heard of yet: it comes in a topic of its own (decision 21)."""
 
 
 @dataclass(frozen=True, slots=True)
