@@ -41,7 +41,7 @@ async def on_exam_put_back(fact: ExamPutBack, orders: Orders) -> None:
     """What was done was another exam. An order of which another step has been performed stays where it is."""
     known = await orders.by_id(fact.order_id)
     if known is not None and fact.state == "SCHEDULED":
-        await _undone(known, domain.happened(known, Act.PUT_BACK), "its images were another order's", orders)
+        await _undone(known, domain.put_back(known), "its images were another order's", orders)
 
 
 async def on_study_relinked(fact: StudyRelinked, orders: Orders) -> None:

@@ -9,7 +9,9 @@ from fj_events import (
     CodedConcept,
     DeliveryDelivered,
     DeliveryKind,
+    Evidence,
     ExamPutBack,
+    ExamStarted,
     Fact,
     Identifier,
     LinkAct,
@@ -76,6 +78,15 @@ class Story:
             reason="the wrong line was picked",
         )
 
+    def started(self) -> ExamStarted:
+        return ExamStarted(
+            site="MAIN",
+            exam_key=str(self.order_id),
+            order_id=self.order_id,
+            study_instance_uid=self.uid,
+            evidence=Evidence.MPPS,
+        )
+
     def put_back(self) -> ExamPutBack:
         return ExamPutBack(
             site="MAIN",
@@ -127,3 +138,30 @@ async def test_an_order_waits_again_for_what_is_its_own(http: httpx.AsyncClient,
     await eventually(waits)
     await feed.publish(ReportFinalized(**story.report(own, 1)), story.delivered(own, 1))
     await told("order.completed.v1", 2)
+
+
+async def test_a_report_that_is_on_its_way_does_not_complete_an_order_that_waits_again(
+    http: httpx.AsyncClient, feed: Feed, log: Log
+) -> None:
+    patient = {"id": {"value": "P2", "issuer": "MAIN"}}
+    placed = await http.post("/api/order/orders", json={"patient": patient, "procedure": {"code": "CTCHEST"}})
+    story, wrong, own = Story(placed.json()), uuid4(), uuid4()
+
+    async def is_known(state: str) -> None:
+        async def known() -> bool:
+            return bool((await http.get(f"/api/order/orders/{story.order_id}")).json()["state"] == state)
+
+        await eventually(known, what=state)
+
+    await feed.publish(ReportFinalized(**story.report(wrong, 1)), story.started())
+    await is_known("IN_PROGRESS")
+    await feed.publish(story.put_back())
+    await is_known("ORDERED")
+    late = [story.delivered(wrong, 1), ReportRetracted(**story.report(wrong, 2), reason="the wrong line was picked")]
+    await feed.publish(*late, story.started())
+    await is_known("IN_PROGRESS")
+    await feed.publish(ReportFinalized(**story.report(own, 1)), story.delivered(own, 1))
+    await log.wait_for(
+        "order-events", where=lambda r: r.type == "order.completed.v1" and r.body["report_id"] == str(own)
+    )
+    await is_known("COMPLETED")

@@ -34,7 +34,7 @@ def test_a_hold_outlasts_nothing_that_is_done_for_the_order() -> None:
 
 def test_nothing_leaves_completed_but_that_it_was_another_orders() -> None:
     leaves = {act for (life, act), state in MOVES.items() if life is Life.COMPLETED and state is not Life.COMPLETED}
-    assert leaves == {Act.PUT_BACK, Act.RETRACT}
+    assert leaves == {Act.PUT_BACK}
 
 
 @pytest.mark.parametrize("life", Life)

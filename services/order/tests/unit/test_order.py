@@ -158,11 +158,35 @@ def test_an_order_whose_images_and_report_were_another_orders_waits_again(retrac
     report = uuid4()
     order = domain.reported(an_order(Life.COMPLETED), report, 2)
     if retracted_first:
-        order = domain.happened(domain.retracted(order, report), Act.PUT_BACK)
+        order = domain.put_back(domain.retracted(order, report))
     else:
-        order = domain.retracted(domain.happened(order, Act.PUT_BACK), report)
+        order = domain.retracted(domain.put_back(order), report)
     assert (order.life, order.report_id, order.report_version) == (Life.ORDERED, None, None)
     assert domain.retracted(order, uuid4()) is order
+
+
+def test_a_report_that_is_delivered_after_its_exam_was_put_back_does_not_complete_the_order() -> None:
+    report = uuid4()
+    order = domain.put_back(domain.reported(an_order(Life.IN_PROGRESS), report, 1))
+    assert not domain.is_delivered(domain.delivered(order, report, "ehr", 1), ("ehr",))
+
+
+@pytest.mark.parametrize("life", [Life.ORDERED, Life.IN_PROGRESS, Life.PERFORMED, Life.DISCONTINUED, Life.CANCELLED])
+def test_an_order_whose_report_was_another_orders_is_where_its_exam_is(life: Life) -> None:
+    report = uuid4()
+    completed = domain.happened(domain.reported(an_order(life), report, 1), Act.COMPLETE)
+    assert completed.life is Life.COMPLETED
+    assert domain.retracted(completed, report).life is life
+
+
+def test_what_its_exam_does_after_an_order_was_completed_is_not_forgotten() -> None:
+    report = uuid4()
+    early = domain.happened(domain.reported(an_order(), report, 1), Act.COMPLETE)
+    for act, life in ((Act.START, Life.IN_PROGRESS), (Act.PERFORM, Life.PERFORMED)):
+        early = domain.happened(early, act)
+        assert (early.life, domain.retracted(early, report).life) == (Life.COMPLETED, life)
+    refused = domain.happened(domain.reported(an_order(Life.CANCELLED), report, 1), Act.COMPLETE)
+    assert domain.retracted(domain.reinstate(refused, "COMPLETED"), report).life is Life.PERFORMED
 
 
 def test_facts_that_come_late_change_nothing() -> None:

@@ -20,7 +20,7 @@ from order_service.domain.visit import NUMBERS, Named, Visit, numbers_of
 
 _COLUMNS: Final = (
     "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at,"
-    " named_id, named, named_on"
+    " named_id, named, named_on, beneath"
 )
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_FILLER: Final = f"""
@@ -57,7 +57,7 @@ _SAVE: Final = """
 UPDATE orders
    SET life = $2, details = $3, changes = $4, report_id = $5, report_version = $6, delivered = $7,
        placer_value = $8, placer_issuer = $9, accession_value = $10, accession_issuer = $11, named_id = $12,
-       named = $13, named_on = $14, changed_at = now()
+       named = $13, named_on = $14, beneath = $15, changed_at = now()
  WHERE order_id = $1
 """
 _HEARD: Final = """
@@ -118,6 +118,7 @@ class PostgresOrders(PostgresEarly, PostgresVisits):
             accession.value,
             accession.issuer,
             *_named(order),
+            order.beneath,
         )
 
     async def heard(self, order_id: UUID, heard: Heard) -> None:
@@ -188,6 +189,7 @@ def _order(row: Record | None) -> Order | None:
         delivered=json.loads(row["delivered"]),
         heard=Heard(said_at=row["said_at"], transaction_at=row["transaction_at"]),
         named=_placers(row, details),
+        beneath=Life(row["beneath"]) if row["beneath"] else None,
     )
 
 

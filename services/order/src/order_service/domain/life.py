@@ -45,8 +45,6 @@ class Act(StrEnum):
     """The newest final report is where it is wanted."""
     PUT_BACK = "put back"
     """What was done for it was another exam: its own is still to be done."""
-    RETRACT = "retract"
-    """The report that completed it was another order's."""
 
 
 _TABLE: Final = {
@@ -96,7 +94,6 @@ _TABLE: Final = {
     (Life.PERFORMED, Act.PUT_BACK): Life.ORDERED,
     (Life.DISCONTINUED, Act.PUT_BACK): Life.ORDERED,
     (Life.COMPLETED, Act.PUT_BACK): Life.ORDERED,
-    (Life.COMPLETED, Act.RETRACT): Life.PERFORMED,
     **{(life, Act.NUMBER): life for life in Life},
 }
 

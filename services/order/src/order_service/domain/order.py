@@ -91,6 +91,8 @@ class Order:
     site: str
     life: Life
     details: OrderDetails
+    beneath: Life | None = None
+    """Of a completed order: where its exam stands; absent where that is not known, and it was performed."""
     changes: tuple[Change, ...] = ()
     """Oldest first. Several may be on their way to the exam, which may refuse any of them."""
     report_id: UUID | None = None
@@ -162,8 +164,8 @@ def told(order: Order, fact_id: UUID, before: OrderDetails) -> Order:
 
 def reinstate(order: Order, exam: str) -> Order:
     """The exam had started before the wish arrived: the order stands, where its exam stands."""
-    life = moved(order.life, Act.REINSTATE)
-    return replace(order, life=moved(life, _ENDED[exam]) if exam in _ENDED else life)
+    order = happened(order, Act.REINSTATE)
+    return happened(order, _ENDED[exam]) if exam in _ENDED else order
 
 
 def without(order: Order, fact_id: UUID | None) -> Order:
@@ -178,8 +180,21 @@ def without(order: Order, fact_id: UUID | None) -> Order:
 
 
 def happened(order: Order, act: Act) -> Order:
-    """The order after something that happened to its exam."""
-    return replace(order, life=moved(order.life, act))
+    """The order after something that happened to its exam, or after it was completed."""
+    life = moved(order.life, act)
+    beneath: Life | None = order.life
+    if order.life is Life.COMPLETED:
+        beneath = order.beneath and moved(order.beneath, act)
+    return replace(order, life=life, beneath=beneath if life is Life.COMPLETED else None)
+
+
+def put_back(order: Order) -> Order:
+    """The order after what was done for it turned out to be another exam: so was what was read of it.
+
+    That may still be on its way to those who want it, and must not complete the order.
+    """
+    waits = happened(order, Act.PUT_BACK)
+    return order if waits == order else replace(waits, report_id=None, report_version=None)
 
 
 def reported(order: Order, report_id: UUID, version: int) -> Order:
@@ -190,10 +205,11 @@ def reported(order: Order, report_id: UUID, version: int) -> Order:
 
 
 def retracted(order: Order, report_id: UUID) -> Order:
-    """The report was another order's. Another one that is here stays."""
+    """The report was another order's: the order is where its exam is. Another report that is here stays."""
     if order.report_id != report_id:
         return order
-    return replace(order, life=moved(order.life, Act.RETRACT), report_id=None, report_version=None)
+    life = (order.beneath or Life.PERFORMED) if order.life is Life.COMPLETED else order.life
+    return replace(order, life=life, beneath=None, report_id=None, report_version=None)
 
 
 def delivered(order: Order, report_id: UUID, destination: str, version: int) -> Order:
