@@ -53,9 +53,13 @@ async def grant(wish: Wish, orders: Orders) -> Outcome:
 
 
 async def place_order(request: Request, orders: Orders, actor: str | None = None) -> Order:
-    """Take a new order (NW). The same placer number again is the same order, changed where the message differs."""
+    """Take a new order (NW). The same placer number again is the same order, changed where the message differs.
+
+    The same order id again is the same request: its sender had no answer.
+    """
     [order] = await place_orders([request], orders, actor)
-    return order or await change_order(request.placer_order_number, request, orders, actor)
+    known = order or await orders.by_id(request.order_id)
+    return known or await change_order(request.placer_order_number, request, orders, actor)
 
 
 async def place_orders(

@@ -27,7 +27,7 @@ class Orders(Protocol):
     async def add(self, orders: Sequence[Order]) -> set[UUID]:
         """Keep new orders; gives the ids of the kept ones.
 
-        Those are left out whose placer order number is taken, be it at this instant or by one before it in `orders`.
+        Left out are those whose id or placer order number is taken, be it at this instant or by one before in `orders`.
         """
 
     async def save(self, order: Order) -> None:

@@ -50,7 +50,7 @@ SELECT * FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
     $9::timestamptz[], $10::timestamptz[], $11::uuid[], $12::jsonb[], $13::jsonb[]
 )
-ON CONFLICT ON CONSTRAINT orders_placer_number DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING order_id
 """
 _SAVE: Final = """

@@ -31,6 +31,7 @@ from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.life import Life
 from order_service.domain.numbers import SH
 from order_service.domain.order import Order
+from order_service.entrypoints.again import Key, keyed
 from order_service.ports import Orders
 
 _SEXES: Final = MappingProxyType({"male": Sex.MALE, "female": Sex.FEMALE, "other": Sex.OTHER, "unknown": Sex.UNKNOWN})
@@ -50,10 +51,10 @@ def service_requests(
     router = fj_fhir.fhir_router(away=AWAY)
 
     @router.post("/ServiceRequest")
-    async def create(call: Request, actor: Actor) -> Response:
+    async def create(call: Request, actor: Actor, key: Key = None) -> Response:
         wish = fj_fhir.parse_service_request(await fj_fhir.read_body(call))
         _must_be(wish, {"active"})
-        request = _request(wish, sites.main, namespace)
+        request = keyed(_request(wish, sites.main, namespace), key, actor, namespace)
         async with unit(actor) as tx:
             order = await _granted(commands.place_order(request, orders(tx), actor))
         return _answer(order, 201)

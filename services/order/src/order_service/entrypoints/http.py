@@ -15,6 +15,7 @@ from order_service import commands
 from order_service.domain.early import EarlyEntry
 from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.order import Order, Request
+from order_service.entrypoints.again import Key, keyed
 from order_service.ports import OrderBook, Orders
 
 ShortString = Annotated[str, StringConstraints(min_length=1, max_length=16)]
@@ -79,8 +80,8 @@ def orders_router(
     router = APIRouter(prefix="/api/order", tags=["orders"])
 
     @router.post("/orders", status_code=status.HTTP_201_CREATED)
-    async def place(new: NewOrder, actor: Actor) -> OrderView:
-        request = _request(new, sites, namespace)
+    async def place(new: NewOrder, actor: Actor, key: Key = None) -> OrderView:
+        request = keyed(_request(new, sites, namespace), key, actor, namespace)
         async with unit(actor) as tx:
             order = await _granted(commands.place_order(request, orders(tx), actor))
         return OrderView.of(order)
