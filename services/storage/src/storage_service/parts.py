@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Self
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fj_bus import Consumer, Tx, operator_router
 from fj_dicom import Peers, RequestorSettings, ScpSettings, Service
 from fj_objects import S3Settings, S3Store
@@ -78,16 +78,18 @@ from storage_service.entrypoints.keeping import keeping_router, retention_router
 from storage_service.entrypoints.linking import Known, linking_router
 from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
+from storage_service.entrypoints.sight import Sight, only_seen
 from storage_service.expiring import Deleting, Expiring
 from storage_service.gathering import Gathering
 from storage_service.handlers import Work
 from storage_service.looking import Looking
 from storage_service.moving import Moving
+from storage_service.ports.studies import StudyBook
 from storage_service.prefetching import Prefetching
 from storage_service.rejecting import Rejecting
 from storage_service.sending import Sending
 from storage_service.settings import Settings
-from storage_service.sights import Sights
+from storage_service.sights import Sights, lookers
 from storage_service.thinning import Thinning
 from storage_service.verifying import Verifying
 
@@ -101,6 +103,8 @@ class Kept:
     accesses: Accesses
     sights: Sights
     """Who sees what of index and searches."""
+    lookers: Sight[Request, StudyBook]
+    """Who sees what at `/api/storage`."""
     directory: Directory
     book: PostgresStudyBook
     packs: StoredPacks
@@ -125,13 +129,15 @@ class Kept:
         headers, coerced = Headers(packs), CoercedPacks(packs)
         confirmed, accesses = ConfirmedIndex(index, index, pool), Accesses(pool)
         searches, peers = AllSearches(pool, manifests, directory), Peers.load(settings.peers)
+        books = PostgresStudyBook(pool), PostgresStudyBook(pool, unconfirmed=False)
         return cls(
             consumer=consumer,
             peers=peers,
             accesses=accesses,
             sights=Sights.of(settings.unconfirmed, peers, (index, confirmed), searches, accesses),
+            lookers=lookers(settings.unconfirmed, books),
             directory=directory,
-            book=PostgresStudyBook(pool),
+            book=books[0],
             packs=packs,
             coerced=coerced,
             headers=headers,
@@ -247,11 +253,9 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         name,
         # First what is asked for most: routes are tried one after the other.
         retrieval_router(Retrieval(kept.sights.readers, kept.coerced, kept.pixels, files, kept.metadata)),
-        studies_router(kept.book, kept.requests),
-        _linking(settings, kept),
+        studies_router(kept.lookers, kept.requests),
+        _of_one_study(settings, kept, keepings),
         integrity_router(kept.archive),
-        rejections_router(kept.book, kept.notes, kept.consumer.bus.unit, _rejections),
-        keeping_router(kept.book, keepings, kept.consumer.bus.unit, keepings_in),
         retention_router(keepings, expiring(settings, kept.consumer)),
         given_up_router(kept.requests, kept.notes, kept.looks),
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
@@ -260,6 +264,16 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),
     )
+
+
+def _of_one_study(settings: Settings, kept: Kept, keepings: PostgresKeepingBook) -> APIRouter:
+    """What is asked and done under the address of a study, by whoever may see it."""
+    unit = kept.consumer.bus.unit
+    router = APIRouter(dependencies=[Depends(only_seen(kept.lookers))])
+    router.include_router(_linking(settings, kept))
+    router.include_router(rejections_router(kept.book, kept.notes, unit, _rejections))
+    router.include_router(keeping_router(kept.book, keepings, unit, keepings_in))
+    return router
 
 
 def _linking(settings: Settings, kept: Kept) -> APIRouter:

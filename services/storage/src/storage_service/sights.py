@@ -11,6 +11,7 @@ from storage_service.adapters.confirmed import ConfirmedIndex, ConfirmedSearches
 from storage_service.adapters.index import PostgresIndex
 from storage_service.entrypoints.sight import Sight, Titles, Unconfirmed, everybody, known_peers, known_readers
 from storage_service.ports.index import Index, Searches, Selections
+from storage_service.ports.studies import StudyBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,8 @@ class Sights:
             querying=Sight(found, ConfirmedSearches(found), by_title),
             receivers=Sight(index, confirmed, by_title),
         )
+
+
+def lookers(rule: Unconfirmed, books: tuple[StudyBook, StudyBook]) -> Sight[Request, StudyBook]:
+    """Who is shown what at `/api/storage`. `books`: with and without what is in doubt."""
+    return Sight(*books, everybody if rule is Unconfirmed.EVERYBODY else known_readers)

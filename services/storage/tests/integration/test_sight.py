@@ -91,6 +91,33 @@ async def test_readers_who_name_nobody_find_and_get_nothing_of_them(
     assert await found(http, exam, elsewhere) == [0, 0, 0, 1]
 
 
+async def test_who_names_nobody_is_told_nothing_of_them_by_the_api_of_studies_either(
+    storage: ServiceProcess, feed: Feed, log: Log, packer: Packer
+) -> None:
+    exam, _ = await a_doubtful(feed, log, packer)
+    other = Exam(accession=None, patient_number=exam.patient_number)
+    await feed.publish(await packer.ship(other, other.images(1)))
+    await facts_of(log, other, "study.available.v1")
+    study = f"/api/storage/studies/{exam.study_uid}"
+    asked = [study, *(f"{study}/{what}" for what in ("candidates", "registration", "links", "rejections", "keeping"))]
+    lists = ("studies", "unmatched", "exceptions")
+    async with httpx.AsyncClient(base_url=storage.http) as http:
+
+        async def listed(of: Exam, headers: Mapping[str, str]) -> list[bool]:
+            query = {"limit": 500}
+            answers = [(await http.get(f"/api/storage/{each}", params=query, headers=headers)).json() for each in lists]
+            return [of.study_uid in {one["study_instance_uid"] for one in answer} for answer in answers]
+
+        await eventually(lambda: listed(exam, TESS), within=20)
+        assert await listed(exam, TESS) == [True, True, True]
+        assert await listed(exam, NOBODY) == [False, False, False]
+        assert (await listed(other, NOBODY))[0]
+        for address in asked:
+            assert (await http.get(address)).status_code == 404, address
+            assert (await http.get(address, headers=TESS)).status_code == 200, address
+            assert (await http.get(address.replace(exam.study_uid, other.study_uid))).status_code == 200, address
+
+
 async def test_peers_of_which_nothing_is_said_find_and_get_nothing_of_them(
     feed: Feed, log: Log, packer: Packer, workstation: Workstation, peer_ports: dict[str, int]
 ) -> None:

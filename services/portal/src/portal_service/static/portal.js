@@ -21,11 +21,14 @@ function user() {
   return field.value.trim();
 }
 
+function naming(name) {
+  return { "X-FJ-User": String.fromCharCode(...new TextEncoder().encode(name)) };
+}
+
 async function send(method, address, body) {
-  const name = new TextEncoder().encode(user());
   const answer = await fetch(address, {
     method,
-    headers: { "Content-Type": "application/json", "X-FJ-User": String.fromCharCode(...name) },
+    headers: { "Content-Type": "application/json", ...naming(user()) },
     body: JSON.stringify(body),
   });
   if (!answer.ok) {
@@ -115,8 +118,10 @@ function act(text, address, after) {
   return button;
 }
 
+// Who says who they are may be shown more.
 async function ask(address) {
-  const answer = await fetch(address);
+  const name = $("#user")?.value.trim();
+  const answer = await fetch(address, { headers: name ? naming(name) : {} });
   if (!answer.ok) throw new Error(`${answer.status}`);
   return answer.json();
 }

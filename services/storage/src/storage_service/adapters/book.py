@@ -35,39 +35,45 @@ SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.mo
            AND e.metadata_instances = e.number_of_instances) AS described_series
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)
 """
-_READ: Final = f"{_STUDIES} WHERE study_instance_uid = $1"
+_READ: Final = f"{_STUDIES} WHERE study_instance_uid = $1 AND ($2 OR r.contradicted_by IS NULL)"
 _FIND: Final = f"""
 {_STUDIES} WHERE ($1::text IS NULL OR s.accession_number = $1)
    AND ($2::text IS NULL OR s.patient_number = ANY(current_numbers(ARRAY[$2])))
+   AND ($4 OR r.contradicted_by IS NULL)
  ORDER BY received_at DESC LIMIT $3
 """
 _UNMATCHED: Final = f"""
 {_STUDIES} WHERE order_id IS NULL AND received_at IS NOT NULL AND unmatched_reason IS NOT NULL
+   AND ($2 OR r.contradicted_by IS NULL)
  ORDER BY received_at LIMIT $1
 """
 _EXCEPTIONS: Final = """
-SELECT kind, since, site, study_instance_uid, summary, event_id FROM exception_entry ORDER BY since DESC LIMIT $1
+SELECT kind, since, site, study_instance_uid, summary, event_id FROM exception_entry
+ WHERE $2 OR study_instance_uid NOT IN (SELECT study_instance_uid FROM study_route WHERE contradicted_by IS NOT NULL)
+ ORDER BY since DESC LIMIT $1
 """
 
 
 class PostgresStudyBook:
-    """See `storage_service.ports.studies.StudyBook`."""
+    """See `storage_service.ports.studies.StudyBook`. `unconfirmed`: with what is in doubt."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, unconfirmed: bool = True) -> None:
         self._pool = pool
+        self._all = unconfirmed
 
     async def read(self, study_instance_uid: str) -> Overview | None:
-        row = await self._pool.fetchrow(_READ, study_instance_uid)
+        row = await self._pool.fetchrow(_READ, study_instance_uid, self._all)
         return _overview(row) if row else None
 
     async def find(self, *, accession: str | None, patient_number: str | None, limit: int) -> list[Overview]:
-        return [_overview(row) for row in await self._pool.fetch(_FIND, accession, patient_number, limit)]
+        rows = await self._pool.fetch(_FIND, accession, patient_number, limit, self._all)
+        return [_overview(row) for row in rows]
 
     async def unmatched(self, limit: int) -> list[Overview]:
-        return [_overview(row) for row in await self._pool.fetch(_UNMATCHED, limit)]
+        return [_overview(row) for row in await self._pool.fetch(_UNMATCHED, limit, self._all)]
 
     async def exceptions(self, limit: int) -> list[ExceptionEntry]:
-        return [ExceptionEntry(**dict(row)) for row in await self._pool.fetch(_EXCEPTIONS, limit)]
+        return [ExceptionEntry(**dict(row)) for row in await self._pool.fetch(_EXCEPTIONS, limit, self._all)]
 
     async def any_due(self, now: datetime) -> bool:
         return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM study_route WHERE due_at <= $1)", now))

@@ -6,8 +6,10 @@ from enum import StrEnum
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from fj_dicom import Peers
-from fj_runtime import is_known
+from fj_runtime import Problem, is_known
 from starlette.requests import Request
+
+from storage_service.ports.studies import StudyBook
 
 ROLE: Final = "unconfirmed-studies"
 """Of a user, where an issuer of tokens is set."""
@@ -60,3 +62,16 @@ def known_peers(peers: Peers) -> Callable[[Titles], Awaitable[bool]]:
         return all(peer is not None and peer.unconfirmed for peer in found)
 
     return all_may
+
+
+def only_seen(books: Sight[Request, StudyBook]) -> Callable[[Request, str], Awaitable[None]]:
+    """For addresses of one study: whoever may not see it is told, whatever they ask or want, that there is none."""
+
+    async def check(request: Request, study_instance_uid: str) -> None:
+        seen = await books.of(request)
+        if seen is books.all_ or await seen.read(study_instance_uid) is not None:
+            return
+        if await books.all_.read(study_instance_uid) is not None:
+            raise Problem(404, "There is no such study")
+
+    return check
