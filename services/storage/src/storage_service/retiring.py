@@ -37,7 +37,7 @@ class Word:
 
 
 async def hold(uid: str, word: Word, keepings: Keepings, *, whole_patient: bool) -> Hold:
-    """A study, or all of its patient's, must not be removed; those that are retired are recalled.
+    """A study, or all of its patient's, must not be removed; those that are retired are recalled. Twice is once.
 
     Raises KeepingRefused.
     """
@@ -46,6 +46,8 @@ async def hold(uid: str, word: Word, keepings: Keepings, *, whole_patient: bool)
     if whole_patient and patient is None:
         raise KeepingRefused("The study does not say whose it is")
     made = Hold(uuid4(), uid, patient, word.reason, word.actor, word.at)
+    if said := next((hold for hold in await keepings.holds(uid) if hold.is_said_by(made)), None):
+        return said
     await keepings.put_hold(made)
     for one, site in await keepings.lock_held_by(made):
         told = StudyHeld(

@@ -51,6 +51,7 @@ async def test_what_is_on_hold_is_never_retired_and_a_hold_recalls_what_is(
     assert (await study.http.post(f"{study.api}/hold", json=WHY)).status_code == 401
     held = await study.says("hold")
     assert held.status_code == 200
+    assert (await study.says("hold")).json() == held.json()  # who had no answer asks again
     (recalled,) = await study.told("study.recalled.v1")
     assert (recalled["cause"], recalled["number_of_instances"]) == ("hold", 2)
     (told,) = await study.told("study.held.v1")

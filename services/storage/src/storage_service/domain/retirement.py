@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -34,6 +34,10 @@ class Hold:
     lifted_at: datetime | None = None
     lifted_by: str | None = None
     lifted_because: str | None = None
+
+    def is_said_by(self, other: "Hold") -> bool:
+        """The same person asks for the same once more: the answer was lost on its way."""
+        return replace(other, hold_id=self.hold_id, held_at=self.held_at) == self
 
 
 @dataclass(frozen=True, slots=True)
