@@ -1,6 +1,7 @@
 """The index can be made anew from the packs alone: `ingest` writes them, `storage` forgets and reads them again."""
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from fj_local import seaweedfs
 from fj_local.services import script
 from fj_objects import S3Settings, S3Store
 from fj_testing import ServiceProcess, Services, Stack, eventually
+from pydicom import Dataset
 from storage_service.domain.manifest import entries_of
 
 from services.ingest.tests.builders import Modality, a_uid, an_instance
@@ -117,11 +119,24 @@ def archive(
     return Archive(*devices, storage, S3Store(store), services.database("storage"), environment)
 
 
+def a_request() -> Dataset:
+    """Of a series: what was asked for."""
+    code, request = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "CTCHEST", "L", "CT of the chest"
+    request.RequestedProcedureID, request.RequestedProcedureCodeSequence = "RP1", [code]
+    return request
+
+
 @pytest.fixture(scope="module")
 async def before(archive: Archive) -> Index:
     """What the live services made of three studies: late and known images, other bytes, no numbers, image by image."""
     study, series, uid = a_uid(), a_uid(), a_uid()
-    first = an_instance(study, series, SOPInstanceUID=uid, IssuerOfPatientID="EAST", SeriesDescription="Lung")
+    said: dict[str, Any] = {
+        "IssuerOfPatientID": "EAST",
+        "SeriesDescription": "Lung",
+        "RequestAttributesSequence": [a_request()],
+    }
+    first = an_instance(study, series, SOPInstanceUID=uid, **said)
     await archive.modality.store(first, *(an_instance(study, series, InstanceNumber=n) for n in range(2, 6)))
     await eventually(lambda: archive.holds(5))
     other = an_instance(study, series, SOPInstanceUID=uid, StudyID="S7", StudyDescription="said later")
@@ -142,6 +157,8 @@ async def before(archive: Archive) -> Index:
 
 
 async def test_the_index_is_the_same_when_it_is_made_anew_from_packs(archive: Archive, before: Index) -> None:
+    codes = [code for (study,) in before["study"] for code in json.loads(study)["requested_procedure_codes"] or ()]
+    assert codes == [{"code": "CTCHEST", "text": "CT of the chest", "system": "L"}]
     packs = len(before["pack"])
     assert packs >= 4  # more where a busy modality paused between two images
     done = archive.rebuild()
