@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -23,6 +24,7 @@ from fj_bus.taker import Taker
 Batch = tuple["ConsumerRecord[bytes, bytes]", ...]
 _QUEUE_SLICES: Final = 5  # a partition with so many slices in its queue is not fetched from
 _WATCH_S: Final = 1.0
+_WAIT_MS: Final = 1000  # for facts; what comes ends it at once, and so does the end of the session
 _PATIENCE_SHARE: Final = 0.5  # of the session's timeout
 _DRAIN_S: Final = 8.0  # of the fifteen seconds that a process has to stop
 _SASL: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
@@ -121,14 +123,13 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         )
 
     def _subscribe(self) -> Any:
-        subscriber = self._broker.subscriber(
+        subscriber: Any = self._broker.subscriber(
             *self._topics,
             batch=True,
             group_id=self._group,
             group_instance_id=self._settings.group_instance_id,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset=self._settings.start,
-            batch_timeout_ms=self._settings.poll_ms,
             session_timeout_ms=self._settings.session_timeout_ms,
             heartbeat_interval_ms=self._settings.session_timeout_ms // 4,
             # Ranges give a member the same numbers of every topic: a lane's partitions stay together.
@@ -138,6 +139,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             decoder=_as_received,
         )
         subscriber(self._receive)
+        # FastStream's own sleeps between two looks: a fact then waits for it, and an idle process looks all the time.
+        subscriber.get_msg = _next_batch
         return subscriber
 
     async def _receive(self, batch: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
@@ -174,6 +177,12 @@ def _security(access: KafkaAccess) -> BaseSecurity:
     if not access.is_named:
         return BaseSecurity(access.tls)
     return _SASL[access.sasl_mechanism](access.sasl_username or "", access.password, access.tls)
+
+
+async def _next_batch(client: AIOKafkaConsumer) -> Batch:
+    """What has come, as soon as something has; nothing after a while."""
+    found = await client.getmany(timeout_ms=_WAIT_MS)
+    return tuple(chain.from_iterable(found.values()))
 
 
 async def _whole_batch(records: Batch) -> KafkaMessage:

@@ -30,8 +30,6 @@ class BusSettings(BaseSettings):
     """Most facts of one partition that share a transaction."""
     slice_seconds_max: float = Field(default=30, gt=0)
     """A slice or a single fact that needs longer is rolled back and repeated."""
-    poll_ms: int = Field(default=20, ge=1, le=1000)
-    """Longest pause before an idle consumer sees a new fact."""
     session_timeout_ms: int = Field(default=10_000, ge=1000)
     """After which Kafka gives a dead consumer's partitions to others."""
     group_instance_id: str | None = None
