@@ -6,7 +6,16 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fj_events import OrderChanged, OrderPlaced, PatientMerged, PatientPhi, PatientRegistered, Source, patient_key
+from fj_events import (
+    Identifier,
+    OrderChanged,
+    OrderPlaced,
+    PatientMerged,
+    PatientPhi,
+    PatientRegistered,
+    Source,
+    patient_key,
+)
 from fj_testing import (
     PATIENT_NAMESPACE,
     Feed,
@@ -123,7 +132,7 @@ async def test_an_order_of_who_was_given_the_number_later_is_theirs(feed: Feed, 
 
 
 @pytest.mark.parametrize("started", [False, True])
-async def test_an_exam_goes_to_another_patient_with_its_order_also_after_its_start(
+async def test_an_exam_goes_to_another_visit_number_and_patient_with_its_order_also_after_its_start(
     feed: Feed, log: Log, modality: Modality, http: httpx.AsyncClient, started: bool
 ) -> None:
     two = Two()
@@ -135,7 +144,13 @@ async def test_an_exam_goes_to_another_patient_with_its_order_also_after_its_sta
         await log.wait_for("exam-events", where=lambda r: (r.key, r.type) == (str(order.order_id), "exam.started.v1"))
     own = {name: value for name, value in order if name != "replaces"}
     to = {"patient_id": two.survivor[0], "patient": two.survivor[1], "changed": ("patient", "patient_id")}
-    await feed.publish(OrderChanged.model_validate(own | to))
+    renumbered = {
+        "clinical": order.clinical.model_copy(update={"visit_number": Identifier(value="V2", issuer="MAIN")}),
+        "changed": ("clinical",),
+    }
+    await feed.publish(
+        OrderChanged.model_validate(own | renumbered), OrderChanged.model_validate(own | renumbered | to)
+    )
 
     async def moved() -> bool:
         exam = (await http.get(f"/api/scheduling/exams/{order.order_id}")).json()
