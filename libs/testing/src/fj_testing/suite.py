@@ -1,8 +1,8 @@
 """`make test`: everything once, on servers of its own, each service's tests in an environment of that service alone.
 
 A service's own environment holds what its pyproject declares and no more, so an import that it does not declare fails.
-Groups may run side by side (`FJ_TEST_AT_ONCE`), for which two cores are too few: stories of the whole keep both busy;
-each line says whose it is, and the summary repeats what failed.
+What is shared, with the stories of the whole, keeps two cores busy. The services' groups wait most of the time, so
+`FJ_TEST_AT_ONCE` of them run side by side; each line says whose it is, and the summary repeats what failed.
 """
 
 import os
@@ -19,7 +19,7 @@ from typing import Final
 from fj_testing.stack import own_stack
 
 _SHARED: Final = ("libs", "deploy", "tests")
-_AT_ONCE: Final = int(os.environ.get("FJ_TEST_AT_ONCE", "1"))
+_AT_ONCE: Final = int(os.environ.get("FJ_TEST_AT_ONCE", "2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ def main(only: Sequence[str]) -> int:
     Each group has servers of its own: a broker that has seen every topic of every test runs out of open files.
     """
     groups = [group for group in _groups(Path.cwd()) if not only or group.name in only]
+    outcomes = [_on_servers_of_its_own(group) for group in groups if group.package is None]
     with ThreadPoolExecutor(_AT_ONCE) as lanes:
-        outcomes = list(lanes.map(_on_servers_of_its_own, groups))
+        outcomes += lanes.map(_on_servers_of_its_own, (group for group in groups if group.package is not None))
     print("\n=== summary")
     for group, outcome in zip(groups, outcomes, strict=True):
         print(f"{group.name:<12} {outcome.last_line}", *outcome.failed, sep="\n  ")
@@ -57,11 +58,16 @@ def main(only: Sequence[str]) -> int:
 
 
 def _groups(root: Path) -> Iterator[Group]:
+    """What is shared comes first, then the services; those that take longest begin first."""
     yield Group("shared", tuple(name for name in _SHARED if (root / name).is_dir()), root / ".venv")
-    for service in sorted((root / "services").iterdir()):
+    for service in sorted((root / "services").iterdir(), key=_number_of_tests, reverse=True):
         if (service / "tests").is_dir():
             package = f"{service.name.replace('_', '-')}-service"
             yield Group(service.name, (f"services/{service.name}",), root / ".venvs" / service.name, package)
+
+
+def _number_of_tests(service: Path) -> int:
+    return sum(1 for _ in service.glob("tests/integration/test_*.py"))
 
 
 def _on_servers_of_its_own(group: Group) -> Outcome:
