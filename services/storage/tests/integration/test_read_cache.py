@@ -90,7 +90,7 @@ async def test_a_complete_study_is_in_the_cache_before_anybody_asks(
     images = exam.images(3)
     address = await stored(feed, packer, http, exam, images)
     before = set(packs(cache))
-    await feed.publish(exam.completed(images))
+    await feed.publish(exam.completed(images, order_id=None, exam_key=exam.study_uid))
     await eventually(lambda: len(set(packs(cache)) - before) == 1)
     assert (await get(http, instance(address, images[0]), DICOM)).content == images[0].file
 
