@@ -70,7 +70,7 @@ async def place_orders(
     What was heard of them before, and waited, is done now.
     """
     await visits.take_turns(requests, orders)
-    placed = [domain.place(await visits.as_told(request, orders), request.order_id) for request in requests]
+    placed = [domain.place(request, request.order_id) for request in await visits.new_as_told(requests, orders)]
     await orders.lock_numbers([order.details.placer_order_number for order in placed])
     kept = await orders.add(placed)
     for order in placed:

@@ -1,6 +1,6 @@
 """Orders go with their visit or account to another patient or number, whichever comes first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from fj_events import PatientMerged, PatientUnmerged, PatientVisitFollowed, PatientVisitMoved, PatientVisitRenumbered
@@ -75,12 +75,24 @@ async def on_patient_moved(fact: PatientMerged | PatientUnmerged, orders: Orders
     await _follow(visits, orders)
 
 
-async def as_told(request: Request, orders: Orders, known: Order | None = None) -> Request:
-    """A request for whom its visit went to, and under the number that it has. `known`: the order that it is about."""
+async def new_as_told(requests: Sequence[Request], orders: Orders) -> list[Request]:
+    """Requests for new orders, each for whom its visit went to, and under the number that it has."""
+    named = [going.named_by(request) for request in requests]
+    told = await orders.told_of([visit for each in named for visit in each.visits])
+    if not told:
+        return list(requests)
+    return [
+        going.asked(request, each, visiting.now(each, told), None)
+        for request, each in zip(requests, named, strict=True)
+    ]
+
+
+async def as_told(request: Request, orders: Orders, known: Order) -> Request:
+    """A request to change a known order, for whom its visit went to, and under the number that it has."""
     named = going.named_by(request, known)
     told = await orders.told_of(named.visits) if named.visits else []
     now = visiting.now(named, told)
-    if known is not None and known.named is not None and request.patient_id == now.patient_id:
+    if known.named is not None and request.patient_id == now.patient_id:
         # Either patient may be named: whom the placer named first counts again where the move is undone.
         first = named._replace(patient_id=known.named.patient_id, patient=known.named.patient)
         if visiting.now(first, told).patient_id == now.patient_id:
