@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fj_testing import Feed, ServiceProcess, Services
+from fj_testing import Feed, ServiceProcess, Services, eventually
 from playwright.async_api import Page, Route, async_playwright, expect
 
 from services.portal.tests.integration.test_exceptions import listed, received, unmatched, until
@@ -134,6 +134,11 @@ async def page(portal: ServiceProcess, owners: Owners) -> AsyncIterator[Page]:
         await browser.close()
 
 
+async def all_listed(http: httpx.AsyncClient, count: int) -> bool:
+    """The list has so many entries: facts of different studies come in any order."""
+    return bool((await http.get("/api/portal/exceptions")).json()["total"] == count)
+
+
 async def test_a_person_compares_and_links_by_keyboard(
     portal: ServiceProcess, feed: Feed, page: Page, owners: Owners
 ) -> None:
@@ -142,6 +147,7 @@ async def test_a_person_compares_and_links_by_keyboard(
     await feed.publish(*others, received(study), unmatched(study, "name"))
     async with httpx.AsyncClient(base_url=portal.http) as http:
         await until(http, study, "unconfirmed study")
+        await eventually(lambda: all_listed(http, len(others) + 1), within=30, what="the studies of the others too")
         event_id = (await listed(http, study))["unconfirmed study"]
 
     await page.goto("/exceptions")
