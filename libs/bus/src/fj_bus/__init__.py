@@ -1,6 +1,7 @@
 """The event backbone: units of work, consumers and relays on Kafka and PostgreSQL, wrapped once."""
 
 from fj_bus.access import KafkaAccess
+from fj_bus.asked import Asked, Call
 from fj_bus.bus import Bus
 from fj_bus.commands import bus_commands
 from fj_bus.consumer import Consumer
@@ -29,12 +30,14 @@ from fj_bus.tx import Tx
 from fj_bus.work import Batch
 
 __all__ = [
+    "Asked",
     "BadAccess",
     "BadKey",
     "Batch",
     "Bus",
     "BusError",
     "BusSettings",
+    "Call",
     "Connection",
     "Consumer",
     "ConsumersRunning",

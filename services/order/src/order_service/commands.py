@@ -52,14 +52,15 @@ async def grant(wish: Wish, orders: Orders) -> Outcome:
     return Outcome.DONE
 
 
-async def place_order(request: Request, orders: Orders, actor: str | None = None) -> Order:
+async def place_once(request: Request, orders: Orders, actor: str, *, is_new: bool) -> Order:
     """Take a new order (NW). The same placer number again is the same order, changed where the message differs.
 
-    The same order id again is the same request: its sender had no answer.
+    A request that is not new is the order that it was granted, as that is now: its sender had no answer.
     """
+    if not is_new:
+        return await orders.by_id(request.order_id) or await _known(request.placer_order_number, orders)
     [order] = await place_orders([request], orders, actor)
-    known = order or await orders.by_id(request.order_id)
-    return known or await change_order(request.placer_order_number, request, orders, actor)
+    return order or await change_order(request.placer_order_number, request, orders, actor)
 
 
 async def place_orders(

@@ -67,7 +67,7 @@ class Request:
     named: Named | None = None
     """What the placer named, where its visit went to another patient or got another number."""
     order_id: UUID = field(default_factory=uuid4, compare=False)
-    """Of the order, where it is a new one; made from what its sender calls the request, where that has a name."""
+    """Of the order, where it is a new one; the same one where the sender of the request asks again."""
 
 
 CHANGES_MAX: Final = 50

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Final
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import fj_fhir
 from fastapi import APIRouter, Request, Response
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import (
     Address,
     ClinicalPhi,
@@ -31,7 +32,6 @@ from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.life import Life
 from order_service.domain.numbers import SH
 from order_service.domain.order import Order
-from order_service.entrypoints.again import Key, keyed
 from order_service.ports import Orders
 
 _SEXES: Final = MappingProxyType({"male": Sex.MALE, "female": Sex.FEMALE, "other": Sex.OTHER, "unknown": Sex.UNKNOWN})
@@ -51,12 +51,13 @@ def service_requests(
     router = fj_fhir.fhir_router(away=AWAY)
 
     @router.post("/ServiceRequest")
-    async def create(call: Request, actor: Actor, key: Key = None) -> Response:
+    async def create(call: Request, actor: Actor, asked: Asked) -> Response:
         wish = fj_fhir.parse_service_request(await fj_fhir.read_body(call))
         _must_be(wish, {"active"})
-        request = keyed(_request(wish, sites.main, namespace), key, actor, namespace)
+        request = replace(_request(wish, sites.main, namespace), order_id=asked.id(actor))
         async with unit(actor) as tx:
-            order = await _granted(commands.place_order(request, orders(tx), actor))
+            is_new = await asked.is_new(tx, actor)
+            order = await _granted(commands.place_once(request, orders(tx), actor, is_new=is_new))
         return _answer(order, 201)
 
     @router.put("/ServiceRequest/{order_id}")

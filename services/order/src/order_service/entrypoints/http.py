@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, status
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, Priority, Source, Staff, Uid, patient_key
 from fj_runtime import Actor, Sites
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
@@ -15,7 +16,6 @@ from order_service import commands
 from order_service.domain.early import EarlyEntry
 from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.order import Order, Request
-from order_service.entrypoints.again import Key, keyed
 from order_service.ports import OrderBook, Orders
 
 ShortString = Annotated[str, StringConstraints(min_length=1, max_length=16)]
@@ -80,10 +80,11 @@ def orders_router(
     router = APIRouter(prefix="/api/order", tags=["orders"])
 
     @router.post("/orders", status_code=status.HTTP_201_CREATED)
-    async def place(new: NewOrder, actor: Actor, key: Key = None) -> OrderView:
-        request = keyed(_request(new, sites, namespace), key, actor, namespace)
+    async def place(new: NewOrder, actor: Actor, asked: Asked) -> OrderView:
+        request = replace(_request(new, sites, namespace), order_id=asked.id(actor))
         async with unit(actor) as tx:
-            order = await _granted(commands.place_order(request, orders(tx), actor))
+            is_new = await asked.is_new(tx, actor)
+            order = await _granted(commands.place_once(request, orders(tx), actor, is_new=is_new))
         return OrderView.of(order)
 
     @router.get("/orders")
