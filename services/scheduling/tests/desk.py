@@ -20,6 +20,11 @@ class Desk:
         address = f"/api/scheduling/exams/{order.order_id}/{act}"
         return await self._http.post(address, json=body or None, headers=self._user)
 
+    async def does_under(self, key: str, act: str, order: OrderPlaced, **body: Any) -> httpx.Response:
+        """As who had no answer does it again."""
+        address = f"/api/scheduling/exams/{order.order_id}/{act}"
+        return await self._http.post(address, json=body, headers=self._user | {"Idempotency-Key": key})
+
     async def books(self, order: OrderPlaced, at: datetime, act: str = "book", **body: Any) -> httpx.Response:
         return await self.does(act, order, starts_at=at.isoformat(), **body)
 

@@ -163,8 +163,10 @@ async def test_a_room_is_closed_or_blocked(feed: Feed, modality: Modality, desk:
         "ends_at": (morning + timedelta(hours=2)).isoformat(),
         "reason": "service",
     }
-    made = await http.post("/api/scheduling/blocks", json=block, headers=RITA)
+    under = RITA | {"Idempotency-Key": "b1"}
+    made, again = [await http.post("/api/scheduling/blocks", json=block, headers=under) for _ in range(2)]
     assert (made.status_code, made.json()["actor"]) == (201, "rita")
+    assert (again.status_code, again.json()) == (201, made.json())
     assert (await http.post("/api/scheduling/blocks", json=block, headers=RITA)).status_code == 409
     assert (await desk.books(order, morning)).status_code == 409
     asked = {"procedure": "MRKNEE", "station": "MR1", "after": night.isoformat(), "limit": "2"}

@@ -26,7 +26,7 @@ from services.scheduling.tests.builders import (
     put,
     relinked,
 )
-from services.scheduling.tests.desk import Desk
+from services.scheduling.tests.desk import RITA, Desk
 from services.scheduling.tests.exams import facts_of, planned
 
 pytestmark = pytest.mark.servers
@@ -182,6 +182,27 @@ async def test_a_note_is_on_the_worklist_and_a_fact(
     )
     assert [note["by"] for note in (await tess.sees(order))["notes"]] == ["tess", "tess"]
     assert (await tess.does("notes", order, text="")).status_code == 422
+
+
+async def test_a_note_that_is_sent_again_is_one_note(
+    feed: Feed, modality: Modality, log: Log, http: httpx.AsyncClient, tess: Technologist
+) -> None:
+    order, other = an_order(), an_order()
+    await planned(feed, modality, order)
+    await planned(feed, modality, other)
+    said = {"text": "Left side hurts"}
+    answers = [await tess.does_under("n1", "notes", order, **said) for _ in range(2)]
+    assert [(answer.status_code, len(answer.json()["notes"])) for answer in answers] == [(201, 1)] * 2
+    # Who says the same once more means it; so does somebody else who happens to use the same key.
+    assert len((await tess.does_under("n2", "notes", order, **said)).json()["notes"]) == 2
+    assert len((await Desk(http, RITA).does_under("n1", "notes", order, **said)).json()["notes"]) == 3
+    for exam, text in ((order, "Two pillows"), (other, said["text"])):
+        refused = await tess.does_under("n1", "notes", exam, text=text)
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert (await tess.sees(other))["notes"] == []
+    await tess.does("start", order)
+    told = [record.type for record in await facts_of(log, order, 5)]
+    assert told == ["exam.scheduled.v1", *["exam.noted.v1"] * 3, "exam.started.v1"]
 
 
 async def test_the_worklist_says_how_the_step_is_prepared_and_done(feed: Feed, modality: Modality) -> None:

@@ -25,12 +25,24 @@ function naming(name) {
   return { "X-FJ-User": String.fromCharCode(...new TextEncoder().encode(name)) };
 }
 
+// Of what had no answer, the key under which it was sent: sent again, it is the same request, which its owner does once.
+const unanswered = new Map();
+
+function keyOf(said) {
+  const numbers = crypto.getRandomValues(new Uint32Array(4)); // randomUUID is for https alone
+  if (!unanswered.has(said)) unanswered.set(said, [...numbers].map((number) => number.toString(16).padStart(8, "0")).join(""));
+  return unanswered.get(said);
+}
+
 async function send(method, address, body) {
+  const name = user();
+  const said = JSON.stringify([method, address, name, body]);
   const answer = await fetch(address, {
     method,
-    headers: { "Content-Type": "application/json", ...naming(user()) },
+    headers: { "Content-Type": "application/json", "Idempotency-Key": keyOf(said), ...naming(name) },
     body: JSON.stringify(body),
   });
+  if (answer.status < 500) unanswered.delete(said); // else the gateway may speak, and the owner may have done it
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
     throw Object.assign(new Error(problem.detail || problem.title || `${answer.status} ${answer.statusText}`), { problem });

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, status
+from fj_bus import Asked
 from fj_runtime import Actor, Problem
 from pydantic import AwareDatetime, BaseModel, model_validator
 
@@ -152,9 +153,9 @@ def _visits(router: APIRouter, office: Office) -> None:
 
 def _blocks(router: APIRouter, office: Office) -> None:
     @router.post("/blocks", status_code=status.HTTP_201_CREATED, summary="Keep a station from being booked")
-    async def block_station(wanted: NewBlock, actor: Actor) -> BlockView:
+    async def block_station(wanted: NewBlock, actor: Actor, asked: Asked) -> BlockView:
         block = Block(
-            block_id=uuid4(),
+            block_id=asked.id(actor),
             site=wanted.site,
             station_ae_title=wanted.station_ae_title,
             span=Span(wanted.starts_at, wanted.ends_at),
@@ -162,7 +163,8 @@ def _blocks(router: APIRouter, office: Office) -> None:
             actor=actor,
         )
         async with told(), office.unit(actor) as tx:
-            await appointments.block_station(block, office.schedule(tx), office.desk, displace=wanted.displace)
+            if await asked.is_new(tx, actor):
+                await appointments.block_station(block, office.schedule(tx), office.desk, displace=wanted.displace)
         return BlockView.of_block(block)
 
     @router.delete("/blocks/{block_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Let it be booked again")

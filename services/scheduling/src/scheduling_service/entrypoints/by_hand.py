@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, status
+from fj_bus import Asked
 from fj_runtime import Actor
 from pydantic import BaseModel, Field
 
@@ -43,10 +44,11 @@ def by_hand_router(office: Office, lists: InstanceLists) -> APIRouter:
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/notes", status_code=status.HTTP_201_CREATED, summary="Note something about an exam")
-    async def note(exam_key: str, wanted: NewNote, actor: Actor) -> ExamView:
+    async def note(exam_key: str, wanted: NewNote, actor: Actor, asked: Asked) -> ExamView:
         written = Note(at=office.desk.clock(), by=actor, text=wanted.text)
         async with told(), office.unit(actor) as tx:
-            exam = await by_hand.note_on_exam(exam_key, written, office.schedule(tx))
+            is_new = await asked.is_new(tx, actor)
+            exam = await by_hand.note_on_exam(exam_key, written, office.schedule(tx), is_new=is_new)
         return ExamView.of(exam)
 
     return router
