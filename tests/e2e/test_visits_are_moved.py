@@ -58,6 +58,13 @@ async def complete(events: Log, visit_id: str, count: int) -> None:
     assert completed[-1].body["rooms"] == ["ehr_sync", "order", "portal", "reporting", "scheduling", "storage"]
 
 
+async def said_last(http: httpx.AsyncClient, number: str, of: str) -> str:
+    """The newest statement about a visit: a person undoes it by its id."""
+    [found] = (await http.get("/api/patient/visits", params={"number": number})).json()
+    statement_id: str = found[of][0]["statement_id"]
+    return statement_id
+
+
 async def read_as(http: httpx.AsyncClient, uid: str) -> list[str]:
     """The patient's number at the exam of these images on the reading list."""
     items = (await http.get("/api/reporting/reading-list")).json()
@@ -98,7 +105,8 @@ async def test_a_moved_visit_is_complete_when_all_doors_speak_of_its_patient_and
     await all_speak_of(right)
     assert await shown(clinic.http, other) == done.patient_id
 
-    undone = await clinic.http.post(f"/api/patient/visits/{moved.key}/undo", json={"reason": "the wrong visit"})
+    why = {"statement_id": await said_last(clinic.http, visit, "moves"), "reason": "the wrong visit"}
+    undone = await clinic.http.post(f"/api/patient/visits/{moved.key}/undo", json=why)
     assert undone.status_code == httpx.codes.NO_CONTENT
     await complete(events, moved.key, 2)
     await all_speak_of(done)
@@ -133,8 +141,8 @@ async def test_a_visit_with_another_number_is_complete_when_all_doors_say_that_n
     refused = [record.type for record in await events.read("exam-events") if record.type == "exam.cancel_refused.v1"]
     assert ([record.body["changed"] for record in changed], refused) == ([["clinical"]] * 2, [])
 
-    undo = f"/api/patient/visits/{renumbered.key}/number/undo"
-    undone = await clinic.http.post(undo, json={"reason": "the wrong visit"})
+    why = {"statement_id": await said_last(clinic.http, before, "renumberings"), "reason": "the wrong visit"}
+    undone = await clinic.http.post(f"/api/patient/visits/{renumbered.key}/number/undo", json=why)
     assert undone.status_code == httpx.codes.NO_CONTENT
     await complete(events, renumbered.key, 2)
     assert str((await clinic.on_worklist(waiting)).dataset.AdmissionID) == before

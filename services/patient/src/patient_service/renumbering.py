@@ -7,9 +7,10 @@ from fj_events import PatientVisitRenumbered, VisitPhi
 
 from patient_service import learning
 from patient_service.domain import renumbering as domain
-from patient_service.domain.errors import NoSuchVisit, NotRenumbered, SameNumber
+from patient_service.domain.errors import NoSuchVisit, SameNumber
 from patient_service.domain.following import VisitFollowing
 from patient_service.domain.renumbering import RenumberNews
+from patient_service.domain.undoing import undoable
 from patient_service.domain.visit import Visit
 from patient_service.ports import Patients, Visits
 
@@ -23,18 +24,21 @@ async def renumber(news: RenumberNews, patients: Patients, visits: Visits) -> No
         await _state(news.visit, news.site, "the registration system said so", patients, visits)
 
 
-async def undo(visit_id: UUID, reason: str, patients: Patients, visits: Visits) -> None:
-    """A person undoes the last other number of a visit or account. Raises NoSuchVisit, NotRenumbered."""
+async def undo(visit_id: UUID, statement_id: UUID, reason: str, patients: Patients, visits: Visits) -> None:
+    """A person undoes the last other number of a visit or account. Twice is once.
+
+    Raises NoSuchVisit, NoSuchStatement, NotTheLast.
+    """
     await visits.lock(visit_id)
     visit = await visits.by_id(visit_id)
     if visit is None:
         raise NoSuchVisit
-    last = domain.last(await visits.renumberings(visit_id))
-    if last is None:
-        raise NotRenumbered
-    await visits.save_renumbering(visit_id, replace(last, undone=True))
-    about = await learning.known(last.patient_id, patients)
-    await _state(visit, about.site, reason, patients, visits)
+    said = await visits.renumberings(visit_id)
+    last = undoable(said, domain.last(said), statement_id)
+    if last is not None:
+        await visits.save_renumbering(visit_id, replace(last, undone=True))
+        about = await learning.known(last.patient_id, patients)
+        await _state(visit, about.site, reason, patients, visits)
 
 
 async def _state(visit: Visit, site: str, reason: str, patients: Patients, visits: Visits) -> None:

@@ -8,8 +8,9 @@ from fj_events import PatientVisitFollowed, PatientVisitMoveCompleted, PatientVi
 from patient_service import learning
 from patient_service.domain import following
 from patient_service.domain import visit as domain
-from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
+from patient_service.domain.errors import NoSuchVisit, SamePatient
 from patient_service.domain.following import VisitFollowing
+from patient_service.domain.undoing import undoable
 from patient_service.domain.visit import Move, Visit, VisitNews
 from patient_service.ports import Patients, Visits
 
@@ -29,17 +30,20 @@ async def move(news: VisitNews, patients: Patients, visits: Visits) -> None:
         await _state(news.visit, "the registration system said so", patients, visits)
 
 
-async def undo(visit_id: UUID, reason: str, patients: Patients, visits: Visits) -> None:
-    """A person undoes the last move of a visit or account: the one before it counts. Raises NoSuchVisit, NotMoved."""
+async def undo(visit_id: UUID, statement_id: UUID, reason: str, patients: Patients, visits: Visits) -> None:
+    """A person undoes the last move of a visit or account: the one before it counts. Twice is once.
+
+    Raises NoSuchVisit, NoSuchStatement, NotTheLast.
+    """
     await visits.lock(visit_id)
     visit = await visits.by_id(visit_id)
     if visit is None:
         raise NoSuchVisit
-    last = domain.last(await visits.moves(visit_id))
-    if last is None:
-        raise NotMoved
-    await visits.save(visit_id, replace(last, undone=True))
-    await _state(visit, reason, patients, visits)
+    moves = await visits.moves(visit_id)
+    last = undoable(moves, domain.last(moves), statement_id)
+    if last is not None:
+        await visits.save(visit_id, replace(last, undone=True))
+        await _state(visit, reason, patients, visits)
 
 
 async def on_followed(

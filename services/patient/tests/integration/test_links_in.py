@@ -87,10 +87,13 @@ async def test_a_named_user_takes_two_numbers_apart_and_joins_them(
     address, word = f"/api/patient/patients/{key(one)}/links", {"patient_id": key(other), "reason": "seen both"}
     async with httpx.AsyncClient(base_url=patient.http) as http:
         assert (await http.post(address, json={**word, "linked": False})).status_code == 401
-        apart = await http.post(address, json={**word, "linked": False}, headers=USER)
+        under = USER | {"Idempotency-Key": one}
+        apart = await http.post(address, json={**word, "linked": False}, headers=under)
         assert (apart.status_code, apart.json()["numbers"]) == (200, [key(one)])
         joined = await http.post(address, json={**word, "linked": True}, headers=USER)
         assert set(joined.json()["numbers"]) == {key(one), key(other)}
+        again = await http.post(address, json={**word, "linked": False}, headers=under)
+        assert again.json() == joined.json()
         for wrong, status in ((key(one), 409), (str(uuid4()), 404)):
             answer = await http.post(address, json={**word, "patient_id": wrong, "linked": True}, headers=USER)
             assert answer.status_code == status

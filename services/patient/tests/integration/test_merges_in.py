@@ -136,6 +136,24 @@ async def test_a_named_user_undoes_a_merge_once(adt: MllpClient, log: Log, patie
     assert [len(fact.body["patient"]["other_ids"]) for fact in survivors] == [0, 1, 0]
 
 
+async def test_an_undo_asked_for_again_leaves_a_merge_that_came_meanwhile(
+    adt: MllpClient, log: Log, patient: ServiceProcess
+) -> None:
+    prior, survivor = a_number(), a_number()
+    await adt.send(a_merge(prior, survivor, minute=1))
+    async with httpx.AsyncClient(base_url=patient.http, headers=USER | {"Idempotency-Key": prior}) as http:
+        address = f"/api/patient/patients/{key(prior)}/unmerge"
+        for _ in range(2):
+            undone = await http.post(address, json={"reason": "two persons"})
+            assert (undone.status_code, undone.json().get("survivor_id")) == (200, None)
+        await adt.send(a_merge(prior, survivor, minute=2))
+        again = await http.post(address, json={"reason": "two persons"})
+        assert (again.status_code, again.json()["survivor_id"]) == (200, key(survivor))
+        assert (await http.post(address, json={"reason": "two persons after all"})).status_code == 422
+    told = [fact.type.split(".")[1] for fact in await merges_of(log, prior, 3)]
+    assert told == ["merged", "unmerged", "merged"]
+
+
 async def test_an_emergency_number_that_is_registered_for_somebody_else_starts_anew(
     adt: MllpClient, log: Log, patient: ServiceProcess
 ) -> None:

@@ -107,7 +107,10 @@ async def test_an_undone_move_is_completed_too(
     await completed(log, moved)
     async with httpx.AsyncClient(base_url=patient.http, headers=USER) as http:
         undo = f"/api/patient/visits/{moved.body['visit_id']}/undo"
-        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 204
+        [found] = (await http.get("/api/patient/visits", params={"number": f"V{n}"})).json()
+        [said] = found["moves"]
+        why = {"statement_id": said["statement_id"], "reason": "wrong visit"}
+        assert (await http.post(undo, json=why)).status_code == 204
     undone = (await told(log, f"V{n}", 2))[-1]
     change = uuid4()
     await follow(feed, undone, "order", fact_id(undone), change)

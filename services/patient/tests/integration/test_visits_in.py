@@ -66,10 +66,14 @@ async def test_a_moved_visit_is_told_once_and_undone_by_a_person(
         [found] = (await http.get("/api/patient/visits", params={"number": number})).json()
         assert (found["kind"], found["patient_id"], len(found["moves"])) == (kind, key(two), 1)
         undo = f"/api/patient/visits/{found['visit_id']}/undo"
-        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 204
-        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 409
+        [move] = found["moves"]
+        why = {"statement_id": move["statement_id"], "reason": "wrong visit"}
+        for _ in range(2):
+            assert (await http.post(undo, json=why)).status_code == 204
+        assert (await http.post(undo, json={"reason": "which?"})).status_code == 422
+        assert (await http.post(undo, json=why | {"statement_id": str(UUID(int=1))})).status_code == 404
         unknown = f"/api/patient/visits/{UUID(int=1)}/undo"
-        assert (await http.post(unknown, json={"reason": "wrong visit"})).status_code == 404
+        assert (await http.post(unknown, json=why)).status_code == 404
     moved, undone = [record.body for record in await told(log, number, 2)]
     assert (moved["kind"], moved["patient_id"]) == (kind, key(two))
     assert sorted(moved["patient_ids"]) == sorted([key(one), key(two)])
@@ -84,6 +88,31 @@ async def test_a_later_move_counts_whichever_comes_first(adt: MllpClient, log: L
     last = (await told(log, f"L{n}", 2))[-1].body
     assert last["patient_id"] == key(f"WC{n}")
     assert set(last["patient_ids"]) == {key(f"WA{n}"), key(f"WB{n}"), key(f"WC{n}")}
+
+
+async def test_an_undo_asked_for_again_leaves_the_act_before_it(
+    adt: MllpClient, patient: ServiceProcess, log: Log
+) -> None:
+    n = next(NUMBERS)
+    visit, numbered = f"R{n}", f"S{n}"
+    for minute in (1, 2):
+        await adt.send(a_move(f"W{minute}{n}", f"W{minute + 1}{n}", f"||{visit}^^^GENERAL", minute=minute))
+        await adt.send(a_renumbering(f"WA{n}", f"{numbered}^^^GENERAL", f"T{minute}{n}^^^GENERAL", minute=minute))
+    async with httpx.AsyncClient(base_url=patient.http, headers=USER) as http:
+        for number, acts, address in ((visit, "moves", "undo"), (numbered, "renumberings", "number/undo")):
+            [found] = (await http.get("/api/patient/visits", params={"number": number})).json()
+            newest, before = [said["statement_id"] for said in found[acts]]
+            undo = f"/api/patient/visits/{found['visit_id']}/{address}"
+            refused = await http.post(undo, json={"statement_id": before, "reason": "wrong visit"})
+            assert (refused.status_code, refused.json()["last"]) == (409, newest)
+            assert refused.headers["content-type"] == "application/problem+json"
+            for _ in range(2):
+                answer = await http.post(undo, json={"statement_id": newest, "reason": "wrong visit"})
+                assert answer.status_code == 204
+            [found] = (await http.get("/api/patient/visits", params={"number": number})).json()
+            assert [said["undone"] for said in found[acts]] == [True, False]
+    for kind, number in (("moved", visit), ("renumbered", numbered)):
+        assert [fact.body.get("actor") for fact in await told(log, number, 3, f"patient.visit_{kind}.v1")][2] == "tess"
 
 
 @pytest.mark.parametrize(("trigger", "field"), [("A45", 5), ("A44", 3)])
@@ -108,10 +137,12 @@ async def test_another_number_is_told_once_and_undone_by_a_person(
             [found] = (await http.get("/api/patient/visits", params={"number": either})).json()
             assert (found["kind"], found["number"]["value"], found["present_number"]["value"]) == (kind, before, number)
         undo = f"/api/patient/visits/{found['visit_id']}/number/undo"
-        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 204
-        assert (await http.post(undo, json={"reason": "wrong visit"})).status_code == 409
+        [said] = found["renumberings"]
+        why = {"statement_id": said["statement_id"], "reason": "wrong visit"}
+        for _ in range(2):
+            assert (await http.post(undo, json=why)).status_code == 204
         unknown = f"/api/patient/visits/{UUID(int=1)}/number/undo"
-        assert (await http.post(unknown, json={"reason": "wrong visit"})).status_code == 404
+        assert (await http.post(unknown, json=why)).status_code == 404
     fresh, undone = [record.body for record in await told(log, before, 2, "patient.visit_renumbered.v1")]
     assert (fresh["kind"], fresh["patient_ids"]) == (kind, [key(one)])
     assert fresh["visit"]["present_number"] == {"value": number, "issuer": "GENERAL"}

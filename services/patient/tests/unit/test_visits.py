@@ -11,11 +11,12 @@ from fj_events import Identifier, PatientPhi, PatientVisitMoved, PatientVisitRen
 from hypothesis import given
 from hypothesis import strategies as st
 from patient_service import renumbering, visits
-from patient_service.domain.errors import NoSuchVisit, NotMoved, SamePatient
+from patient_service.domain import renumbering as numbers
+from patient_service.domain.errors import NoSuchStatement, NoSuchVisit, NotTheLast, SamePatient
 from patient_service.domain.following import VisitFollowing
 from patient_service.domain.patient import News
 from patient_service.domain.renumbering import Renumbering, RenumberNews
-from patient_service.domain.visit import Move, Visit, VisitNews
+from patient_service.domain.visit import Move, Visit, VisitNews, last
 
 from services.patient.tests.unit.fakes import MemoryPatients
 
@@ -82,6 +83,11 @@ def named(number: int, at: datetime) -> News:
     return News(patient_id=UUID(int=number), site="MAIN", source=Source.HL7, details=details, at=at)
 
 
+async def undo(move: Move | None, patients: MemoryPatients, store: MemoryVisits) -> None:
+    assert move is not None
+    await visits.undo(VISIT.visit_id, move.statement_id, "by mistake", patients, store)
+
+
 def told(everything: Collection[VisitNews], undos: int = 0) -> list[PatientVisitMoved]:
     """What others hear."""
 
@@ -90,7 +96,7 @@ def told(everything: Collection[VisitNews], undos: int = 0) -> list[PatientVisit
         for news in everything:
             await visits.move(news, patients, store)
         for _ in range(undos):
-            await visits.undo(VISIT.visit_id, "by mistake", patients, store)
+            await undo(last(await store.moves(VISIT.visit_id)), patients, store)
         return [fact for fact in patients.facts if isinstance(fact, PatientVisitMoved)]
 
     return asyncio.run(run())
@@ -114,12 +120,31 @@ def test_a_move_that_was_undone_is_not_made_again_by_the_same_message() -> None:
     async def run() -> None:
         patients, store = MemoryPatients(), MemoryVisits()
         await visits.move(MOVES[0], patients, store)
-        await visits.undo(VISIT.visit_id, "by mistake", patients, store)
+        await undo(last(await store.moves(VISIT.visit_id)), patients, store)
         facts = len(patients.facts)
         await visits.move(MOVES[0], patients, store)
         assert len(patients.facts) == facts
-        with pytest.raises(NotMoved):
-            await visits.undo(VISIT.visit_id, "by mistake", patients, store)
+
+    asyncio.run(run())
+
+
+def test_an_undo_that_comes_twice_leaves_the_move_before_and_that_one_is_undone_by_its_name() -> None:
+    async def run() -> None:
+        patients, store = MemoryPatients(), MemoryVisits()
+        for news in MOVES[:2]:
+            await visits.move(news, patients, store)
+        first, second = sorted(await store.moves(VISIT.visit_id), key=lambda move: move.at)
+        with pytest.raises(NotTheLast) as refused:
+            await undo(first, patients, store)
+        assert refused.value.last_id == second.statement_id
+        for _ in range(2):
+            await undo(second, patients, store)
+        assert last(await store.moves(VISIT.visit_id)) == first
+        await undo(first, patients, store)
+        facts = len(patients.facts)
+        for move in (second, first):
+            await undo(move, patients, store)
+        assert len(patients.facts) == facts
 
     asyncio.run(run())
 
@@ -146,7 +171,10 @@ def test_numbers_in_any_order_and_twice_end_alike(order: list[RenumberNews], und
         for news in order:
             await renumbering.renumber(news, patients, store)
         for _ in range(undos):
-            await renumbering.undo(VISIT.visit_id, "by mistake", patients, store)
+            newest = numbers.last(await store.renumberings(VISIT.visit_id))
+            assert newest is not None
+            for _ in range(2):
+                await renumbering.undo(VISIT.visit_id, newest.statement_id, "by mistake", patients, store)
         told = [fact.visit.present_number for fact in patients.facts if isinstance(fact, PatientVisitRenumbered)]
         return [None if number is None else number.value for number in told]
 
@@ -158,7 +186,13 @@ def test_what_is_no_move_is_refused() -> None:
     async def run() -> None:
         with pytest.raises(SamePatient):
             await visits.move(replace(MOVES[0], prior=MOVES[0].holder), MemoryPatients(), MemoryVisits())
-        with pytest.raises(NoSuchVisit):
-            await visits.undo(VISIT.visit_id, "by mistake", MemoryPatients(), MemoryVisits())
+        patients, store = MemoryPatients(), MemoryVisits()
+        for undo in (visits.undo, renumbering.undo):
+            with pytest.raises(NoSuchVisit):
+                await undo(VISIT.visit_id, UUID(int=1), "by mistake", patients, store)
+        await visits.move(MOVES[0], patients, store)
+        for undo in (visits.undo, renumbering.undo):
+            with pytest.raises(NoSuchStatement):
+                await undo(VISIT.visit_id, UUID(int=1), "by mistake", patients, store)
 
     asyncio.run(run())

@@ -15,22 +15,18 @@ from patient_service.domain.visit import Move, Visit
 from patient_service.ports import ToldVisit
 
 _VISIT: Final = "visit_id, kind, value, issuer"
-_MOVE: Final = "prior_id, holder_id, moved_at, undone"
+_MOVE: Final = "prior_id, holder_id, moved_at, undone, statement_id"
 _KEEP: Final = f"INSERT INTO visits ({_VISIT}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-_ADD: Final = f"INSERT INTO visit_moves (visit_id, {_MOVE}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
-_SAVE: Final = """
-UPDATE visit_moves SET undone = $5 WHERE visit_id = $1 AND prior_id = $2 AND holder_id = $3 AND moved_at = $4
-"""
+_ADD: Final = f"INSERT INTO visit_moves (visit_id, {_MOVE}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
+_SAVE: Final = "UPDATE visit_moves SET undone = $3 WHERE visit_id = $1 AND statement_id = $2"
 _BY_ID: Final = f"SELECT {_VISIT} FROM visits WHERE visit_id = $1"
 _MOVES: Final = f"SELECT {_MOVE} FROM visit_moves WHERE visit_id = $1"
-_RENUMBERING: Final = "patient_id, patient_ids, value, issuer, renumbered_at, undone"
+_RENUMBERING: Final = "patient_id, patient_ids, value, issuer, renumbered_at, undone, statement_id"
 _ADD_RENUMBERING: Final = f"""
-INSERT INTO visit_renumberings (visit_id, {_RENUMBERING}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+INSERT INTO visit_renumberings (visit_id, {_RENUMBERING}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT DO NOTHING
 """
-_SAVE_RENUMBERING: Final = """
-UPDATE visit_renumberings SET undone = $7
- WHERE visit_id = $1 AND patient_id = $2 AND patient_ids = $3 AND value = $4 AND issuer = $5 AND renumbered_at = $6
-"""
+_SAVE_RENUMBERING: Final = "UPDATE visit_renumberings SET undone = $3 WHERE visit_id = $1 AND statement_id = $2"
 _RENUMBERINGS: Final = f"SELECT {_RENUMBERING} FROM visit_renumberings WHERE visit_id = $1"
 _FIND: Final = f"""
 SELECT {_VISIT} FROM visits
@@ -88,7 +84,7 @@ class PostgresVisits:
         return status == "INSERT 0 1"
 
     async def save(self, visit_id: UUID, move: Move) -> None:
-        await self._tx.connection.execute(_SAVE, visit_id, *_values(move))
+        await self._tx.connection.execute(_SAVE, visit_id, move.statement_id, move.undone)
 
     async def renumberings(self, visit_id: UUID) -> list[Renumbering]:
         return [_renumbering(row) for row in await self._tx.connection.fetch(_RENUMBERINGS, visit_id)]
@@ -100,7 +96,8 @@ class PostgresVisits:
         return status == "INSERT 0 1"
 
     async def save_renumbering(self, visit_id: UUID, renumbering: Renumbering) -> None:
-        await self._tx.connection.execute(_SAVE_RENUMBERING, visit_id, *_row(renumbering))
+        said = renumbering.statement_id, renumbering.undone
+        await self._tx.connection.execute(_SAVE_RENUMBERING, visit_id, *said)
 
     async def following(self, visit_id: UUID) -> VisitFollowing | None:
         row = await self._tx.connection.fetchrow(_FOLLOWING, visit_id)
@@ -139,11 +136,12 @@ class PostgresVisitBook:
 
 
 def _values(move: Move) -> tuple[object, ...]:
-    return move.prior_id, move.holder_id, move.at, move.undone
+    return move.prior_id, move.holder_id, move.at, move.undone, move.statement_id
 
 
 def _row(said: Renumbering) -> tuple[object, ...]:
-    return said.patient_id, sorted(said.patient_ids), said.number.value, said.number.issuer, said.at, said.undone
+    number, ids = said.number, sorted(said.patient_ids)
+    return said.patient_id, ids, number.value, number.issuer, said.at, said.undone, said.statement_id
 
 
 def _visit(row: Record) -> Visit:
@@ -152,7 +150,13 @@ def _visit(row: Record) -> Visit:
 
 
 def _move(row: Record) -> Move:
-    return Move(prior_id=row["prior_id"], holder_id=row["holder_id"], at=row["moved_at"], undone=row["undone"])
+    return Move(
+        prior_id=row["prior_id"],
+        holder_id=row["holder_id"],
+        at=row["moved_at"],
+        undone=row["undone"],
+        statement_id=row["statement_id"],
+    )
 
 
 def _renumbering(row: Record) -> Renumbering:
@@ -162,4 +166,5 @@ def _renumbering(row: Record) -> Renumbering:
         number=Identifier(value=row["value"], issuer=row["issuer"]),
         at=row["renumbered_at"],
         undone=row["undone"],
+        statement_id=row["statement_id"],
     )

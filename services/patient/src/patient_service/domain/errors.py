@@ -1,5 +1,7 @@
 """What cannot be done with a patient, and why. No message carries a number or a name."""
 
+from uuid import UUID
+
 
 class PatientError(Exception):
     """A wish that cannot be granted; nothing has changed."""
@@ -40,11 +42,19 @@ class NoSuchVisit(PatientError):
         super().__init__("there is no such visit or account")
 
 
-class NotMoved(PatientError):
-    """There is no move that could be undone."""
+class NoSuchStatement(PatientError):
+    """Nobody has said that of this visit or account."""
 
     def __init__(self) -> None:
-        super().__init__("all moves of the visit or account are undone")
+        super().__init__("there is no such statement about the visit or account")
+
+
+class NotTheLast(PatientError):
+    """A statement that was made before another one that counts."""
+
+    def __init__(self, last_id: UUID) -> None:
+        super().__init__("another statement about the visit or account counts: undo that one first")
+        self.last_id = last_id
 
 
 class SameNumber(PatientError):
@@ -52,10 +62,3 @@ class SameNumber(PatientError):
 
     def __init__(self) -> None:
         super().__init__("the number is the same as before")
-
-
-class NotRenumbered(PatientError):
-    """There is no other number that could be undone."""
-
-    def __init__(self) -> None:
-        super().__init__("the visit or account has the number that it always had, or again")

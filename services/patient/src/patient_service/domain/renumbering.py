@@ -4,9 +4,9 @@ As with moves: all that was said of a number is kept, and the newest by the send
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fj_events import Identifier
 
@@ -23,6 +23,8 @@ class Renumbering:
     number: Identifier
     at: datetime
     undone: bool = False
+    statement_id: UUID = field(default_factory=uuid4, compare=False)
+    """By which a person means it."""
 
     @property
     def order(self) -> tuple[datetime, str, str, UUID]:

@@ -5,10 +5,10 @@ statements in any order, any number of times, give the same end.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fj_events import Identifier, VisitKind
 
@@ -43,6 +43,8 @@ class Move:
     holder_id: UUID
     at: datetime
     undone: bool = False
+    statement_id: UUID = field(default_factory=uuid4, compare=False)
+    """By which a person means it."""
 
     @property
     def order(self) -> tuple[datetime, UUID, UUID]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, status
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import PatientPhi
 from fj_runtime import Actor
 from pydantic import BaseModel, Field
@@ -92,10 +92,11 @@ def merges_router(
     router = APIRouter(prefix="/api/patient", tags=["merges"])
 
     @router.post("/patients/{patient_id}/unmerge", response_model_exclude_none=True, summary="Undo the last merge")
-    async def unmerge(patient_id: UUID, undo: Undo, actor: Actor) -> PatientView:
+    async def unmerge(patient_id: UUID, undo: Undo, actor: Actor, asked: Asked) -> PatientView:
         try:
             async with unit(actor) as tx:
-                await merging.unmerge(patient_id, undo.reason, patients(tx), merges(tx), undo.survivor_id)
+                if await asked.is_new(tx, actor):
+                    await merging.unmerge(patient_id, undo.reason, patients(tx), merges(tx), undo.survivor_id)
         except NoSuchPatient as error:
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
         except PatientError as error:

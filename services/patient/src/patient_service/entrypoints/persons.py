@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, status
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import LinkBasis, PatientPhi
 from fj_runtime import Actor
 from pydantic import BaseModel, Field
@@ -76,12 +76,13 @@ def links_router(
     @router.post(
         "/patients/{patient_id}/links", response_model_exclude_none=True, summary="Link two numbers, or unlink"
     )
-    async def say(patient_id: UUID, word: Word, actor: Actor) -> PersonView:
+    async def say(patient_id: UUID, word: Word, actor: Actor, asked: Asked) -> PersonView:
         pair = patient_id, word.patient_id
         act = ByHand(pair=pair, linked=word.linked, reason=word.reason, at=datetime.now(UTC))
         try:
             async with unit(actor) as tx:
-                await handlers.link_by_hand(act, patients(tx), links(tx))
+                if await asked.is_new(tx, actor):
+                    await handlers.link_by_hand(act, patients(tx), links(tx))
         except NoSuchPatient as error:
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
         except PatientError as error:

@@ -6,25 +6,26 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Query, status
+from fastapi import APIRouter, Query, status
 from fj_bus import Tx
 from fj_events import Identifier, VisitKind
-from fj_runtime import Actor
+from fj_runtime import Actor, Problem
 from pydantic import BaseModel, Field
 
 from patient_service import renumbering, visits
 from patient_service.domain import renumbering as numbers
-from patient_service.domain.errors import NoSuchVisit, PatientError
+from patient_service.domain.errors import NoSuchStatement, NoSuchVisit, NotTheLast
 from patient_service.domain.renumbering import Renumbering
 from patient_service.domain.visit import Move, last
 from patient_service.ports import Patients, ToldVisit, VisitBook, Visits
 
-_Undo = Callable[[UUID, str, Patients, Visits], Awaitable[None]]
+_Undo = Callable[[UUID, UUID, str, Patients, Visits], Awaitable[None]]
 
 
 class MoveView(BaseModel):
     """One statement."""
 
+    statement_id: UUID
     prior_id: UUID
     holder_id: UUID
     moved_at: datetime
@@ -32,12 +33,19 @@ class MoveView(BaseModel):
 
     @classmethod
     def of(cls, move: Move) -> "MoveView":
-        return cls(prior_id=move.prior_id, holder_id=move.holder_id, moved_at=move.at, undone=move.undone)
+        return cls(
+            statement_id=move.statement_id,
+            prior_id=move.prior_id,
+            holder_id=move.holder_id,
+            moved_at=move.at,
+            undone=move.undone,
+        )
 
 
 class RenumberingView(BaseModel):
     """One statement."""
 
+    statement_id: UUID
     patient_id: UUID
     number: Identifier
     renumbered_at: datetime
@@ -45,7 +53,13 @@ class RenumberingView(BaseModel):
 
     @classmethod
     def of(cls, said: Renumbering) -> "RenumberingView":
-        return cls(patient_id=said.patient_id, number=said.number, renumbered_at=said.at, undone=said.undone)
+        return cls(
+            statement_id=said.statement_id,
+            patient_id=said.patient_id,
+            number=said.number,
+            renumbered_at=said.at,
+            undone=said.undone,
+        )
 
 
 class VisitView(BaseModel):
@@ -77,8 +91,10 @@ class VisitView(BaseModel):
 
 
 class Undo(BaseModel):
-    """Why a move, or another number, is undone."""
+    """Which move, or other number, is undone, and why."""
 
+    statement_id: UUID
+    """The last one that is not undone; asked for again, it is undone once."""
     reason: str = Field(min_length=1, max_length=500)
 
 
@@ -102,11 +118,11 @@ def visits_router(
     async def undone(undo: _Undo, visit_id: UUID, said: Undo, actor: str) -> None:
         try:
             async with unit(actor) as tx:
-                await undo(visit_id, said.reason, patients(tx), store(tx))
-        except NoSuchVisit as error:
-            raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
-        except PatientError as error:
-            raise HTTPException(status.HTTP_409_CONFLICT, str(error)) from None
+                await undo(visit_id, said.statement_id, said.reason, patients(tx), store(tx))
+        except (NoSuchVisit, NoSuchStatement) as error:
+            raise Problem(status.HTTP_404_NOT_FOUND, str(error)) from None
+        except NotTheLast as error:
+            raise Problem(status.HTTP_409_CONFLICT, str(error), last=str(error.last_id)) from None
 
     @router.post("/{visit_id}/undo", status_code=204, summary="Undo the last move: the one before it counts")
     async def undo_move(visit_id: UUID, said: Undo, actor: Actor) -> None:
