@@ -99,10 +99,15 @@ class LinkAct(OpenEnum):
     """Images that show somebody else than their patient's number is of are that patient's."""
     UNDO = "undo"
     """The newest act was taken back."""
+    UNMERGE = "unmerge"
+    """Patients who counted as one do not any more (`patient.unmerged`), and a rule had found the order by that."""
 
 
 class StudyRelinked(Fact, type="study.relinked.v1", topic="study-events", key="study_instance_uid"):
-    """A person, `actor`, said to which order a study belongs, or that it belongs to none. No rule overrules that."""
+    """A person, `actor`, said to which order a study belongs, or that it belongs to none. No rule overrules that.
+
+    But with the act `unmerge` nobody said it: the order is none that a rule would find today, and rules go on looking.
+    """
 
     study_instance_uid: Uid
     previous_order_id: UUID | None = None
@@ -118,7 +123,7 @@ class StudyRelinked(Fact, type="study.relinked.v1", topic="study-events", key="s
     """The UID that `order` made."""
     act: LinkAct
     reason: str
-    """In the person's words."""
+    """In the person's words, where there is one."""
 
 
 class _Counted(_Study):

@@ -154,6 +154,24 @@ async def test_what_was_read_of_images_that_were_taken_off_their_order_waits_unt
     assert all(body["order_id"] for _, body in await room.given_out(wrong))
 
 
+async def test_what_was_read_of_a_match_that_rested_on_an_undone_merge_waits_until_the_merge_is_made_again(
+    room: Room,
+) -> None:
+    exam = Exam()
+    await imaged(room, exam)
+    await read(room, exam, "F")
+    await moved(room, relinked(exam, None).model_copy(update={"act": LinkAct.UNMERGE, "actor": None}))
+    [*_, (kind, body)] = await room.given_out(exam)
+    assert (kind, body["order_id"]) == ("report.retracted.v1", str(exam.order_id))
+    await room.does(lambda reports: handlers.on_matched(exam.matched(), reports))
+    assert [(kind, version) for kind, version, _ in await said(room, exam)] == [
+        ("finalized", 1),
+        ("retracted", 2),
+        ("finalized", 3),
+    ]
+    assert all(body["order_id"] for _, body in await room.given_out(exam))
+
+
 async def test_an_order_with_a_report_of_its_own_keeps_it(room: Room) -> None:
     wrong, right = Exam(), Exam()
     await imaged(room, wrong)

@@ -4,7 +4,7 @@ import itertools
 
 import httpx
 import pytest
-from fj_events import Fact, OrderChanged, OrderPlaced
+from fj_events import Fact, LinkAct, OrderChanged, OrderPlaced
 from fj_testing import Feed, Log, eventually
 from pydicom.uid import generate_uid
 
@@ -109,3 +109,20 @@ async def test_a_modality_that_named_the_wrong_entry_with_images_of_another_pati
     await feed.publish(relinked(study, right, None))
     await is_in(http, right, "SCHEDULED")
     await is_in(http, wrong, "COMPLETED")
+
+
+async def test_an_exam_waits_whose_match_rested_on_a_merge_that_was_undone_until_the_merge_is_made_again(
+    feed: Feed, http: httpx.AsyncClient, modality: Modality
+) -> None:
+    order = an_order()
+    study = order.study_instance_uid
+    await planned(feed, modality, order)
+    uid, _ = await modality.begins(in_progress(order))
+    assert (await modality.says(uid, ended("COMPLETED", a_series([f"{study[:60]}.1.1"])))).Status == 0
+    await feed.publish(received(study), matched(order), available(study))
+    await is_in(http, order, "COMPLETED")
+    undone = relinked(study, order, None).model_copy(update={"act": LinkAct.UNMERGE, "actor": None})
+    await feed.publish(undone)
+    await is_in(http, order, "SCHEDULED")
+    await feed.publish(matched(order))
+    await is_in(http, order, "COMPLETED")

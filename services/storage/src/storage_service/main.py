@@ -20,6 +20,7 @@ from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
 from storage_service.adapters.lifecycle import load_tiers
 from storage_service.adapters.links import PostgresLinks
 from storage_service.adapters.lists import StoredLists
+from storage_service.adapters.partings import PostgresPartings
 from storage_service.adapters.postgres import PostgresStudies
 from storage_service.entrypoints.clock import (
     noting_access,
@@ -48,7 +49,8 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
         bus = Bus(pool, BusSettings(kafka=settings.kafka, topic_prefix=settings.topic_prefix), SERVICE)
         consumer = Consumer(bus, SERVICE)
         namespace = UUID(settings.patient_namespace.get_secret_value())
-        aids = Aids(StoredLists(parts.store), Sites.load(settings.sites), namespace, PostgresLinks, parts.keepings_in)
+        lists, sites = StoredLists(parts.store), Sites.load(settings.sites)
+        aids = Aids(lists, sites, namespace, PostgresLinks, PostgresPartings, parts.keepings_in)
         subscribe(consumer, work, commitments.put, aids)
         yield consumer
 

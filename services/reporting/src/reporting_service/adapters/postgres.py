@@ -25,6 +25,7 @@ from reporting_service.domain.report import Reading, Report, Subject
 from reporting_service.domain.subject import choose, numbers_of
 
 _TURN: Final = "exam"
+_TAKEN_OFF: Final = (LinkAct.UNLINK, LinkAct.UNMERGE)
 """Whoever joins an order, a study and a reading takes turns on their numbers, and then on the key of the exam that
 they lead to. What is read in a later statement than the turn is what the others wrote; what was read before is not.
 """
@@ -93,7 +94,7 @@ class PostgresReports:
     async def relink(self, study: StudyRelinked, left: str) -> None:
         uid, order_id = study.study_instance_uid, study.order_id
         await self._take_turn(uid, left, str(order_id) if order_id else None)
-        await self._db.execute(sql.RELINK, uid, study.site, order_id, study.act == LinkAct.UNLINK)
+        await self._db.execute(sql.RELINK, uid, study.site, order_id, study.act in _TAKEN_OFF)
 
     async def doubt(self, study: StudyUnmatched) -> None:
         order_id = study.unconfirmed_order_id

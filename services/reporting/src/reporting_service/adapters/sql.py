@@ -28,7 +28,7 @@ INSERT INTO studies (study_instance_uid, site, order_id) VALUES ($1, $2, $3)
 ON CONFLICT (study_instance_uid) DO UPDATE
    SET order_id = excluded.order_id, contradicted_by = '{}', unconfirmed_order_id = NULL
 """
-# Taken off its order, a study has none without a person's word, also when a later link is undone.
+# Taken off its order, a study is none's without a person's word or a match, also when a later link is undone.
 RELINK: Final = """
 INSERT INTO studies AS s (study_instance_uid, site, order_id, taken_off) VALUES ($1, $2, $3, $4)
 ON CONFLICT (study_instance_uid) DO UPDATE

@@ -20,7 +20,7 @@ class Study(BaseModel):
     series: tuple[SeriesSummary, ...] = ()
     number_of_instances: int = 0
     left: frozenset[UUID] = frozenset()
-    """Orders from which a person took it, and to which nobody has brought it back."""
+    """Orders off which it was taken, and to which nobody and nothing has brought it back."""
     by_person: bool = False
     """A person said to which order it belongs, and so that it belongs to no other one."""
 
@@ -38,8 +38,9 @@ def received(study: Study, fact: StudyReceived) -> Study:
 
 
 def matched(study: Study, fact: StudyMatched) -> Study:
-    """It belongs to an order. A match means that there are images."""
-    return study.model_copy(update={"order_id": fact.order_id, "received": True, "by_person": False})
+    """It belongs to an order. A match means that there are images; it may bring them back (a merge made again)."""
+    left = study.left - {fact.order_id}
+    return study.model_copy(update={"order_id": fact.order_id, "received": True, "left": left, "by_person": False})
 
 
 def relinked(study: Study, fact: StudyRelinked) -> Study:

@@ -16,7 +16,7 @@ from fj_events import (
     StudyUnmatched,
 )
 
-from storage_service.domain.study import Arrival, Conflict
+from storage_service.domain.study import UNMERGED, Arrival, Conflict
 
 
 class ExceptionKind(StrEnum):
@@ -31,7 +31,7 @@ class ExceptionKind(StrEnum):
     UNCONFIRMED_STUDY = "unconfirmed_study"
     """A study that shows somebody else than its number is of, an order's or the patient's; until a person decides."""
     UNMATCHED_STUDY = "unmatched_study"
-    """A complete study that no order fits, or one that a person took off its order; until it has one."""
+    """A complete study that no order fits, or one that lost its order; until it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,11 @@ def of_unmatched(fact: StudyUnmatched) -> Exceptional:
 def of_unlinked(_fact: StudyRelinked) -> Exceptional:
     """The entry for a study that a person left without an order."""
     return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", "a person took this study off its order")
+
+
+def of_parted(_fact: StudyRelinked) -> Exceptional:
+    """The entry for a study whose match rested on a merge that was undone."""
+    return Exceptional(ExceptionKind.UNMATCHED_STUDY, "", UNMERGED)
 
 
 def of_delay(fact: StudyRemovalDelayed) -> Exceptional:

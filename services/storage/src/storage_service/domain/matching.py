@@ -50,6 +50,8 @@ class Candidate:
 
 
 CANDIDATES_MAX: Final = 20
+_OF_THEIR_PATIENT: Final = (MatchRule.STEP, MatchRule.PATIENT)
+"""Rules that look among the orders of the patient whom the images name."""
 
 
 def match(study: StudyKeys, orders: Sequence[OrderKeys], *, complete: bool, window: timedelta) -> Match | NoMatch:
@@ -87,6 +89,20 @@ def _confirmed(orders: Sequence[OrderKeys], study: StudyKeys, rule: MatchRule, r
     nearest = _first(orders, study)
     doubt = doubts[nearest.order_id]
     return NoMatch(f"{reason}, but the images show another {_words(doubt)}", doubt, nearest.order_id)
+
+
+def holds(rule: str | None, study: StudyKeys, order: OrderKeys, others: Sequence[OrderKeys]) -> bool:
+    """Whether nothing speaks against the order that this rule has found, beside others that share a number with it."""
+    if rule in _OF_THEIR_PATIENT:
+        return order.whose in study.patient_ids and not contradictions(study, order)
+    shared = [order, *(other for other in others if other.order_id != order.order_id and _shares(rule, study, other))]
+    return order in _of_one_person([each for each in shared if not contradictions(study, each)], study)
+
+
+def _shares(rule: str | None, study: StudyKeys, order: OrderKeys) -> bool:
+    if rule == MatchRule.STUDY_UID:
+        return order.study_instance_uid == study.study_instance_uid
+    return order.accession_number == study.accession_number
 
 
 def confirmed_patient(found: NoMatch, study: StudyKeys, registered: Sequence[PatientPhi]) -> NoMatch:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from fj_events import Identifier, MatchRule, PatientPhi
@@ -9,6 +10,8 @@ from fj_events import Identifier, MatchRule, PatientPhi
 from storage_service.domain.assembly import Complete, Progress, StepState
 from storage_service.domain.keys import StudyKeys
 from storage_service.domain.matching import Match, NoMatch
+
+UNMERGED: Final = "it was matched while two patients counted as one, and they do not any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Study:
         return self.order_id is None and self.matched_by != MatchRule.PERSON
 
     @property
+    def is_matched_by_rule(self) -> bool:
+        """It belongs to an order, and no person said so."""
+        return self.order_id is not None and self.matched_by != MatchRule.PERSON
+
+    @property
     def keys(self) -> StudyKeys:
         """By what it can be matched."""
         return StudyKeys(
@@ -85,11 +93,23 @@ class Study:
             unconfirmed_order_id=None,
         )
 
-    def without_order(self, found: NoMatch) -> "Study":
-        """The same study, for which no order was found."""
+    def parted(self) -> "Study":
+        """The same study, off the order that a rule had found, which no rule would find any more."""
         return replace(
             self,
-            unmatched_reason=found.reason,
+            order_id=None,
+            order_patient_id=None,
+            matched_by=None,
+            match_reason=None,
+            unmatched_reason=UNMERGED,
+        )
+
+    def without_order(self, found: NoMatch) -> "Study":
+        """The same study, for which no order was found. How it lost one stays said until it has one."""
+        lost_one = (self.unmatched_reason or "").startswith(UNMERGED)
+        return replace(
+            self,
+            unmatched_reason=f"{UNMERGED}; {found.reason}" if lost_one else found.reason,
             contradicted_by=found.contradicted_by,
             unconfirmed_order_id=found.order_id,
         )

@@ -29,15 +29,16 @@ from fj_events import (
     PatientUpdated,
 )
 from fj_runtime import Sites
-from fj_survivors import Moved, follow, follow_visit
+from fj_survivors import Former, Moved, follow, follow_visit
 from prometheus_client import Counter
 
-from storage_service import handlers, linking, retiring
+from storage_service import handlers, linking, parting, retiring
 from storage_service.domain.assembly import StepState
 from storage_service.domain.study import PerformedEnd
 from storage_service.handlers import Work
 from storage_service.ports.keeping import Keepings
 from storage_service.ports.links import Links
+from storage_service.ports.parting import Partings
 from storage_service.ports.studies import InstanceLists
 
 _instances: Final = Counter(
@@ -60,6 +61,7 @@ class Aids:
     namespace: UUID
     """Of patient ids."""
     links: Callable[[Connection], Links]
+    partings: Callable[[Connection], Partings]
     keepings: Callable[[Tx], Keepings]
 
 
@@ -74,7 +76,7 @@ def subscribe(consumer: Consumer, work: BeginSlice, keep: KeepCommitment, aids: 
     _commitments(consumer, keep)
     _orders(consumer, one, aids)
     _exams(consumer, one, aids.lists)
-    _patients(consumer, one, aids.namespace)
+    _patients(consumer, one, aids)
 
 
 class _Slice:
@@ -188,19 +190,22 @@ async def _end(
     )
 
 
-def _patients(consumer: Consumer, work: Begin, namespace: UUID) -> None:
+def _patients(consumer: Consumer, work: Begin, aids: Aids) -> None:
     @consumer.on(PatientRegistered)
     async def _(fact: PatientRegistered, tx: Tx) -> None:
-        await handlers.on_patient(fact, namespace, work(tx))
+        await handlers.on_patient(fact, aids.namespace, work(tx))
 
     @consumer.on(PatientUpdated)
     async def _(fact: PatientUpdated, tx: Tx) -> None:
-        await handlers.on_patient(fact, namespace, work(tx))
+        await handlers.on_patient(fact, aids.namespace, work(tx))
 
     async def moved(fact: Moved, tx: Tx) -> None:
         await handlers.on_patient_moved(fact, work(tx))
 
-    follow(consumer, moved)
+    async def parted(fact: Moved, former: Former, tx: Tx) -> None:
+        await parting.on_patient_parted(fact, former, aids.partings(tx.connection), work(tx))
+
+    follow(consumer, moved, parted)
 
 
 def _time_of(tx: Tx) -> datetime:
