@@ -8,6 +8,9 @@ import httpx
 import pytest
 from fj_events import CodedConcept, SeriesAttributes, StudyAttributes
 from fj_testing import Feed, eventually
+from storage_service.adapters.search import statement
+from storage_service.adapters.sql import Pool
+from storage_service.domain.search import ATTRIBUTES, AnyOf, Level, Search
 
 from services.storage.tests.builders import Exam, Packer
 from services.storage.tests.studies import Study
@@ -261,3 +264,28 @@ async def test_studies_without_a_date_are_found_but_in_no_range(
     await feed.publish(dated)  # a later image knows the date: the study moves to its partition
     (result,) = await eventually(lambda: found(http, "PatientName=Undated*&StudyDate=20260302"))
     assert result["00201208"]["Value"] == [2]
+
+
+async def test_who_was_merged_into_whom_is_looked_up_once_for_all_years(pool: Pool) -> None:
+    search = Search(Level.STUDY, (AnyOf(ATTRIBUTES["PatientID"], ("P1",)),), (ATTRIBUTES["PatientName"],), 10, 0)
+    sql, values = statement(search)
+    plan = [row[0] for row in await pool.fetch(f"EXPLAIN (VERBOSE) {sql}", *values)]
+    assert len([line for line in plan if "patient_number = ANY (" in line]) > 20
+    assert sum("current_numbers" in line for line in plan) == 1
+
+
+async def test_studies_are_listed_by_accession_and_patient_number_or_neither(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    mine, other = Exam(), Exam()
+    await indexed(feed, packer, http, mine, other)
+
+    async def listed(**query: str) -> set[str]:
+        answer = await http.get("/api/storage/studies", params=query)
+        return {study["study_instance_uid"] for study in answer.json()}
+
+    assert await listed(accession=str(mine.accession)) == {mine.study_uid}
+    assert await listed(patient_id=str(mine.patient_number)) == {mine.study_uid}
+    assert await listed(accession=str(mine.accession), patient_id=str(mine.patient_number)) == {mine.study_uid}
+    assert await listed(accession=str(mine.accession), patient_id=str(other.patient_number)) == set()
+    assert await listed() >= {mine.study_uid, other.study_uid}

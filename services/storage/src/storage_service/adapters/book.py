@@ -6,7 +6,7 @@ from typing import Final
 from asyncpg import Record
 from fj_events import Identifier, PatientPhi
 
-from storage_service.adapters.sql import UNDATED, Pool
+from storage_service.adapters.sql import CURRENT_NUMBERS, UNDATED, Pool
 from storage_service.domain.exceptional import ExceptionEntry
 from storage_service.domain.study import Overview
 
@@ -36,12 +36,9 @@ SELECT {", ".join(_COLUMNS)}, study_date, study_description AS description, s.mo
   FROM study_route r JOIN study s USING (study_instance_uid, study_date)
 """
 _READ: Final = f"{_STUDIES} WHERE study_instance_uid = $1 AND ($2 OR r.contradicted_by IS NULL)"
-_FIND: Final = f"""
-{_STUDIES} WHERE ($1::text IS NULL OR s.accession_number = $1)
-   AND ($2::text IS NULL OR s.patient_number = ANY(current_numbers(ARRAY[$2])))
-   AND ($4 OR r.contradicted_by IS NULL)
- ORDER BY received_at DESC LIMIT $3
-"""
+_FIND: Final = f"{_STUDIES} WHERE ($2 OR r.contradicted_by IS NULL){{}} ORDER BY received_at DESC LIMIT $1"
+_OF_ACCESSION: Final = " AND s.accession_number = {}"
+_OF_PATIENT: Final = f" AND s.patient_number = ANY({CURRENT_NUMBERS.format('ARRAY[{}]')})"
 _UNMATCHED: Final = f"""
 {_STUDIES} WHERE order_id IS NULL AND received_at IS NOT NULL AND unmatched_reason IS NOT NULL
    AND ($2 OR r.contradicted_by IS NULL)
@@ -66,7 +63,11 @@ class PostgresStudyBook:
         return _overview(row) if row else None
 
     async def find(self, *, accession: str | None, patient_number: str | None, limit: int) -> list[Overview]:
-        rows = await self._pool.fetch(_FIND, accession, patient_number, limit, self._all)
+        # What is not asked for stands in no condition: a plan for any value of it would read every study.
+        asked = ((_OF_ACCESSION, accession), (_OF_PATIENT, patient_number))
+        given = [(where, value) for where, value in asked if value is not None]
+        wheres = "".join(where.format(f"${place}") for place, (where, _) in enumerate(given, 3))
+        rows = await self._pool.fetch(_FIND.format(wheres), limit, self._all, *(value for _, value in given))
         return [_overview(row) for row in rows]
 
     async def unmatched(self, limit: int) -> list[Overview]:

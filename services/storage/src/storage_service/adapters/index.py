@@ -7,7 +7,7 @@ from storage_service.adapters.current import COERCED, coercion_of
 from storage_service.adapters.directory import Directory
 from storage_service.adapters.hiding import hidden_in
 from storage_service.adapters.manifests import OF_SERIES, Manifest, Manifests
-from storage_service.adapters.sql import Pool, Row
+from storage_service.adapters.sql import CURRENT_NUMBERS, Pool, Row
 from storage_service.domain.manifest import Entry
 from storage_service.domain.retrieval import Selection, Series, Stored
 
@@ -15,7 +15,7 @@ _OF_STUDY: Final = "e.study_instance_uid = $1"
 _OF_ONE_SERIES: Final = f"{_OF_STUDY} AND e.series_instance_uid = $2"
 _SELECTED: Final = {
     "patient_numbers": "e.study_instance_uid IN"
-    " (SELECT study_instance_uid FROM study WHERE patient_number = ANY(current_numbers({})))",
+    f" (SELECT study_instance_uid FROM study WHERE patient_number = ANY({CURRENT_NUMBERS}))",
     "study_instance_uids": "e.study_instance_uid = ANY({})",
     "series_instance_uids": "e.series_instance_uid = ANY({})",
 }

@@ -8,7 +8,7 @@ from typing import Final
 from asyncpg import Record
 
 from storage_service.adapters import coded
-from storage_service.adapters.sql import UNDATED, Pool
+from storage_service.adapters.sql import CURRENT_NUMBERS, UNDATED, Pool
 from storage_service.domain.search import (
     REQUEST,
     Alike,
@@ -239,7 +239,7 @@ def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -
     if condition.attribute.by is By.NUMBER:
         return f"{column} = ANY({parameter(values)}::int[])"
     if condition.attribute.keyword == "PatientID":
-        return f"{column} = ANY(current_numbers({parameter(values)}::text[]))"
+        return f"{column} = ANY({CURRENT_NUMBERS.format(parameter(values))})"
     if len(values) == 1:
         return f"{column} = {parameter(values[0])}"
     return f"{column} = ANY({parameter(values)}::text[])"
@@ -256,7 +256,7 @@ def _with_identifier(number: AnyOf, issuer: AnyOf, parameter: Callable[[object],
     """Under a number that was merged away is found what is the survivor's, whoever issued that one's number."""
     numbers, issuers = parameter(list(number.values)), parameter(list(issuer.values))
     whose = f"SELECT number, issuer FROM current_identifiers({numbers}::text[], {issuers}::text[])"
-    indexed = f"s.patient_number = ANY(current_numbers({numbers}::text[]))"
+    indexed = f"s.patient_number = ANY({CURRENT_NUMBERS.format(numbers)})"
     return f"{indexed} AND (s.patient_number, s.patient_issuer) IN ({whose})"
 
 

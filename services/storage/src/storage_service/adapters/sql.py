@@ -18,6 +18,12 @@ Row: TypeAlias = "asyncpg.Record"
 UNDATED: Final = date.min
 """The study date of a study that has none: a partition key cannot be absent."""
 
+CURRENT_NUMBERS: Final = "(SELECT current_numbers({}::text[]))::text[]"
+"""Patient numbers under which is found what is asked for under these.
+
+Asked for once: called in a condition, the function is planned and run anew for each partition of `study`.
+"""
+
 _LOCK: Final = "SELECT * FROM study_route WHERE study_instance_uid = ANY($1::text[]) ORDER BY 1 FOR UPDATE"
 _KNOWN: Final = """
 SELECT pg_advisory_xact_lock(h) FROM (SELECT hashtextextended(id, 0) AS h FROM unnest($1::text[]) AS id ORDER BY 1) AS s
