@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from fj_hl7 import CX, Message
 from fj_simulators import Exam, Performed, Received, an_exam
+from fj_simulators.exam import a_patient
 
 from tests.scenarios.exams import EQUIPMENT_FAILURE, WRONG_ENTRY
 from tests.scenarios.orders import HEAD
@@ -198,6 +199,50 @@ async def merged_while_reports_are_on_their_way_and_unmerged(play: Play) -> None
         await _has_it_last(play, exam)
 
 
+async def made_and_read_by_a_merge_that_is_undone_and_made_again(play: Play) -> None:
+    """Who lay on the table under the survivor's name nobody knows once they are two: a person has to, or the merge."""
+    one, other = (an_exam(patient=a_patient(name)) for name in ("Nora Lindqvist", "Tomas Berger"))
+    play.has(one, other)
+    for exam in (one, other):
+        await play.registers(exam)
+        await play.orders(exam)
+    found = await play.clinic.http.get("/api/patient/patients", params={"number": one.patient_id})
+    (key,) = [patient["patient_id"] for patient in found.json()]
+    await play.changes_number(one, other)
+    await play.until_listed(one, other)
+    made = await play.performs(one)
+    await play.until(one, "available")
+    await play.reports(one, "F")
+    await play.until(one, "delivered")
+    await play.middle()
+    await play.posts(f"/api/patient/patients/{key}/unmerge", reason="two people after all")
+    await _is_unconfirmed(play, made)
+    await _hears_last(play, one, "W")
+    await _waits_as_another_study(play, one, made)
+    await play.has_images(one, 0)
+    await play.until_shown(one, one)
+    await play.changes_number(one, other)
+    await play.until(one, "delivered")
+    await _hears_last(play, one, "F")
+    await play.has_images(one, len(made.images))
+    await play.until_known(one, "COMPLETED")
+
+
+async def _is_unconfirmed(play: Play, made: Performed) -> None:
+    async def unconfirmed() -> bool:
+        study = (await play.clinic.http.get(f"/api/storage/studies/{made.study_instance_uid}")).json()
+        return study["order_id"] is None and "name" in study["contradicted_by"]
+
+    await play.becomes(unconfirmed, "images of which it is in doubt whose they are")
+
+
+async def _hears_last(play: Play, exam: Exam, status: str) -> None:
+    async def heard() -> bool:
+        return _status(_results(play, exam)[-1]) == status
+
+    await play.becomes(heard, f"the EHR has {status} of {exam.accession_number} in the end")
+
+
 async def _waits_as_another_study(play: Play, exam: Exam, made: Performed) -> None:
     async def waits() -> bool:
         return bool((await play.on_worklist(exam)).dataset.StudyInstanceUID != made.study_instance_uid)
@@ -276,4 +321,5 @@ SCENARIOS = (
     changed_after_the_arrival_and_cancelled_after_the_end,
     changed_and_cancelled_while_the_exam_begins,
     merged_while_reports_are_on_their_way_and_unmerged,
+    made_and_read_by_a_merge_that_is_undone_and_made_again,
 )
