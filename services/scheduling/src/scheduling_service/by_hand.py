@@ -24,15 +24,9 @@ async def complete_exam(key: str, step_ids: Collection[str], schedule: Schedule,
     return await settle_exam(exam, complete(exam, step_ids), schedule, lists)
 
 
-async def note_on_exam(key: str, written: Note, schedule: Schedule, *, is_new: bool) -> Exam:
-    """Somebody notes something: the worklist and the timeline of the exam have it. Raises NoSuchExam, NotPossible.
-
-    A note that is not new is there: its sender had no answer.
-    """
-    exam = await exam_in_hand(key, schedule)
-    if not is_new:
-        return exam
-    exam = note(exam, written)
+async def note_on_exam(key: str, written: Note, schedule: Schedule) -> Exam:
+    """Somebody notes something: the worklist and the timeline of the exam have it. Raises NoSuchExam, NotPossible."""
+    exam = note(await exam_in_hand(key, schedule), written)
     await schedule.save(exam)
     for about in about_exam(exam):
         schedule.emit(ExamNoted(**about, note=NotePhi(text=written.text)))

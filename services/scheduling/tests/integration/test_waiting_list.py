@@ -117,6 +117,26 @@ async def test_who_is_missed_waits_for_another_appointment_unless_nobody_wants_t
     assert (await desk.does("book", asked, starts_at=first.isoformat())).status_code == 200
 
 
+async def test_who_gives_up_once_more_as_the_answer_was_lost_keeps_the_appointment_that_came_of_it(
+    feed: Feed, modality: Modality, log: Log, desk: BusyDesk
+) -> None:
+    day, first, second = the_day(18)
+    order = an_order()
+    await planned(feed, modality, order)
+    assert await desk.wants(order, day) == 200
+    assert await desk.has(order, first)
+    assert (await desk.does_under("g1", "give-up", order, reason="no car")).status_code == 200
+    await eventually(partial(desk.has, order, second))
+    again = await desk.does_under("g1", "give-up", order, reason="no car")
+    assert (again.status_code, again.json()["steps"][0]["booked"]) == (200, True)
+    for _ in range(2):
+        arrived = await desk.does_under("a1", "arrive", order)
+        assert (arrived.status_code, arrived.json()["state"]) == (200, "ARRIVED")
+    assert (await desk.does("arrive", order)).status_code == 409
+    told = [what for what, _ in await story(log, order, 6)]
+    assert told == ["scheduled", "rescheduled", "rescheduled", "waitlisted", "rescheduled", "arrived"]
+
+
 async def test_a_block_that_displaces_gives_who_was_booked_another_time(
     feed: Feed, modality: Modality, log: Log, desk: BusyDesk
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Self
 from uuid import UUID
 
 from fastapi import APIRouter, status
-from fj_bus import Asked
+from fj_bus import Asked, Call
 from fj_runtime import Actor, Problem
 from pydantic import AwareDatetime, BaseModel, model_validator
 
@@ -103,7 +103,7 @@ def appointments_router(office: Office) -> APIRouter:
 
 
 def _appointments(router: APIRouter, office: Office) -> None:
-    async def make(exam_key: str, wanted: Appointment, actor: str, *, again: bool) -> ExamView:
+    async def make(exam_key: str, wanted: Appointment, actor: str, asked: Call, *, again: bool) -> ExamView:
         wish = Wish(
             starts_at=wanted.starts_at,
             station_ae_title=wanted.station_ae_title,
@@ -111,8 +111,12 @@ def _appointments(router: APIRouter, office: Office) -> None:
             because=f"appointment made by {actor}",
         )
         try:
-            async with office.unit(actor) as tx:
-                exam = await appointments.book_exam(exam_key, wish, office.schedule(tx), office.desk, again=again)
+            exam = await office.once(
+                exam_key,
+                asked,
+                actor,
+                lambda schedule: appointments.book_exam(exam_key, wish, schedule, office.desk, again=again),
+            )
         except NotFree as error:
             raise problem(error, alternatives=await alternatives(exam_key, wanted.starts_at, office)) from None
         except SchedulingError as error:
@@ -120,34 +124,47 @@ def _appointments(router: APIRouter, office: Office) -> None:
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/book", summary="Make the appointment of an exam")
-    async def book_exam(exam_key: str, wanted: Appointment, actor: Actor) -> ExamView:
-        return await make(exam_key, wanted, actor, again=False)
+    async def book_exam(exam_key: str, wanted: Appointment, actor: Actor, asked: Asked) -> ExamView:
+        return await make(exam_key, wanted, actor, asked, again=False)
 
     @router.post("/exams/{exam_key}/move", summary="Move the appointment of an exam")
-    async def move_exam(exam_key: str, wanted: Appointment, actor: Actor) -> ExamView:
-        return await make(exam_key, wanted, actor, again=True)
+    async def move_exam(exam_key: str, wanted: Appointment, actor: Actor, asked: Asked) -> ExamView:
+        return await make(exam_key, wanted, actor, asked, again=True)
 
     @router.post("/exams/{exam_key}/give-up", summary="Cancel the appointment of an exam; the exam stays planned")
-    async def give_up(exam_key: str, why: GivenUp, actor: Actor) -> ExamView:
-        async with told(), office.unit(actor) as tx:
-            waiting = why.waiting(why.reason, office.desk.clock())
-            exam = await appointments.give_up_appointment(exam_key, why.reason, waiting, office.schedule(tx))
+    async def give_up(exam_key: str, why: GivenUp, actor: Actor, asked: Asked) -> ExamView:
+        waiting = why.waiting(why.reason, office.desk.clock())
+        async with told():
+            exam = await office.once(
+                exam_key,
+                asked,
+                actor,
+                lambda schedule: appointments.give_up_appointment(exam_key, why.reason, waiting, schedule),
+            )
         return ExamView.of(exam)
 
 
 def _visits(router: APIRouter, office: Office) -> None:
     @router.post("/exams/{exam_key}/arrive", summary="The patient is here")
-    async def arrive(exam_key: str, actor: Actor) -> ExamView:
-        async with told(), office.unit(actor) as tx:
-            exam = await appointments.exam_arrived(exam_key, office.desk.clock(), office.schedule(tx))
+    async def arrive(exam_key: str, actor: Actor, asked: Asked) -> ExamView:
+        at = office.desk.clock()
+        async with told():
+            exam = await office.once(
+                exam_key, asked, actor, lambda schedule: appointments.exam_arrived(exam_key, at, schedule)
+            )
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/miss", summary="The patient did not come")
-    async def miss(exam_key: str, actor: Actor, why: Missed | None = None) -> ExamView:
+    async def miss(exam_key: str, actor: Actor, asked: Asked, why: Missed | None = None) -> ExamView:
         missed = why or Missed()
         waiting = missed.waiting(missed.reason, office.desk.clock())
-        async with told(), office.unit(actor) as tx:
-            exam = await appointments.exam_missed(exam_key, missed.reason, waiting, office.schedule(tx))
+        async with told():
+            exam = await office.once(
+                exam_key,
+                asked,
+                actor,
+                lambda schedule: appointments.exam_missed(exam_key, missed.reason, waiting, schedule),
+            )
         return ExamView.of(exam)
 
 

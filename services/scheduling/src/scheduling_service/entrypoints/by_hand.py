@@ -32,23 +32,30 @@ def by_hand_router(office: Office, lists: InstanceLists) -> APIRouter:
     router = APIRouter(prefix="/api/scheduling", tags=["at the machine"])
 
     @router.post("/exams/{exam_key}/start", summary="Say that an exam has begun, for a machine without MPPS")
-    async def start(exam_key: str, actor: Actor, meant: StepsMeant | None = None) -> ExamView:
-        async with told(), office.unit(actor) as tx:
-            exam = await by_hand.start_exam(exam_key, meant.step_ids if meant else (), office.schedule(tx), lists)
+    async def start(exam_key: str, actor: Actor, asked: Asked, meant: StepsMeant | None = None) -> ExamView:
+        step_ids = meant.step_ids if meant else ()
+        async with told():
+            exam = await office.once(
+                exam_key, asked, actor, lambda schedule: by_hand.start_exam(exam_key, step_ids, schedule, lists)
+            )
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/complete", summary="Say that an exam is done, for a machine without MPPS")
-    async def complete(exam_key: str, actor: Actor, meant: StepsMeant | None = None) -> ExamView:
-        async with told(), office.unit(actor) as tx:
-            exam = await by_hand.complete_exam(exam_key, meant.step_ids if meant else (), office.schedule(tx), lists)
+    async def complete(exam_key: str, actor: Actor, asked: Asked, meant: StepsMeant | None = None) -> ExamView:
+        step_ids = meant.step_ids if meant else ()
+        async with told():
+            exam = await office.once(
+                exam_key, asked, actor, lambda schedule: by_hand.complete_exam(exam_key, step_ids, schedule, lists)
+            )
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/notes", status_code=status.HTTP_201_CREATED, summary="Note something about an exam")
     async def note(exam_key: str, wanted: NewNote, actor: Actor, asked: Asked) -> ExamView:
         written = Note(at=office.desk.clock(), by=actor, text=wanted.text)
-        async with told(), office.unit(actor) as tx:
-            is_new = await asked.is_new(tx, actor)
-            exam = await by_hand.note_on_exam(exam_key, written, office.schedule(tx), is_new=is_new)
+        async with told():
+            exam = await office.once(
+                exam_key, asked, actor, lambda schedule: by_hand.note_on_exam(exam_key, written, schedule)
+            )
         return ExamView.of(exam)
 
     return router

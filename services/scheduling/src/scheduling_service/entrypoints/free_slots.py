@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Response, status
+from fj_bus import Asked
 from fj_runtime import Actor
 from pydantic import AwareDatetime, BaseModel
 
@@ -80,13 +81,20 @@ def free_slots_router(office: Office) -> APIRouter:
         return Slots(slots=[SlotView.of(slot) for slot in found])
 
     @router.post("/exams/{exam_key}/book-next", summary="Make the appointment of an exam at the next free slot")
-    async def book_next(exam_key: str, actor: Actor, response: Response, wanted: NextFree | None = None) -> ExamView:
+    async def book_next(
+        exam_key: str, actor: Actor, asked: Asked, response: Response, wanted: NextFree | None = None
+    ) -> ExamView:
         """202 where there is none: the exam waits."""
         wish = wanted or NextFree()
         search = Search(station_ae_title=wish.station_ae_title, after=wish.after, before=wish.before)
-        async with told(), office.unit(actor) as tx:
-            because = f"next free slot, taken by {actor}"
-            exam = await free_slots.book_next(exam_key, search, because, office.schedule(tx), office.desk)
+        because = f"next free slot, taken by {actor}"
+        async with told():
+            exam = await office.once(
+                exam_key,
+                asked,
+                actor,
+                lambda schedule: free_slots.book_next(exam_key, search, because, schedule, office.desk),
+            )
         if not exam.is_booked:
             response.status_code = status.HTTP_202_ACCEPTED
         return ExamView.of(exam)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
+from fj_bus import Asked
 from fj_runtime import Actor
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -87,17 +88,24 @@ def waiting_router(office: Office, waiting_list: WaitingList) -> APIRouter:
         return Waits(waiting=[WaitingExam.of_waiting(exam, waiting) for exam, waiting in found if waiting])
 
     @router.post("/exams/{exam_key}/wait", summary="Put an exam on the waiting list")
-    async def put_on(exam_key: str, actor: Actor, wanted: Wait | None = None) -> ExamView:
+    async def put_on(exam_key: str, actor: Actor, asked: Asked, wanted: Wait | None = None) -> ExamView:
         wish = wanted or Wait()
-        async with told(), office.unit(actor) as tx:
-            waiting = wish.place(wish.reason, office.desk.clock())
-            exam = await appointments.put_on_waiting_list(exam_key, waiting, office.schedule(tx))
+        waiting = wish.place(wish.reason, office.desk.clock())
+        async with told():
+            exam = await office.once(
+                exam_key, asked, actor, lambda schedule: appointments.put_on_waiting_list(exam_key, waiting, schedule)
+            )
         return ExamView.of(exam)
 
     @router.post("/exams/{exam_key}/stop-waiting", summary="Take an exam off the waiting list")
-    async def take_off(exam_key: str, why: Leave, actor: Actor) -> ExamView:
-        async with told(), office.unit(actor) as tx:
-            exam = await appointments.take_off_waiting_list(exam_key, why.reason, office.schedule(tx))
+    async def take_off(exam_key: str, why: Leave, actor: Actor, asked: Asked) -> ExamView:
+        async with told():
+            exam = await office.once(
+                exam_key,
+                asked,
+                actor,
+                lambda schedule: appointments.take_off_waiting_list(exam_key, why.reason, schedule),
+            )
         return ExamView.of(exam)
 
     return router
