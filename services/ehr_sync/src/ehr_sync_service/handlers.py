@@ -224,11 +224,17 @@ async def conclude(
     return after
 
 
+async def known_delivery(delivery_id: UUID, ledger: Ledger) -> Delivery:
+    """A delivery, as it is now. Raises NoSuchDelivery."""
+    found = await ledger.take(delivery_id)
+    if found is None:
+        raise NoSuchDelivery(delivery_id)
+    return found
+
+
 async def repeat(delivery_id: UUID, actor: str, reason: str | None, now: datetime, ledger: Ledger) -> Delivery:
     """A person wants a delivery sent again. Raises NoSuchDelivery, AlreadyPending, Superseded."""
-    before = await ledger.take(delivery_id)
-    if before is None:
-        raise NoSuchDelivery(delivery_id)
+    before = await known_delivery(delivery_id, ledger)
     newest = await ledger.newest_delivered(before.destination, before.report[0]) if before.report else None
     after = domain.resent(before, newest, actor, now)
     await ledger.save(after)
@@ -238,9 +244,7 @@ async def repeat(delivery_id: UUID, actor: str, reason: str | None, now: datetim
 
 async def cancel(delivery_id: UUID, actor: str, reason: str | None, ledger: Ledger) -> Delivery:
     """A person says that nothing is to be done about what was given up. Raises NoSuchDelivery, NotAbandoned."""
-    before = await ledger.take(delivery_id)
-    if before is None:
-        raise NoSuchDelivery(delivery_id)
+    before = await known_delivery(delivery_id, ledger)
     after = domain.dismissed(before, actor)
     await ledger.save(after)
     ledger.emit(settled(delivery_id, before.fact.site, WorkSettledAs.CANCELLED, reason, actor))

@@ -222,11 +222,13 @@ async def test_an_operator_sees_what_was_given_up_and_sends_it_again(
         address = f"/api/ehr_sync/deliveries/{found['delivery_id']}/repeat"
         assert (await http.post(address)).status_code == 401
         ehr.manner = lambda _: ACCEPT
-        again = await http.post(address, headers={"X-FJ-User": "tess"}, json={"reason": "mended"})
+        under = {"X-FJ-User": "tess", "Idempotency-Key": "mended"}
+        again = await http.post(address, headers=under, json={"reason": "mended"})
         assert again.json()["state"] == "pending"
         await told(ehr, exam, "ORU F")
         delivered = (await deliveries(log, exam, 3, destination="ehr"))[-1]
         assert (delivered.type, delivered.body["actor"]) == ("delivery.delivered.v1", "tess")
+        assert (await http.post(address, headers=under, json={"reason": "mended"})).json()["state"] == "delivered"
         assert len({message.raw for message in ehr.seen if message.placer == exam.placer}) == 1
     said = await work(log, found["delivery_id"], 2)
     assert (said[0]["destination"], said[0]["about"], said[0]["kind"]) == ("ehr", str(exam.order_id), "delivery")

@@ -68,8 +68,9 @@ async def test_a_study_is_linked_to_another_order_and_back(
     [late] = await facts_of(log, exam, "study.updated.v1")
     assert late.body["order_id"] == str(other.order_id)
 
-    for _ in range(2):
-        answer = await tess.post(f"/studies/{exam.study_uid}/undo", json=WHY)
+    under = {"Idempotency-Key": exam.study_uid}
+    for headers in (under, {}):
+        answer = await tess.post(f"/studies/{exam.study_uid}/undo", json=WHY, headers=headers)
         assert (answer.status_code, answer.json()["matched_by"]) == (200, "study_uid")
     _, undone = await facts_of(log, exam, "study.relinked.v1", 2)
     assert (undone.body["act"], undone.body["order_id"]) == ("undo", str(exam.order_id))
@@ -78,6 +79,11 @@ async def test_a_study_is_linked_to_another_order_and_back(
         ("link", "tess", other.accession),
         ("undo", "tess", exam.accession),
     ]
+
+    assert (await tess.post(f"/studies/{exam.study_uid}/link", json=wish)).status_code == 200
+    again = await tess.post(f"/studies/{exam.study_uid}/undo", json=WHY, headers=under)
+    assert (again.status_code, again.json()["order_id"]) == (200, str(other.order_id))
+    assert len((await tess.get(f"/studies/{exam.study_uid}/links")).json()) == 3
 
 
 async def test_no_rule_decides_against_a_person_and_the_rules_are_back_after_an_undo(

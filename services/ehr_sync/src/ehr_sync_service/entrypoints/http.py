@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, status
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import DeliveryKind
 from fj_runtime import Actor
 from pydantic import BaseModel, ConfigDict, Field
@@ -125,12 +125,15 @@ def _acting(
     hint: Callable[[], None],
 ) -> None:
     @router.post("/deliveries/{delivery_id}/repeat")
-    async def repeat(delivery_id: UUID, actor: Actor, because: Because | None = None) -> DeliveryView:
+    async def repeat(delivery_id: UUID, actor: Actor, asked: Asked, because: Because | None = None) -> DeliveryView:
         """Send it again, now."""
         reason = because.reason if because else None
         with _refusals():
             async with unit(actor) as tx:
-                delivery = await handlers.repeat(delivery_id, actor, reason, datetime.now(UTC), ledger(tx))
+                if await asked.is_new(tx, actor):
+                    delivery = await handlers.repeat(delivery_id, actor, reason, datetime.now(UTC), ledger(tx))
+                else:
+                    delivery = await handlers.known_delivery(delivery_id, ledger(tx))
         hint()
         return DeliveryView.of(delivery)
 

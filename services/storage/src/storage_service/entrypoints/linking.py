@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import CodedConcept
 from fj_runtime import Actor, Problem
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -107,31 +107,35 @@ def _acts(
     """What a named person does with a study."""
 
     @router.post("/link")
-    async def link(study_instance_uid: str, wanted: Link, actor: Actor) -> Overview:
+    async def link(study_instance_uid: str, wanted: Link, actor: Actor, asked: Asked) -> Overview:
         """The study belongs to this order; the study after that."""
         async with _answering(), unit() as tx:
-            await linking.link(Wish(study_instance_uid, actor, wanted.reason), wanted.order_id, *begin(tx))
+            if await asked.is_new(tx, actor):
+                await linking.link(Wish(study_instance_uid, actor, wanted.reason), wanted.order_id, *begin(tx))
         return await _seen(study_instance_uid, book)
 
     @router.post("/unlink")
-    async def unlink(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+    async def unlink(study_instance_uid: str, wanted: Because, actor: Actor, asked: Asked) -> Overview:
         """The study belongs to no order; the study after that."""
         async with _answering(), unit() as tx:
-            await linking.unlink(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
+            if await asked.is_new(tx, actor):
+                await linking.unlink(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
         return await _seen(study_instance_uid, book)
 
     @router.post("/confirm")
-    async def confirm(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+    async def confirm(study_instance_uid: str, wanted: Because, actor: Actor, asked: Asked) -> Overview:
         """The patient's number on its images is right, whatever else they say; the study after that."""
         async with _answering(), unit() as tx:
-            await linking.confirm(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
+            if await asked.is_new(tx, actor):
+                await linking.confirm(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
         return await _seen(study_instance_uid, book)
 
     @router.post("/undo")
-    async def undo(study_instance_uid: str, wanted: Because, actor: Actor) -> Overview:
+    async def undo(study_instance_uid: str, wanted: Because, actor: Actor, asked: Asked) -> Overview:
         """The newest of these acts is taken back; the study after that."""
         async with _answering(), unit() as tx:
-            await linking.undo(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
+            if await asked.is_new(tx, actor):
+                await linking.undo(Wish(study_instance_uid, actor, wanted.reason), *begin(tx))
         return await _seen(study_instance_uid, book)
 
     @router.post("/conflicts/settle")
