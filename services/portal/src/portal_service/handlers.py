@@ -58,7 +58,7 @@ async def on_fact(fact: Fact, envelope: Envelope, exams: Exams) -> None:
 
 
 async def _moved(fact: StudyRelinked, exams: Exams) -> Exam:
-    """A person moved a study: the exam that has it now, after the one that had it was kept without it."""
+    """A study moved: the exam that has it now, after the one that had it was kept without it."""
     uid = fact.study_instance_uid
     left, exam = await exams.move_study(uid, str(fact.order_id) if fact.order_id else uid, fact.site)
     if left is None:

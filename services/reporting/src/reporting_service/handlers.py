@@ -107,10 +107,10 @@ async def on_unmatched(study: StudyUnmatched, reports: Reports) -> None:
 
 
 async def on_relinked(study: StudyRelinked, reports: Reports) -> None:
-    """A person said whose the images are: the reading list moves, and what was read of them alone goes with them.
+    """The images are another order's, or none's: the reading list moves, and what was read of them alone goes along.
 
     The wrong order's report is withdrawn before the right one's is given out: two facts, under the keys of their exams.
-    Of a study that was taken off its order and given to none, it waits until a person says whose it is.
+    Of a study that lost its order and was given to none, it waits until a person says whose it is, or a rule finds it.
     """
     uid = study.study_instance_uid
     left, to = str(study.previous_order_id or uid), str(study.order_id or uid)

@@ -129,7 +129,7 @@ async def on_study_known(
 
 
 async def on_study_relinked(fact: StudyRelinked, schedule: Schedule, lists: InstanceLists) -> None:
-    """A person moved a study: the exam that has lost it waits again, whatever a modality said when it was made."""
+    """A study is not an exam's: that waits again, whatever a modality said when the study was made."""
     uid = fact.study_instance_uid
     await on_study_known(uid, partial(relinked, fact=fact), schedule, lists)
     for exam in await _without(fact, schedule):

@@ -1,12 +1,13 @@
 """What was matched while two patients counted as one: after the merge is undone it holds without it, or no more."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fj_events import PatientPhi
+from fj_events import FormerHolder, PatientPhi
 from fj_testing import Feed, Log, eventually, has_followed, merged, moved_with, unmerged
 from storage_service.adapters.sql import Pool
 
@@ -202,6 +203,33 @@ async def test_a_number_that_leads_to_another_survivor_than_before_has_left_the_
     await is_at(tess, exam, None)
     await feed.publish(*chain)
     await is_at(tess, exam, ordered)
+
+
+async def test_a_number_that_turns_out_to_have_been_given_out_again_before_the_images_was_not_the_survivors(
+    tess: httpx.AsyncClient, feed: Feed, log: Log, packer: Packer
+) -> None:
+    """What was recorded under it earlier stays theirs, and matched."""
+    ordered, other, exam, earlier = Exam(), Exam(), Exam(accession=None), Exam(accession=None)
+    earlier.patient_number = exam.patient_number
+    other.patient_number = ordered.patient_number
+    merge = merged(whose(exam), whose(ordered))
+    await feed.publish(merge, ordered.order(requested_procedure_id="RP1"), other.order(requested_procedure_id="RP2"))
+    given_out = datetime.now(UTC) - timedelta(hours=1)
+    for each, received_at, procedure in (
+        (exam, given_out + timedelta(minutes=30), "RP1"),
+        (earlier, given_out - timedelta(minutes=30), "RP2"),
+    ):
+        shipped = await packer.ship(each, each.images(1), received_at=received_at)
+        series = shipped.series.model_copy(update={"requested_procedure_id": procedure})
+        await feed.publish(shipped.model_copy(update={"series": series}))
+    await is_at(tess, exam, ordered)
+    await is_at(tess, earlier, other)
+    _, survivor = whose(ordered)
+    holder = FormerHolder(survivor_id=merge.survivor_id, until=given_out, survivor=survivor)
+    given_away = unmerged(merge).model_copy(update={"until": given_out, "earlier": (holder,)})
+    await followed(feed, log, given_away)
+    await is_at(tess, exam, None)
+    await is_at(tess, earlier, other)
 
 
 async def test_an_order_that_had_gone_to_another_patient_with_its_visit_keeps_its_images(
