@@ -24,7 +24,7 @@ from fj_events import (
     StudyUpdated,
 )
 
-from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible, Unconfirmed
+from reporting_service.domain.errors import NoSuchExam, NothingToSign, NotPossible, NotThere, Unconfirmed
 from reporting_service.domain.report import (
     Reading,
     Report,
@@ -80,6 +80,14 @@ async def sign(exam_key: str, reading: Reading, reports: Reports) -> Report:
     else:
         reading = reading.model_copy(update={"content": draft})
     return await _file(reading, subject, reports) or _there(known)
+
+
+async def given_out(exam_key: str, reports: Reports) -> Report:
+    """What was given out about an exam, as it is now: who gave it out had no answer. Raises NoSuchExam, NotThere."""
+    report = await reports.of(await _exam(exam_key, reports))
+    if report is None:
+        raise NotThere
+    return report
 
 
 async def on_order(order: OrderPlaced | OrderChanged, reports: Reports) -> None:

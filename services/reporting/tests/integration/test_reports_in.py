@@ -289,8 +289,15 @@ async def test_who_had_no_answer_signs_again_and_has_it_signed_once(
         assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
     other = {"X-FJ-User": "another"}
     assert (await http.post(f"{address}/sign", json=acts[1][1], headers=other)).status_code == 409
-    told = await exam.reports(log, "report.preliminary.v1", "report.finalized.v1", "report.amended.v1")
-    assert [fact.body["version"] for fact in told] == [1, 2, 3]
+
+    under = {"Idempotency-Key": "right"}
+    mine, theirs = ({"text": f"Nodule, {side}.", "reason": "laterality"} for side in ("right", "left"))
+    assert (await http.post(f"{address}/amend", json=mine, headers=under)).json()["version"] == 4
+    later = await http.post(f"{address}/amend", json=theirs, headers=other)
+    assert (await http.post(f"{address}/amend", json=mine, headers=under)).json() == later.json()
+    amended = ["report.amended.v1"] * 3
+    told = await exam.reports(log, "report.preliminary.v1", "report.finalized.v1", *amended)
+    assert [fact.body["version"] for fact in told] == [1, 2, 3, 4, 5]
 
 
 async def test_changing_needs_a_user_and_an_exam(http: httpx.AsyncClient) -> None:

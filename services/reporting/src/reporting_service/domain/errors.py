@@ -19,6 +19,13 @@ class NotPossible(ReportError):
         super().__init__(f"the report is {status}: {wish} is not possible")
 
 
+class NotThere(ReportError):
+    """The report of an exam turned out to be another one's."""
+
+    def __init__(self) -> None:
+        super().__init__("the report was given out, and is another exam's since")
+
+
 class Unconfirmed(ReportError):
     """The images show somebody else than the order of their number is for."""
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response, status
-from fj_bus import Tx
+from fj_bus import Asked, Tx
 from fj_events import Identifier, ReportPhi, Source, Staff
 from fj_runtime import Actor
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -128,11 +128,14 @@ def _writing(
 
     @router.post("/exams/{exam_key}/{act}")
     async def give_out(
-        exam_key: str, act: Literal["preliminary", "sign", "amend"], signature: Signature, actor: Actor
+        exam_key: str, act: Literal["preliminary", "sign", "amend"], signature: Signature, actor: Actor, asked: Asked
     ) -> ReportOut:
         """Give out what was written, or the draft."""
         async with _refusing(), unit(actor) as tx:
-            report = await handlers.sign(exam_key, _reading(act, signature, actor), reports(tx))
+            if await asked.is_new(tx, actor):
+                report = await handlers.sign(exam_key, _reading(act, signature, actor), reports(tx))
+            else:
+                report = await handlers.given_out(exam_key, reports(tx))
         return ReportOut.of(report)
 
 
