@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import structlog
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from fj_runtime import (
     Actor,
     Health,
@@ -29,6 +29,7 @@ from fj_runtime import (
 from opentelemetry import trace
 from pydantic import BaseModel, field_validator
 from pydantic_settings import SettingsConfigDict
+from starlette.routing import Route
 
 log = structlog.get_logger("demo_service")
 
@@ -168,8 +169,19 @@ async def sick(request: Request) -> None:
         part.sick = True
 
 
+async def slice_(request: Request) -> Response:
+    match request.path_params["number"]:
+        case "missing":
+            raise Problem(404, "There is no such slice", {"Retry-After": "2"}, series="17")
+        case "broken":
+            raise ValueError("cannot parse DOE^JOHN")
+        case "away":
+            raise ConnectionRefusedError(111, "nobody at 127.0.0.1:5432")
+    return Response(request.path_params["number"], headers={"X-Parts": str(len(request.app.state.parts))})
+
+
 def application(parts: list[Misbehaving]) -> FastAPI:
-    app = api("demo", routes)
+    app = api("demo", routes, foremost=[Route("/api/demo/slices/{number}", slice_)])
     app.state.parts = parts
     return app
 

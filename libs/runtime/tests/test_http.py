@@ -129,6 +129,34 @@ def test_the_contract_is_published_and_tells_of_problems_and_users(demo: "Proces
     assert {scheme["type"] for scheme in schemes} == {"http", "apiKey"}
 
 
+def test_a_foremost_route_answers_with_the_manners_of_all_others(demo: "Process") -> None:
+    answer = demo.get("/api/demo/slices/990018")
+    assert (answer.status_code, answer.text, answer.headers["x-parts"]) == (200, "990018", "1")
+    head = demo.request("HEAD", "/api/demo/slices/990018")
+    assert (head.status_code, head.text) == (200, "")
+    missing = demo.get("/api/demo/slices/missing")
+    assert problem_of(missing, 404)["series"] == "17"
+    assert missing.headers["retry-after"] == "2"
+    assert problem_of(demo.get("/api/demo/slices/away"), 503)["detail"]
+    wrong = demo.post("/api/demo/slices/990018")
+    problem_of(wrong, 405)
+    assert set(wrong.headers["allow"].split(", ")) == {"GET", "HEAD"}
+    problem_of(demo.get("/api/demo/slices/990018/more"), 404)
+    metrics = demo.get("/metrics").text
+    assert 'fj_http_requests_total{method="GET",route="/api/demo/slices/{number}",status="200"}' in metrics
+    assert "990018" not in metrics
+
+
+async def test_an_error_in_a_foremost_route_is_logged_without_the_patient(demo: "Process") -> None:
+    assert "detail" not in problem_of(demo.get("/api/demo/slices/broken"), 500)
+
+    def places() -> list[str]:
+        return [place for line in demo.raising("ValueError") for entry in line["raised"] for place in entry["at"]]
+
+    await eventually(lambda: any("demo.py" in place and "slice_" in place for place in places()), within=40)
+    assert "DOE" not in demo.text
+
+
 def test_requests_are_counted_by_route_not_by_path(demo: "Process") -> None:
     demo.post("/api/demo/orders/990017", json={})
     demo.get("/api/demo/no-DOE-here")

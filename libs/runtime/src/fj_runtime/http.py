@@ -1,14 +1,17 @@
 """The HTTP side of a service: one FastAPI application with our manners."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fj_runtime.foremost import Foremost
 from fj_runtime.problems import SCHEMA, install_problems, problem
 from fj_runtime.tracing import traced
 
@@ -18,11 +21,12 @@ _requests = Counter("fj_http_requests", "HTTP requests answered", ["method", "ro
 _seconds = Histogram("fj_http_request_seconds", "Time to the end of the answer", ["method", "route"])
 
 
-def api(service: str, *routers: APIRouter, max_body: int = MIB) -> FastAPI:
+def api(service: str, *routers: APIRouter, max_body: int = MIB, foremost: Sequence[Route] = ()) -> FastAPI:
     """An application with its contract at `/api/<service>/openapi.json` and problem+json for every error.
 
     `max_body` is the largest request body in bytes, 413 above it; a route may set its own by FastAPI's
     `max_body_size`. Routers carry their whole paths. Lifespan functions are not run: `main` builds what is needed.
+    `foremost` are plain routes that are tried first (`Foremost`); the contract does not have them.
     """
     app = _Api(
         title=f"Filmjacket {service}",
@@ -35,6 +39,7 @@ def api(service: str, *routers: APIRouter, max_body: int = MIB) -> FastAPI:
         # FastAPI's own spans carry the query string, which names patients; ours carry the route's template.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    app.foremost = foremost
     for router in routers:
         app.include_router(router)
     install_problems(app)
@@ -44,8 +49,11 @@ def api(service: str, *routers: APIRouter, max_body: int = MIB) -> FastAPI:
 class _Api(FastAPI):
     """Looks at requests from outside of everything that FastAPI puts around them, its own limits included."""
 
+    foremost: Sequence[Route] = ()
+
     def build_middleware_stack(self) -> ASGIApp:
-        return _Observed(_TooLargeIsAProblem(super().build_middleware_stack()))
+        rest = _TooLargeIsAProblem(super().build_middleware_stack())
+        return _Observed(Foremost(self, self.foremost, rest) if self.foremost else rest)
 
 
 class _TooLargeIsAProblem:

@@ -14,7 +14,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fj_runtime.actor import install_actor
 from fj_runtime.errors import NotReachable, PartFailed
@@ -29,6 +30,7 @@ _HTTP_DRAIN_SECONDS: Final = 10
 _CONNECTIONS_MAX: Final = 1024
 # Longer than a gateway keeps an idle connection (Caddy: 2 minutes): the one that sends must be the one that closes.
 _KEEP_ALIVE_SECONDS: Final = 150
+_PROBING: Final = frozenset({"GET", "HEAD"})
 _log = structlog.get_logger("fj_runtime.serving")
 
 
@@ -113,7 +115,7 @@ class _Door:
         self._socket = _listen(settings.http_host, settings.http_port)
         self._server = _Server(
             uvicorn.Config(
-                Starlette(routes=[*probes(parts, stop), Mount("/", api)]),
+                _front(probes(parts, stop), api),
                 loop="none",
                 http="httptools",
                 ws="none",
@@ -141,6 +143,16 @@ class _Door:
 
     def health(self) -> Health:
         return Health(ok=self._server.started)
+
+
+def _front(probes: Sequence[Route], api: ASGIApp) -> ASGIApp:
+    """The probes, and apart from them the rest: what is asked for most passes nothing that is there for them."""
+    probing, paths = Starlette(routes=probes), {route.path for route in probes}
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        await (probing if scope["path"] in paths and scope["method"] in _PROBING else api)(scope, receive, send)
+
+    return front
 
 
 class _Server(uvicorn.Server):

@@ -67,7 +67,7 @@ from storage_service.entrypoints.clock import (
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
-from storage_service.entrypoints.dicomweb.wado import Retrieval, retrieval_router
+from storage_service.entrypoints.dicomweb.wado import Retrieval, frequent_routes, retrieval_router
 from storage_service.entrypoints.dicomweb.wado_uri import Old, wado_uri_router
 from storage_service.entrypoints.dimse.find import find_services
 from storage_service.entrypoints.dimse.retrieve import Source, retrieve_services
@@ -249,10 +249,11 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
     files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
     keepings = PostgresKeepingBook(kept.consumer.bus.pool)
     showing = Showing(kept.sights.readers, Renderer(kept.headers, kept.pixels))
+    retrieval = Retrieval(kept.sights.readers, kept.coerced, kept.pixels, files, kept.metadata)
     return api(
         name,
         # First what is asked for most: routes are tried one after the other.
-        retrieval_router(Retrieval(kept.sights.readers, kept.coerced, kept.pixels, files, kept.metadata)),
+        retrieval_router(retrieval),
         studies_router(kept.lookers, kept.requests),
         _of_one_study(settings, kept, keepings),
         integrity_router(kept.archive),
@@ -263,6 +264,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         rendered_router(showing),
         wado_uri_router(Old(showing, files)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),
+        foremost=frequent_routes(retrieval),
     )
 
 

@@ -1,6 +1,6 @@
 """WADO-RS: retrieving studies, series, instances, metadata, frames and bulk data (PS3.18 section 10.4)."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +25,7 @@ from storage_service.ports.objects import Files, Metadata, Packs, Pixels
 
 _METHODS: Final = ["GET", "HEAD"]
 _LEVELS: Final = ("study", "series", "instance")
+_ROOT: Final = "/dicomweb"
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = _STUDY + "/series/{series}"
 _INSTANCE: Final = _SERIES + "/instances/{instance}"
@@ -43,8 +44,8 @@ class Retrieval:
 
 
 def retrieval_router(retrieval: Retrieval) -> APIRouter:
-    """All resources of WADO-RS but the rendered ones."""
-    router = APIRouter(prefix="/dicomweb", tags=["WADO-RS"])
+    """All resources of WADO-RS but the rendered ones and those of `frequent_routes`."""
+    router = APIRouter(prefix=_ROOT, tags=["WADO-RS"])
     _parts(router, retrieval)
     _files(router, retrieval)
     _descriptions(router, retrieval)
@@ -59,12 +60,6 @@ def _files(router: APIRouter, retrieval: Retrieval) -> None:
     @router.api_route(_SERIES, methods=_METHODS)
     async def series(request: Request, study: str, series: str) -> Response:
         return await _send_files(request, await (await retrieval.sight.of(request)).instances(study, series), retrieval)
-
-    async def instance(request: Request) -> Response:
-        found = await (await retrieval.sight.of(request)).instances(*map(request.path_params.__getitem__, _LEVELS))
-        return await _send_files(request, found, retrieval, single=True)
-
-    _bare(router, _INSTANCE, instance)
 
 
 def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
@@ -92,28 +87,28 @@ def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
 
 
 def _parts(router: APIRouter, retrieval: Retrieval) -> None:
-    async def frames(request: Request) -> Response:
-        numbers = _numbers(request.path_params["frames"])
-        stored = await _one(await retrieval.sight.of(request), *map(request.path_params.__getitem__, _LEVELS))
-        return await _send_frames(request, stored, numbers, retrieval)
-
-    _bare(router, _INSTANCE + "/frames/{frames}", frames)
-
     @router.api_route(_INSTANCE + "/bulkdata/{path:path}", methods=_METHODS)
     async def bulk_data(request: Request, study: str, series: str, instance: str, path: str) -> Response:
         stored = await _one(await retrieval.sight.of(request), study, series, instance)
         return await _send_bulk_data(request, stored, path, retrieval)
 
 
-def _bare(router: APIRouter, path: str, answer: Callable[[Request], Awaitable[Response]]) -> None:
-    """A route of which thousands are asked for at once: to have its parameters read for it would cost a fifth of it."""
+def frequent_routes(retrieval: Retrieval) -> list[Route]:
+    """Instances and frames, of which thousands are asked for at once."""
 
-    async def named(request: Request) -> Response:
-        request.scope["route"] = route  # by which it is counted and traced
-        return await answer(request)
+    async def instance(request: Request) -> Response:
+        found = await (await retrieval.sight.of(request)).instances(*map(request.path_params.__getitem__, _LEVELS))
+        return await _send_files(request, found, retrieval, single=True)
 
-    route = Route(router.prefix + path, named, methods=_METHODS)
-    router.routes.append(route)
+    async def frames(request: Request) -> Response:
+        numbers = _numbers(request.path_params["frames"])
+        stored = await _one(await retrieval.sight.of(request), *map(request.path_params.__getitem__, _LEVELS))
+        return await _send_frames(request, stored, numbers, retrieval)
+
+    return [
+        Route(_ROOT + _INSTANCE, instance, methods=_METHODS),
+        Route(_ROOT + _INSTANCE + "/frames/{frames}", frames, methods=_METHODS),
+    ]
 
 
 async def _one(index: Index, study: str, series: str, instance: str) -> Stored:
