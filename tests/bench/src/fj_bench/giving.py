@@ -82,6 +82,7 @@ def measure(site: Ground) -> Iterator[Figure]:
             STORAGE_DIMSE_PORT=site.free_port(),
         )
         packs = uvloop.run(_fill(site, services, ours, exam, images))
+        wait_until(lambda: _is_at_rest(folder / "cache", images), 120, "the packs of the study are joined")
         bare = services.start("storage", "listener", STORAGE_DIMSE_PORT=site.free_port())
         with (
             orthanc(site, folder / "orthanc", PLUGIN) as peer,
@@ -175,6 +176,12 @@ async def _fill(
         await feed.publish(exam.completed(images))
         await eventually(lambda: described(http, exam), within=60)
     return packs
+
+
+def _is_at_rest(cache: Path, images: Sequence[Image]) -> bool:
+    """Whether what follows receiving is over, so that it is not measured: the packs are joined, and kept as one."""
+    size = sum(len(image.file) for image in images)
+    return any(kept.stat().st_size > size for kept in cache.iterdir() if kept.suffix != ".part")
 
 
 async def _ranges(site: Ground, packs: Sequence[str]) -> float:
