@@ -4,7 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+_PATIENCE_S: Final = 0.002
+"""Without it the quickest sender of many begins a transaction alone, and a transaction costs as much as some messages."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,8 +25,11 @@ class Together(Generic[T, R]):
 
     `work(items)` returns one result for each item, in their order, or raises and has done nothing. An item alone at the
     door is begun at once; at most `lanes` goes are under way, and who comes meanwhile makes up the next one, of at most
-    `most` items. When a go of several raises, or the caller of one of them gives up, each of the others is done again
-    alone, in its turn: so a failure is told to the one who caused it, and costs its neighbours time but nothing else.
+    `most` items. Who was answered together comes again together, as senders send the next message after the answer: so
+    a go waits until as many are there as were in the one before, `_PATIENCE_S` at most.
+
+    When a go of several raises, or the caller of one of them gives up, each of the others is done again alone, in its
+    turn: so a failure is told to the one who caused it, and costs its neighbours time but nothing else.
     """
 
     def __init__(
@@ -34,6 +40,9 @@ class Together(Generic[T, R]):
         self._lanes = lanes
         self._waiting: deque[_Call[T, R]] = deque()
         self._going: set[asyncio.Task[None]] = set()
+        self._company = 1
+        """How many the last go had."""
+        self._patience: asyncio.TimerHandle | None = None
 
     async def __call__(self, item: T) -> R:
         """The result for this item. Raises what `work` raised for it alone."""
@@ -49,8 +58,18 @@ class Together(Generic[T, R]):
             raise
 
     def _begin(self) -> None:
+        if len(self._waiting) >= self._company:
+            self._begin_all()
+        elif self._waiting and self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin_all)
+
+    def _begin_all(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         while self._waiting and len(self._going) < self._lanes:
             calls = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            self._company = len(calls)
             going = asyncio.create_task(self._go(calls))
             self._going.add(going)
             going.add_done_callback(self._gone)

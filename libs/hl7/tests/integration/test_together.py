@@ -106,6 +106,19 @@ async def test_frames_at_the_same_time_share_transactions(ward: Ward) -> None:
     assert sum(ward.runs) == 40
 
 
+async def test_who_was_answered_together_goes_together_again(ward: Ward) -> None:
+    async def sender(name: str, slowness: int) -> None:
+        for n in range(20):
+            assert await ward.answer(f"{name}-{n}") == "AA"
+            for _ in range(slowness):
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(sender(f"ward{n}", n) for n in range(8)))
+    assert sum(ward.runs) == 160
+    # 20 where none is ever late; more than 60 where the quickest of all goes ahead alone.
+    assert ward.commits <= 40, ward.runs
+
+
 async def test_bad_messages_are_refused_and_their_neighbours_are_not(ward: Ward) -> None:
     numbers = good(30)
     numbers[3], numbers[9], numbers[20] = "refused", "crash", "refused again"
