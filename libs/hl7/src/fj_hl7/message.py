@@ -37,15 +37,28 @@ class Sender(NamedTuple):
     facility: str
 
 
+class _Body:
+    """The lines of a message, which all its groups share."""
+
+    __slots__ = ("lines", "names", "places", "reading")
+
+    def __init__(self, names: list[str], lines: list[str], reading: Reading) -> None:
+        self.names = names
+        self.lines = lines
+        self.reading = reading
+        self.places: dict[str, list[int]] = {}
+        """On which lines the segments of each name stand."""
+        for place, name in enumerate(names):
+            self.places.setdefault(name, []).append(place)
+
+
 class Segments:
     """Segments in their order: a whole message or one group of it. They are made when somebody asks for them."""
 
-    __slots__ = ("_found", "_lines", "_names", "_reading", "_start", "_stop")
+    __slots__ = ("_body", "_found", "_start", "_stop")
 
-    def __init__(self, names: list[str], lines: list[str], reading: Reading, span: tuple[int, int]) -> None:
-        self._names = names
-        self._lines = lines
-        self._reading = reading
+    def __init__(self, body: "_Body", span: tuple[int, int]) -> None:
+        self._body = body
         self._start, self._stop = span
         self._found: dict[str, list[Segment]] = {}
 
@@ -54,12 +67,10 @@ class Segments:
         found = self._found.get(name)
         if found is None:
             self._found[name] = found = []
-            names, place = self._names, self._start
-            before = names[:place].count(name) if place else 0
-            for sequence in range(before + 1, before + 1 + names[place : self._stop].count(name)):
-                place = names.index(name, place)
-                found.append(Segment(name, self._lines[place], self._reading, sequence))
-                place += 1
+            body = self._body
+            for sequence, place in enumerate(body.places.get(name, ()), 1):
+                if self._start <= place < self._stop:
+                    found.append(Segment(name, body.lines[place], body.reading, sequence))
         return found
 
     def segment(self, name: str) -> Segment | None:
@@ -81,7 +92,7 @@ class Segments:
 
     def __iter__(self) -> Iterator[Segment]:
         seen: dict[str, int] = {}
-        for name in self._names[self._start : self._stop]:
+        for name in self._body.names[self._start : self._stop]:
             place = seen.get(name, 0)
             seen[name] = place + 1
             yield self.segments(name)[place]
@@ -106,7 +117,7 @@ class Message(Segments):
         names, lines, strangers = _named(lines, reading.delimiters.field)
         if _ADDENDUM in names:
             names, lines = _joined(names, lines)
-        super().__init__(names, lines, reading, (0, len(names)))
+        super().__init__(_Body(names, lines, reading), (0, len(names)))
         self.raw = raw
         self.delimiters = reading.delimiters
         self.codec = reading.codec
@@ -190,21 +201,18 @@ class Message(Segments):
         A second `anchor` without a `start` before it begins a group too: an ORU may have no ORC, an ORM one for many
         OBR. What stands before the first group (MSH, PID, PV1 ...) belongs to no group.
         """
-        names = self._names
         starts = self._starts(start, anchor)
-        spans = zip(starts, [*starts[1:], len(names)], strict=False)
-        return [Group(names, self._lines, self._reading, span) for span in spans]
+        spans = zip(starts, [*starts[1:], self._stop], strict=False)
+        return [Group(self._body, span) for span in spans]
 
     def head(self, start: str = "ORC", anchor: str = "OBR") -> Segments:
         """What stands before the first group, and so is said of all of them."""
-        names = self._names
-        return Segments(names, self._lines, self._reading, (0, next(iter(self._starts(start, anchor)), len(names))))
+        return Segments(self._body, (0, next(iter(self._starts(start, anchor)), self._stop)))
 
     def _starts(self, start: str, anchor: str) -> list[int]:
-        names = self._names
         starts: list[int] = []
         anchored = False
-        for place, name in enumerate(names):
+        for place, name in enumerate(self._body.names):
             if name == start or (name == anchor and (anchored or not starts)):
                 starts.append(place)
                 anchored = False

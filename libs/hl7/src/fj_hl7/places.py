@@ -86,10 +86,10 @@ class Place:
 
     def within(self, segment: Segment) -> "Found | None":
         """What stands there in this segment, whatever its name."""
+        raw = segment.raw(self.field)
+        if not raw:
+            return None
         if self.repeated is None:
-            raw = segment.raw(self.field)
-            if not raw:
-                return None
             text = segment.get(self.field, self.component or 1, 0, self.sub or 1).strip()
             return Found(self, text, segment) if text or self._is_whole(raw) else None
         for value in segment.values(self.field):
