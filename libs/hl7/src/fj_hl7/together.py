@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 _PATIENCE_S: Final = 0.002
-"""Without it the quickest sender of many begins a transaction alone, and a transaction costs as much as some messages."""
+"""Without it the quickest sender of many begins a transaction alone, and each costs as much as some messages."""
 
 T = TypeVar("T")
 R = TypeVar("R")
