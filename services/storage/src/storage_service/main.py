@@ -16,6 +16,7 @@ from fj_runtime import Part, Sites, Subcommand, command, database, database_watc
 
 from storage_service import parts
 from storage_service.adapters import commitments
+from storage_service.adapters.allocator import keep_memory
 from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
 from storage_service.adapters.lifecycle import load_tiers
 from storage_service.adapters.links import PostgresLinks
@@ -57,6 +58,7 @@ async def consuming(settings: Settings) -> AsyncIterator[Consumer]:
 
 async def run(settings: Settings, roles: frozenset[str]) -> None:
     """Run the parts that `roles` asks for until stopped."""
+    keep_memory()
     async with consuming(settings) as consumer:
         kept = parts.Kept.of(settings, consumer)
         of_role: dict[str, list[Part]] = {

@@ -5,11 +5,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fj_testing import Feed, eventually
+from fj_testing import Feed, ServiceProcess, eventually
 from pydicom import Dataset, dcmread
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -314,3 +315,24 @@ async def test_an_instance_without_pixels_has_no_frames(feed: Feed, packer: Pack
     assert "7FE00010" not in (await get(http, f"{instance(address, image)}/metadata", {})).json()[0]
     for path in ("00104000", "7FE1", "x/y", "00082218/0/00281201", "0020000D"):
         await get(http, f"{instance(address, image)}/bulkdata/{path}", {}, 404)
+
+
+async def test_the_memory_of_an_answer_serves_the_next(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient, storage: ServiceProcess
+) -> None:
+    exam = Exam()
+    images = exam.images(4, Rows=2048, Columns=1024, PixelData=bytes(2048 * 1024 * 2))
+    address = await stored(feed, packer, http, exam, images)
+
+    async def megabytes(answers: int) -> float:
+        return sum([len((await get(http, address, ALL)).content) for _ in range(answers)]) / 1e6
+
+    await megabytes(10)
+    before = faults(storage)
+    read = await megabytes(20)
+    assert (faults(storage) - before) / read < 30, "of 244 pages in a megabyte"
+
+
+def faults(process: ServiceProcess) -> int:
+    """Pages that the kernel has given to the process so far (proc_pid_stat(5), minflt)."""
+    return int(Path(f"/proc/{process.running.pid}/stat").read_text().rpartition(")")[2].split()[7])
