@@ -90,6 +90,7 @@ def measure(site: Ground) -> Iterator[Figure]:
             gateway(site, bare) as plain,
         ):
             _upload(peer.http, images)
+            os.sync()  # what both have stored is not written while it is measured how they give it
             servers = [
                 Server(CACHED, f"{cached}/dicomweb"),
                 Server(PLAIN, f"{plain}/dicomweb"),
