@@ -51,10 +51,10 @@ class Ward:
         )
 
     def refused(self, unit: Unit, receipt: Receipt, outcome: Outcome) -> None:  # noqa: ARG002 - what a Watch is told
-        self.told.append(("refused", outcome.errors[0].code))
+        self.told.append(("refused", receipt.actor or outcome.errors[0].code))
 
     def accepted(self, unit: Unit, receipt: Receipt, message: Message) -> None:  # noqa: ARG002
-        self.told.append(("accepted", message.control_id))
+        self.told.append(("accepted", receipt.actor or message.control_id))
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:

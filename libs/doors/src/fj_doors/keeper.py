@@ -8,7 +8,6 @@ from typing import Protocol
 
 import structlog
 from fj_bus import Bus, Tx
-from fj_events import SettledAs
 from fj_hl7 import Archive, BadMessage, Intake, Kept, Ledger, Opened, Outcome, Profiles, Seal, Search
 from fj_runtime import Sites
 
@@ -21,7 +20,7 @@ _log = structlog.get_logger("fj_doors")
 class Taking(Protocol):
     """A door, as far as it is given one message again."""
 
-    async def take(self, raw: bytes, peer: str) -> Outcome: ...
+    async def take(self, raw: bytes, peer: str, actor: str | None = None) -> Outcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,13 @@ class Keeper:
     async def try_again(self, control_id: str, digest: bytes, actor: str, door: Taking) -> Tried | None:
         """One message through the door once more, by today's profiles.
 
-        What was accepted before is known to the ledger and has no second effect.
+        What was accepted before is known to the ledger and has no second effect. Whatever else becomes of it is told
+        with the name of who did it, also where it is refused as it was before.
         """
         opened = await self._open(control_id, digest, actor, "tried again")
         if opened is None:
             return None
-        return Tried(opened.kept, await door.take(opened.raw, opened.kept.peer))
+        return Tried(opened.kept, await door.take(opened.raw, opened.kept.peer, actor))
 
     async def try_all(self, search: Search, actor: str, door: Taking) -> list[Tried]:
         """Refused messages that nobody has settled, one after the other, in the order in which they came."""
@@ -86,7 +86,7 @@ class Keeper:
         async with self.unit(actor) as tx:
             settled = await self.ledger.settle(tx.connection, opened.kept.key, actor)
             if settled:
-                self.teller.settled(tx, opened.kept.key, SettledAs.DISMISSED, self._site(opened.raw), reason)
+                self.teller.dismissed(tx, opened.kept.key, self._site(opened.raw), reason)
         return settled
 
     async def _open(self, control_id: str, digest: bytes, actor: str, act: str) -> Opened | None:

@@ -35,12 +35,13 @@ class Teller:
     sites: Sites
 
     def refused(self, unit: Tx, receipt: Receipt, outcome: Outcome) -> None:
-        """A message was refused, or refused for another reason than before."""
+        """A message was refused, or refused for another reason than before, or tried again by a person in vain."""
         key = receipt.key
         application, _, facility = key.sender.partition("\t")
         known = receipt.kind == UNREADABLE or _KIND.fullmatch(receipt.kind)
         fact = MessageRefused(
             site=self._site(outcome.first),
+            actor=receipt.actor,
             message_id=message_id(self.room, key),
             room=self.room,
             kind=receipt.kind if known else "other",
@@ -63,18 +64,22 @@ class Teller:
 
     def accepted(self, unit: Tx, receipt: Receipt, message: Message) -> None:
         """A message that had been refused was taken."""
-        self.settled(unit, receipt.key, SettledAs.ACCEPTED, self._site(message))
+        unit.emit(self._settled(receipt.key, SettledAs.ACCEPTED, self._site(message), actor=receipt.actor))
 
-    def settled(self, unit: Tx, key: Key, settled_as: SettledAs, site: str, reason: str | None = None) -> None:
-        """A refused message needs nobody any more."""
-        unit.emit(
-            MessageSettled(
-                site=site,
-                message_id=message_id(self.room, key),
-                room=self.room,
-                settled_as=settled_as,
-                reason=reason,
-            )
+    def dismissed(self, unit: Tx, key: Key, site: str, reason: str | None) -> None:
+        """A person, whose name the unit has, says that nothing is to be done."""
+        unit.emit(self._settled(key, SettledAs.DISMISSED, site, reason=reason))
+
+    def _settled(
+        self, key: Key, settled_as: SettledAs, site: str, *, actor: str | None = None, reason: str | None = None
+    ) -> MessageSettled:
+        return MessageSettled(
+            site=site,
+            actor=actor,
+            message_id=message_id(self.room, key),
+            room=self.room,
+            settled_as=settled_as,
+            reason=reason,
         )
 
     def _site(self, message: Message | None) -> str:

@@ -18,7 +18,7 @@ from fj_hl7.handling import Foreseeing, Handler, Intake, Outcome, U, foreseeing
 from fj_hl7.ledger import Entry
 from fj_hl7.message import LineEnds, Message
 from fj_hl7.parts import INCOMPLETE
-from fj_hl7.receipt import UNREADABLE, Key, Receipt
+from fj_hl7.receipt import UNREADABLE, Came, Key, Receipt
 from fj_hl7.together import Together
 
 _log = structlog.get_logger("fj_hl7")
@@ -63,8 +63,7 @@ class _Frame(Generic[U]):
         answered: Message,
         messages: Sequence[Message],
         handlers: Sequence[Foreseeing[Any, U]],
-        raw: bytes,
-        peer: str,
+        came: Came,
     ) -> Self:
         """A frame with what its handlers can say of it before the transaction."""
         read, expected, refusal = [], list[Sequence[str]](), None
@@ -74,7 +73,7 @@ class _Frame(Generic[U]):
                 expected += handler.expects(read[-1])
         except Refusal as error:
             refusal = error
-        receipt = Receipt.of(answered, raw, ack(answered, AckCode.AA, reply=expected), peer)
+        receipt = Receipt.of(answered, came, ack(answered, AckCode.AA, reply=expected))
         return cls(answered, messages, handlers, read, expected, receipt, refusal)
 
 
@@ -124,18 +123,19 @@ class Door(Generic[U]):
         metrics.ANSWER_SECONDS.labels(self.name).observe(time.perf_counter() - started)
         return answer.answers()
 
-    async def take(self, raw: bytes, peer: str) -> Outcome:
-        """Take or refuse what came in one frame. Raises nothing but cancellation."""
+    async def take(self, raw: bytes, peer: str, actor: str | None = None) -> Outcome:
+        """Take or refuse what came in one frame; `actor` has it tried again. Raises nothing but cancellation."""
+        came = Came(raw, peer, actor)
         try:
             messages = self._read(raw, peer)
         except BadMessage as error:
             refused = nack_unreadable(raw, str(error))
             wrong = Hl7Error(str(error), ErrorCode.SEGMENT_SEQUENCE_ERROR)
             outcome = Outcome(refused, AckCode.AR, UNREADABLE, None, (wrong,))
-            return await self._keep(Receipt.unreadable(raw, refused, peer), outcome)
+            return await self._keep(Receipt.unreadable(came, refused), outcome)
         first = messages[0]
         try:
-            return await self._accept(first, messages, raw, peer)
+            return await self._accept(first, messages, came)
         except Refusal as refusal:
             code, errors, reply = refusal.code, refusal.errors, refusal.reply
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the sender gets its answer
@@ -144,13 +144,13 @@ class Door(Generic[U]):
             reply = ()
         answer = ack(first, code, *errors, reply=reply)
         outcome = Outcome(answer, code, self._label(first), first, errors)
-        return await self._keep(Receipt.of(first, raw, answer, peer), outcome)
+        return await self._keep(Receipt.of(first, came, answer), outcome)
 
-    async def _accept(self, first: Message, messages: list[Message], raw: bytes, peer: str) -> Outcome:
+    async def _accept(self, first: Message, messages: list[Message], came: Came) -> Outcome:
         if first.is_part and len(messages) == 1:
-            return await self._take_part(first, raw, peer)
+            return await self._take_part(first, came)
         handlers = [self._handler(message) for message in messages]
-        taken = await self._take(_Frame.of(first, messages, handlers, raw, peer))
+        taken = await self._take(_Frame.of(first, messages, handlers, came))
         entry = taken.entry
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
@@ -198,10 +198,10 @@ class Door(Generic[U]):
             if reply != frame.expected
         }
 
-    async def _take_part(self, part: Message, raw: bytes, peer: str) -> Outcome:
+    async def _take_part(self, part: Message, came: Came) -> Outcome:
         """Keep one part of a message; the last one takes the whole."""
         self._handler(part, part=True)
-        receipt = Receipt.of(part, raw, ack(part, AckCode.AA), peer)
+        receipt = Receipt.of(part, came, ack(part, AckCode.AA))
         async with self._unit() as unit:
             [entry] = await self._ledger.enter(unit.connection, [receipt])
             if entry.stored is not None:
@@ -211,8 +211,8 @@ class Door(Generic[U]):
             if part.continued_by:
                 self._tell(unit, await self._ledger.parts.keep(unit.connection, receipt, part))
             else:
-                whole = self._profiles.read(await self._ledger.parts.finish(unit.connection, receipt, part), peer)
-                frame = _Frame.of(part, [whole], [self._handler(whole)], raw, peer)
+                whole = self._profiles.read(await self._ledger.parts.finish(unit.connection, receipt, part), came.peer)
+                frame = _Frame.of(part, [whole], [self._handler(whole)], came)
                 other = await self._handle([frame], unit)
                 answer = other.get(receipt.key, frame.receipt.answer)
                 await self._ledger.answer(unit.connection, {receipt.key: answer})
@@ -260,11 +260,11 @@ class Door(Generic[U]):
         return Refusal(AckCode.AR, Hl7Error(text, code, "MSH", 1, 9, place))
 
     async def _keep(self, receipt: Receipt, outcome: Outcome) -> Outcome:
-        """Keep a refused message, and say so where it is news."""
+        """Keep a refused message, and say so where it is news, or a person had it tried again."""
         try:
             async with self._unit() as unit:
-                news = await self._ledger.refuse(unit.connection, receipt, outcome.code, outcome.errors)
-                if news and self._watch is not None:
+                is_told = await self._ledger.refuse(unit.connection, receipt, outcome.code, outcome.errors)
+                if is_told and self._watch is not None:
                     self._watch.refused(unit, receipt, outcome)
         except Exception as error:  # noqa: BLE001 - the refusal stands, with or without its copy
             _log.error("hl7 refused message not kept", door=self.name, exc_info=error)

@@ -35,21 +35,26 @@ SELECT r.control_id, r.sender, r.digest, r.answer
 FROM unnest($1::text[], $2::text[], $3::bytea[]) AS k(control_id, sender, digest)
 JOIN hl7_received AS r USING (control_id, sender, digest)
 """
-# Said of it is only what is new: a sender that repeats itself every few seconds is one thing to look at.
-_REFUSE: Final = """
+# Said of it is what is new, or what a person did ($10): a sender that repeats itself every few seconds is one thing to
+# look at. What is said of a message that was dismissed makes it one again that somebody has to settle.
+_IS_TOLD: Final = "($10 OR (r.code, r.errors) <> (excluded.code, excluded.errors))"
+_REFUSE: Final = f"""
 WITH known AS (
     SELECT code, errors FROM hl7_refused WHERE control_id = $1 AND sender = $2 AND digest = $3
 )
-INSERT INTO hl7_refused (control_id, sender, digest, answer, raw, kind, peer, sealed, code, errors)
+INSERT INTO hl7_refused AS r (control_id, sender, digest, answer, raw, kind, peer, sealed, code, errors)
 VALUES ($1, $2, $3, $4, $5, $6, $7, true, $8, $9)
 ON CONFLICT (control_id, sender, digest)
-DO UPDATE SET received_at = now(), times = hl7_refused.times + 1, answer = excluded.answer,
-    code = excluded.code, errors = excluded.errors, peer = excluded.peer
-RETURNING NOT EXISTS (SELECT FROM known WHERE known.code = $8 AND known.errors = $9) AS news
+DO UPDATE SET received_at = now(), times = r.times + 1, answer = excluded.answer,
+    code = excluded.code, errors = excluded.errors, peer = excluded.peer,
+    settled_at = CASE WHEN NOT {_IS_TOLD} THEN r.settled_at END,
+    settled_as = CASE WHEN NOT {_IS_TOLD} THEN r.settled_as END,
+    settled_by = CASE WHEN NOT {_IS_TOLD} THEN r.settled_by END
+RETURNING $10 OR NOT EXISTS (SELECT FROM known WHERE known.code = $8 AND known.errors = $9) AS is_told
 """
 _SETTLE: Final = """
-UPDATE hl7_refused AS f SET settled_at = now(), settled_as = $4, settled_by = $5
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS k(control_id, sender, digest)
+UPDATE hl7_refused AS f SET settled_at = now(), settled_as = $4, settled_by = k.actor
+FROM unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) AS k(control_id, sender, digest, actor)
 WHERE f.control_id = k.control_id AND f.sender = k.sender AND f.digest = k.digest AND f.settled_at IS NULL
 RETURNING 1
 """
@@ -93,8 +98,9 @@ class Ledger:
         ordered = sorted(receipts, key=lambda receipt: receipt.key)
         rows = await connection.fetch(_ENTER, *_keys(ordered), *self._contents(ordered))
         new = {_key(row): Entry(None, row["reused"], row["refused"]) for row in rows}
-        if again := [key for key, entry in new.items() if entry.refused]:
-            await connection.fetch(_SETTLE, *_columns(again), "accepted", None)
+        if again := {key for key, entry in new.items() if entry.refused}:
+            actors = {receipt.key: receipt.actor for receipt in reversed(receipts) if receipt.key in again}
+            await connection.fetch(_SETTLE, *_columns(list(actors)), "accepted", list(actors.values()))
         entries = [new.pop(receipt.key, None) for receipt in receipts]
         seen = [receipt for receipt, entry in zip(receipts, entries, strict=True) if entry is None]
         stored = await self._stored(connection, seen) if seen else {}
@@ -113,16 +119,20 @@ class Ledger:
     async def refuse(
         self, connection: Connection, receipt: Receipt, code: AckCode, errors: Sequence[Hl7Error] = ()
     ) -> bool:
-        """Keep a refused message, in a transaction of its own. False: it was refused so before, and that is no news."""
+        """Keep a refused message, in a transaction of its own.
+
+        False: nothing is said of it. It was refused so before, and no person had it tried again.
+        """
         sealed = self._seal.close(receipt.raw, receipt.key.digest)
         told = json.dumps([[error.code, error.segment, error.sequence, error.field] for error in errors])
         contents = (receipt.answer, sealed, receipt.kind, receipt.peer)
-        row = await connection.fetchrow(_REFUSE, *receipt.key, *contents, code.value, told)
-        return bool(row["news"])
+        by_person = receipt.actor is not None
+        row = await connection.fetchrow(_REFUSE, *receipt.key, *contents, code.value, told, by_person)
+        return bool(row["is_told"])
 
     async def settle(self, connection: Connection, key: Key, actor: str) -> bool:
         """A person says that nothing is to be done about a refused message. False: nobody waits for that."""
-        return bool(await connection.fetch(_SETTLE, *_columns([key]), "dismissed", actor))
+        return bool(await connection.fetch(_SETTLE, *_columns([key]), "dismissed", [actor]))
 
     async def forget(self, connection: Connection) -> int:
         """Retention, to be called now and then: delete what is older than `keep`. Returns how many messages."""

@@ -29,6 +29,15 @@ class Key(NamedTuple):
     digest: bytes
 
 
+class Came(NamedTuple):
+    """What came in one frame."""
+
+    raw: bytes
+    peer: str
+    actor: str | None = None
+    """Who has a kept message tried again; None: its sender sends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """One message as it came, with the answer that it gets if it is new."""
@@ -38,16 +47,18 @@ class Receipt:
     answer: bytes
     kind: str
     peer: str
+    actor: str | None = None
+    """Who had it tried again; None: it came from its sender."""
 
     @classmethod
-    def of(cls, message: Message, raw: bytes, answer: bytes, peer: str = "") -> Self:
-        """`message` names the sender; `raw` is all that came in the frame, a whole batch perhaps."""
+    def of(cls, message: Message, came: Came, answer: bytes) -> Self:
+        """`message` names the sender; what came in the frame may be a whole batch."""
         header = message.header
         sender = f"{header.raw(3)[:_MAX_KEY]}\t{header.raw(4)[:_MAX_KEY]}"
-        key = Key(message.control_id[:_MAX_KEY], sender, hashlib.sha256(raw).digest())
-        return cls(key, raw, answer, message.kind[:_MAX_KEY], peer)
+        key = Key(message.control_id[:_MAX_KEY], sender, hashlib.sha256(came.raw).digest())
+        return cls(key, came.raw, answer, message.kind[:_MAX_KEY], came.peer, came.actor)
 
     @classmethod
-    def unreadable(cls, raw: bytes, answer: bytes, peer: str = "") -> Self:
+    def unreadable(cls, came: Came, answer: bytes) -> Self:
         """Of bytes that are no message."""
-        return cls(Key("", "", hashlib.sha256(raw).digest()), raw, answer, UNREADABLE, peer)
+        return cls(Key("", "", hashlib.sha256(came.raw).digest()), came.raw, answer, UNREADABLE, came.peer, came.actor)

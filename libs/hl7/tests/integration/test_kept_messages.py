@@ -83,6 +83,32 @@ async def test_what_was_refused_and_is_then_taken_is_settled_with_its_effect(war
     assert {taken.settled_as, refused.settled_as} == {None, "accepted"}
 
 
+async def test_what_a_person_has_tried_again_is_told_with_their_name_whatever_becomes_of_it(ward: Ward) -> None:
+    raw = adt("unknown")
+    await ward.answer(raw)
+    [kept] = await ward.archive.waiting(ward.pool, Search())
+    assert await Ledger(SEAL).settle(ward.pool, kept.key, "uma")
+
+    # Refused as before: it waits again, though somebody had dismissed it. Its sender alone does not undo that.
+    await ward.answer(raw)
+    assert await ward.archive.waiting(ward.pool, Search()) == []
+    await ward.door.take(raw, "127.0.0.1", "tess")
+    assert ward.told == [("refused", "204"), ("refused", "tess")]
+    [again] = await ward.archive.waiting(ward.pool, Search())
+    assert again.settled_by is None
+
+    ward.door = Door("patients", {"ADT^A04": _take}, ward.unit, Intake(Ledger(SEAL), watch=ward))
+    for _ in range(2):
+        assert (await ward.door.take(raw, "127.0.0.1", "tess")).code == "AA"
+    assert ward.told[2:] == [("accepted", "tess")]
+    [refused] = await ward.archive.find(ward.pool, Search(control_id="C1"), refused_only=True)
+    assert (refused.settled_as, refused.settled_by) == ("accepted", "tess")
+
+
+async def _take(messages: Sequence[Message], unit: Unit) -> None:
+    del messages, unit
+
+
 async def test_messages_are_found_by_control_id_sender_and_time(ward: Ward) -> None:
     for number in ("1", "2", "unknown"):
         await ward.answer(adt(number, f"C{number}"))

@@ -86,15 +86,17 @@ async def test_a_refused_message_is_a_fact_is_mended_by_a_profile_and_tried_agai
 
     again = (await http.post(refused.body["address"].replace("?", "/replay?"))).json()
     assert (again["before"], again["after"]) == ("AE", "AE")
+    [_, in_vain] = await about(log, control_id(raws[0]), "message.refused.v1", "message.refused.v1")
+    assert (in_vain.body["actor"], in_vain.body["errors"]) == ("tess", refused.body["errors"])
     (profiles / "odd.yaml").write_text(PROFILE)
     order.stop()
     order.start()
     tried = (await http.post("/api/order/messages/replay", json={"application": "ODD"})).json()
     assert [(each["control_id"], each["after"]) for each in tried] == [(control_id(raw), "AA") for raw in raws]
-    for number, raw in zip(numbers, raws, strict=True):
+    for number, raw, refusals in zip(numbers, raws, (2, 1), strict=True):
         await facts(log, number, "order.placed.v1")
-        [_, settled] = await about(log, control_id(raw), "message.refused.v1", "message.settled.v1")
-        assert settled.body["settled_as"] == "accepted"
+        [*_, settled] = await about(log, control_id(raw), *["message.refused.v1"] * refusals, "message.settled.v1")
+        assert (settled.body["settled_as"], settled.body["actor"]) == ("accepted", "tess")
 
     # What was accepted has no second effect, however often it is tried; nothing waits any more.
     for _ in range(2):

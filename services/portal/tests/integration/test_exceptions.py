@@ -305,10 +305,15 @@ async def test_a_refused_message_is_listed_as_its_last_refusal_says_until_it_is_
     at = f"/api/order/messages/{'9f' * 32}"
     assert all(f'data-post="{at}/{act}?control_id=C4711"' in page for act in ("replay", "dismiss"))
     assert f'data-look="{at}?control_id=C4711"' in page
-    await feed.publish(
-        MessageSettled(site="MAIN", message_id=last.message_id, room="order", settled_as=SettledAs.ACCEPTED)
-    )
+    settled = MessageSettled(site="MAIN", message_id=last.message_id, room="order", settled_as=SettledAs.ACCEPTED)
+    by_tess = {"actor": "tess"}
+    await feed.publish(last.model_copy(update=by_tess), settled.model_copy(update=by_tess))
     await until(http, last.key)
+    done = (await http.get("/api/portal/acts")).json()
+    assert [act["summary"] for act in done if act["actor"] == "tess"] == [
+        "a message refused at order accepted",
+        f"tried again, {said}",
+    ]
 
 
 async def test_a_patient_whom_only_images_have_named_is_listed_until_announced(

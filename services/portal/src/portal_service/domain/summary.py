@@ -92,7 +92,8 @@ def _about(fact: DeliveryDelivered | DeliveryDelayed | DeliveryAbandoned) -> str
 def _refused(fact: MessageRefused) -> str:
     wrong = (f"{error.code} at {error.segment or 'the message'}-{error.field or 0}" for error in fact.errors)
     whose = f"{fact.application}/{fact.facility}"
-    return f"{fact.kind} {fact.control_id} of {whose} at {fact.room}: {fact.code} {', '.join(wrong)}".replace("-0", "")
+    said = f"{fact.kind} {fact.control_id} of {whose} at {fact.room}: {fact.code} {', '.join(wrong)}".replace("-0", "")
+    return f"tried again, {said}" if fact.actor else said
 
 
 _WORK: Final[Mapping[str, str]] = MappingProxyType(
