@@ -17,7 +17,7 @@ from storage_service.domain.retrieval import READ, Octets, Stored, in_storage_or
 from storage_service.ports.priors import Kept
 
 _read: Final = Counter("storage_read_bytes", "Bytes read from packs")
-AHEAD: Final = 2
+AHEAD: Final = 4
 """Reads that are on their way while the one before is being sent; with `READ`, what bounds the memory of an answer."""
 
 
