@@ -262,7 +262,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.sights.searchers, settings.search_limit),
         rendered_router(showing),
-        wado_uri_router(Old(showing, files)),
+        wado_uri_router(Old(showing, files, kept.coerced)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),
         foremost=frequent_routes(retrieval),
     )

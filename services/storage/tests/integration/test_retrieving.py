@@ -291,6 +291,26 @@ async def test_a_deflated_data_set(feed: Feed, packer: Packer, http: httpx.Async
     assert [body for _, body in parts(answer)] == [plain.data_set.PixelData]
 
 
+async def test_what_is_inflated_has_a_bound(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    plain = exam.image(generate_uid(), 1, 1, NumberOfFrames=1100, Rows=512, Columns=512)
+    squeeze, zeros = zlib.compressobj(1, wbits=-zlib.MAX_WBITS), bytes(2**20)
+    pieces = [squeeze.compress(plain.data), *(squeeze.compress(zeros) for _ in range(520)), squeeze.flush()]
+    data = b"".join(pieces)
+    data += bytes(len(data) % 2)
+    head = an_image(plain.data_set, DeflatedExplicitVRLittleEndian)
+    image = replace(head, data=data, file=head.file[: -len(head.data)] + data)
+    where = instance(await stored(feed, packer, http, exam, [image]), image)
+    assert (await get(http, where, {"Accept": "application/dicom; transfer-syntax=*"})).content == image.file
+    assert (await get(http, f"{where}/metadata", {})).json()[0]["00080018"]["Value"] == [image.uid]
+    for path, headers in (
+        (f"{where}/frames/1", FRAMES),
+        (f"{where}/rendered", {"Accept": "image/jpeg"}),
+        (where, {"Accept": "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"}),
+    ):
+        await get(http, path, headers, 406)
+
+
 async def test_a_data_set_that_cannot_be_taken_apart_comes_back_whole(
     feed: Feed, packer: Packer, http: httpx.AsyncClient
 ) -> None:

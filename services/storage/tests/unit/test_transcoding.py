@@ -1,5 +1,7 @@
 """Transfer syntaxes into each other: every sample and every attribute about them, as pydicom reads it."""
 
+import zlib
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -8,7 +10,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_fragments, parse_basic_offsets
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, CTImageStorage, generate_uid
+from pydicom.uid import UID, CTImageStorage, DeflatedExplicitVRLittleEndian, generate_uid
 from storage_service.adapters.codecs import DECODED, ENCODERS
 from storage_service.adapters.transcoding import Transcoder
 
@@ -157,3 +159,14 @@ def test_a_data_set_without_pixels_only_changes_its_encoding() -> None:
     data_set, _ = image(KINDS["CT"])
     del data_set.PixelData
     assert read(convert(write(data_set, EXPLICIT), EXPLICIT, IMPLICIT), IMPLICIT) == data_set
+
+
+def test_all_of_a_deflated_data_set_is_converted() -> None:
+    data_set, _ = image(KINDS["MR"])
+    data_set.Rows = data_set.Columns = 3000
+    data_set.PixelData = bytes(range(250)) * (3000 * 3000 * 2 // 250)
+    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    deflated = squeeze.compress(write(data_set, EXPLICIT)) + squeeze.flush()
+    found = Transcoder().convert(deflated, DeflatedExplicitVRLittleEndian, [IMPLICIT])
+    assert found is not None
+    assert read(found[1], IMPLICIT).PixelData == data_set.PixelData

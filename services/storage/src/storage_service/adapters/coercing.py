@@ -24,11 +24,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from storage_service.adapters.inflating import inflated
 from storage_service.domain.coercion import MODIFYING_SYSTEM, REASON, Coercion, Values, Wanted, wanted
 from storage_service.domain.errors import Unreadable
 
-INFLATED_MAX: Final = 512 * 1024 * 1024
-"""Bytes of a deflated data set, inflated; more are not taken into memory."""
 _CHARACTER_SET: Final = 0x00080005
 _COERCED_AT: Final = 0x00080015
 _PATIENT_ID: Final = 0x00100020
@@ -67,18 +66,12 @@ def coerced(data: bytes, syntax: str, coercion: Coercion, *, whole: bool) -> tup
 
 
 def _deflated(data: bytes, coercion: Coercion) -> tuple[bytes, int]:
-    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflating.decompress(data, INFLATED_MAX)
-    except zlib.error:
-        raise Unreadable("the data set cannot be inflated") from None
-    if inflating.unconsumed_tail:
-        raise Unreadable("the data set is too long to be inflated")
-    found = coerced(inflated, ExplicitVRLittleEndian, coercion, whole=True)
+    whole_set = inflated(data)
+    found = coerced(whole_set, ExplicitVRLittleEndian, coercion, whole=True)
     if found is None or not found[1]:
         return b"", 0
     deflating = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    packed = deflating.compress(found[0] + inflated[found[1] :]) + deflating.flush()
+    packed = deflating.compress(found[0] + whole_set[found[1] :]) + deflating.flush()
     return packed + b"\0" * (len(packed) % 2), len(data)
 
 

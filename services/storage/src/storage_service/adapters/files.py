@@ -47,12 +47,10 @@ class StoredFiles:
 
     async def file(self, stored: Stored, wanted: str) -> bytes | None:
         """See `Files.file`."""
-        own = stored.transfer_syntax_uid
-        if own != wanted and (stored.length > MOST or not self.convertible(own, wanted)):
+        if stored.length > MOST or not self.convertible(stored.transfer_syntax_uid, wanted):
             return None
         async with self._limit:
-            data = await self._packs.whole(stored)
-            return data if own == wanted else await asyncio.to_thread(_converted, stored, data, wanted)
+            return await asyncio.to_thread(_converted, stored, await self._packs.whole(stored), wanted)
 
     async def frames(self, stored: Stored, numbers: Sequence[int], wanted: str) -> AsyncGenerator[bytes, None]:
         """See `Files.frames`."""

@@ -1,7 +1,6 @@
 """Taking data sets apart: what stands before the pixels, and where the pixels are."""
 
 import asyncio
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,6 +13,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
+from storage_service.adapters.inflating import inflated
 from storage_service.adapters.packs import StoredPacks
 from storage_service.domain.errors import Unreadable
 from storage_service.domain.retrieval import Stored
@@ -88,10 +88,10 @@ async def aside(size: int, work: Callable[P, T], *arguments: P.args, **named: P.
 
 def parse(data: bytes, transfer_syntax_uid: str, length: int) -> Header | None:
     """The header at the beginning of a data set of `length` bytes; None where more are needed. Raises Unreadable."""
-    whole, inflated = len(data) == length, None
+    whole, whole_set = len(data) == length, None
     if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
-        data = inflated = _inflate(data)
-        length = len(inflated)
+        data = whole_set = inflated(data)
+        length = len(data)
     stream = BytesIO(data)
     found: list[tuple[BaseTag, str | None, int]] = []
 
@@ -113,12 +113,5 @@ def parse(data: bytes, transfer_syntax_uid: str, length: int) -> Header | None:
         raise Unreadable(f"the data set cannot be read: {type(error).__name__}") from None
     if found:
         tag, vr, claimed = found[0]
-        return Header(data_set, tag, vr or "OW", stream.tell() + (12 if vr in _LONG else 8), claimed, length, inflated)
-    return Header(data_set, None, "OW", len(data), 0, length, inflated) if whole else None
-
-
-def _inflate(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
-    except zlib.error as error:
-        raise Unreadable(f"the data set cannot be inflated: {type(error).__name__}") from None
+        return Header(data_set, tag, vr or "OW", stream.tell() + (12 if vr in _LONG else 8), claimed, length, whole_set)
+    return Header(data_set, None, "OW", len(data), 0, length, whole_set) if whole else None

@@ -6,7 +6,7 @@ from typing import Final
 from fj_dicom import UNCOMPRESSED, BadDataSet, read, write
 from pydicom import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from storage_service.adapters.codecs import (
     DECODED,
@@ -21,7 +21,9 @@ from storage_service.adapters.codecs import (
     photometric_decoded,
     photometric_encoded,
 )
+from storage_service.adapters.inflating import inflated
 from storage_service.adapters.lossy import LOSSY, derive, encode_lossy, photometric_lossy
+from storage_service.domain.errors import Unreadable
 
 READABLE: Final = frozenset({*UNCOMPRESSED, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, *DECODED})
 WRITABLE: Final = frozenset({*UNCOMPRESSED, *ENCODERS})
@@ -39,10 +41,10 @@ class Transcoder:
         if wanted is None or syntax not in READABLE:
             return None
         try:
-            data_set = read(data, syntax)
+            data_set = _read(data, syntax)
             _recode(data_set, syntax, wanted)
             return wanted, write(data_set, wanted)
-        except (BadDataSet, CannotCode):
+        except (BadDataSet, CannotCode, Unreadable):
             return None
 
 
@@ -51,7 +53,7 @@ def with_loss(data: bytes, syntax: str, wanted: str) -> tuple[str, bytes] | None
     if wanted not in LOSSY or syntax not in READABLE:
         return None
     try:
-        data_set = read(data, syntax)
+        data_set = _read(data, syntax)
         if "PixelData" not in data_set:
             return None
         image = _bounded(data_set)
@@ -59,8 +61,15 @@ def with_loss(data: bytes, syntax: str, wanted: str) -> tuple[str, bytes] | None
         ratio = image.frames * image.rows * image.columns * image.samples * image.allocated / 8
         uid = derive(data_set, wanted, ratio / max(len(data_set.PixelData), 1))
         return uid, write(data_set, wanted)
-    except (BadDataSet, CannotCode):
+    except (BadDataSet, CannotCode, Unreadable):
         return None
+
+
+def _read(data: bytes, syntax: str) -> Dataset:
+    """Raises BadDataSet, Unreadable."""
+    if syntax == DeflatedExplicitVRLittleEndian:  # all of it: of one that is received the beginning is enough
+        return read(inflated(data), ExplicitVRLittleEndian)
+    return read(data, syntax)
 
 
 def _bounded(data_set: Dataset) -> Description:

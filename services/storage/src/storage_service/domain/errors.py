@@ -21,6 +21,10 @@ class Unreadable(RetrievalError):
     """The data set cannot be taken apart; as a whole it can be had."""
 
 
+class TooLong(Unreadable):
+    """Taken apart, it is longer than what is taken into memory; as it is stored it can be had."""
+
+
 class NotShown(RetrievalError):
     """The instance cannot be had as an image."""
 

@@ -44,7 +44,7 @@ class Files(Protocol):
         """Whether what is stored in the one may be had in the other; a single file may still refuse."""
 
     async def file(self, stored: Stored, wanted: str) -> bytes | None:
-        """The file in the transfer syntax `wanted`; None where it cannot be had. Raises Gone.
+        """The file in the transfer syntax `wanted`, another than its own; None where it cannot be had. Raises Gone.
 
         In one that loses something it is a new instance, made of the stored one.
         """

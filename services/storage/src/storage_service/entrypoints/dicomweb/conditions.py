@@ -48,7 +48,12 @@ class Cut:
 
 
 def asked_cut(request: Request, etag: str, whole: int) -> Cut | None:
-    """What of so many bytes is asked for; None for all of them. Raises Problem 416 where there are none."""
+    """What of so many bytes is asked for; None for all of them, or where the client has them already.
+
+    Raises Problem 416 where there are none.
+    """
+    if not_modified(request, etag):
+        return None  # that is asked first: RFC 9110 13.2.2
     header = request.headers.get("range")
     condition = request.headers.get("if-range")
     found = _RANGE.fullmatch(header.replace(" ", "")) if header and request.method == "GET" else None

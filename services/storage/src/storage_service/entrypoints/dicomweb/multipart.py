@@ -1,9 +1,8 @@
-"""multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), with their length known beforehand."""
+"""multipart/related answers (RFC 2387, PS3.18 section 8.6.1.2), where it can be with their length known beforehand."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
-from uuid import uuid4
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
@@ -45,10 +44,10 @@ async def sending(
         return known
     frame = _Frame(form, parts, etag)
     headers = {**frame.headers, **validated(etag)}
-    if not form.multipart:
+    if not form.multipart and not form.converted:
         headers["Accept-Ranges"] = "bytes"
     if request.method == "HEAD":
-        return Response(headers=headers)
+        return Response(headers=headers) if frame.length is not None else StreamingResponse(nothing(), headers=headers)
     pieces = frame.around(await begun(bodies))
     if frame.length is None or frame.length > AT_ONCE:
         return StreamingResponse(pieces, headers=headers)
@@ -59,21 +58,6 @@ async def sending_cut(form: Form, cut: Cut, etag: str, pieces: AsyncGenerator[Oc
     """Some bytes of the only part (206)."""
     headers = {"Content-Type": form.content_type, **cut.headers, **validated(etag)}
     return StreamingResponse(await begun(pieces), status_code=206, headers=headers)
-
-
-def making(form: Form, parts: Sequence[Part], bodies: AsyncIterator[bytes]) -> Response:
-    """The answer of parts whose length shows only when they are made; each of `bodies` is one, whole."""
-    boundary = uuid4().hex
-
-    async def around() -> AsyncIterator[bytes]:
-        place = 0
-        async for body in bodies:
-            yield _head(replace(parts[place], length=len(body)), boundary) if form.multipart else b""
-            yield body
-            place += 1
-        yield f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
-
-    return StreamingResponse(around(), headers={"Content-Type": _together(form, boundary)})
 
 
 async def nothing() -> AsyncIterator[bytes]:

@@ -6,7 +6,16 @@ from typing import Final, TypeVar
 
 from fj_runtime import Problem
 
-from storage_service.domain.errors import Away, Gone, NoSuchPart, NotConverted, NotShown, RetrievalError, Unreadable
+from storage_service.domain.errors import (
+    Away,
+    Gone,
+    NoSuchPart,
+    NotConverted,
+    NotShown,
+    RetrievalError,
+    TooLong,
+    Unreadable,
+)
 
 T = TypeVar("T")
 _STATUS: Final[dict[type[RetrievalError], int]] = {
@@ -14,6 +23,7 @@ _STATUS: Final[dict[type[RetrievalError], int]] = {
     Away: 503,
     NoSuchPart: 404,
     Unreadable: 404,
+    TooLong: 406,
     NotShown: 406,
     NotConverted: 406,
 }

@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from storage_service.domain.rendering import Look
 from storage_service.domain.retrieval import Stored
+from storage_service.entrypoints.dicomweb.conditions import not_modified, tag, validated
 from storage_service.entrypoints.dicomweb.look import left_aside, read_look
 from storage_service.entrypoints.dicomweb.refusals import refusing
+from storage_service.entrypoints.dicomweb.stored import place
 from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Index
 from storage_service.ports.objects import Rendering
@@ -35,13 +37,16 @@ class Showing:
         """One image: of a study the middle one of its first series, of a series the middle one."""
         look = read_look(request)
         stored = middle(await (await self.sight.of(request)).instances(*path))
-        return await self.image(stored, frame, look.as_thumbnail() if thumbnail else look, left_aside(request))
+        return await self.image(request, stored, frame, look.as_thumbnail() if thumbnail else look)
 
-    async def image(self, stored: Stored, frame: int | None, look: Look, headers: dict[str, str]) -> Response:
+    async def image(self, request: Request, stored: Stored, frame: int | None, look: Look) -> Response:
         """The answer with this image."""
+        etag = tag(look, frame, place(stored))
+        if known := not_modified(request, etag):
+            return known
         with refusing():
             image = await self.rendering.rendered(stored, frame, look)
-        return Response(image, media_type=look.media_type, headers=headers)
+        return Response(image, media_type=look.media_type, headers={**validated(etag), **left_aside(request)})
 
 
 def rendered_router(showing: Showing) -> APIRouter:

@@ -14,11 +14,12 @@ from storage_service.domain.errors import NotConverted
 from storage_service.domain.metadata import with_base
 from storage_service.domain.retrieval import Octets, Series, Stored, in_storage_order
 from storage_service.entrypoints.dicomweb.answers import base_url
-from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
+from storage_service.entrypoints.dicomweb.choices import choose_file, choose_frames, choose_octets
 from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, asked_cut, not_modified, tag, validated
-from storage_service.entrypoints.dicomweb.multipart import Body, Part, making, nothing, sending, sending_cut
+from storage_service.entrypoints.dicomweb.multipart import Body, Part, nothing, sending, sending_cut
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
+from storage_service.entrypoints.dicomweb.stored import address, parts_of, place, send_stored
 from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Index
 from storage_service.ports.objects import Files, Metadata, Packs, Pixels
@@ -81,9 +82,13 @@ def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
     async def instance(request: Request, study: str, series: str, instance: str) -> Response:
         require_json(request)
         stored = await _one(await retrieval.sight.of(request), study, series, instance)
+        base = base_url(request)
+        etag = tag(base, place(stored))
+        if known := not_modified(request, etag):
+            return known
         with refusing():
             described = await retrieval.metadata.of_instance(stored)
-        return Response(with_base(described, base_url(request)), media_type=JSON)
+        return Response(with_base(described, base), media_type=JSON, headers=validated(etag))
 
 
 def _parts(router: APIRouter, retrieval: Retrieval) -> None:
@@ -124,20 +129,11 @@ async def _send_files(request: Request, found: list[Stored], retrieval: Retrieva
     syntaxes = {stored.transfer_syntax_uid for stored in found}
     form = choose_file(accepted_by(request), syntaxes, retrieval.files.convertible, single=single)
     order = in_storage_order(found)
-    parts = [
-        Part(_type_of(form, stored), None if stored.coercion else stored.length, _address(request, stored))
-        for stored in order
-    ]
+    etag = tag(base_url(request), form, *map(place, order))
     if form.transfer_syntax and form.converted:
-        files = _converted(retrieval.files, order, form.transfer_syntax)
-        return making(form, parts, nothing() if request.method == "HEAD" else await begun(files))
-    etag = tag(base_url(request), form, *map(_place, order))
-    if not form.multipart and "range" in request.headers:
-        with refusing():
-            length = await retrieval.packs.length(order[0])
-        if cut := asked_cut(request, etag, length):
-            return await sending_cut(form, cut, etag, retrieval.packs.cut(order[0], cut.offset, cut.length))
-    return await sending(request, form, parts, etag, _pieces(retrieval.packs, order))
+        made = _converted(retrieval, order, form.transfer_syntax)
+        return await sending(request, form, parts_of(request, form, order), etag, made)
+    return await send_stored(request, form, order, etag, retrieval.packs)
 
 
 async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
@@ -171,16 +167,16 @@ async def _send_frames(request: Request, stored: Stored, numbers: list[int] | No
         encapsulated=frames.encapsulated,
         single=len(frames.sizes) == 1,
     )
-    address = _address(request, stored)
+    where = address(request, stored)
     shown = numbers or range(1, len(frames.sizes) + 1)
     parts = [
-        Part(form.content_type, size, f"{address}/frames/{number}")
+        Part(form.content_type, None if form.converted else size, f"{where}/frames/{number}")
         for number, size in zip(shown, frames.sizes, strict=True)
     ]
+    etag = tag(base_url(request), form, numbers, place(stored))
     if form.transfer_syntax and form.converted:
         made = retrieval.files.frames(stored, list(shown), form.transfer_syntax)
-        return making(form, parts, nothing() if request.method == "HEAD" else await begun(made))
-    etag = tag(base_url(request), form, numbers, _place(stored))
+        return await sending(request, form, parts, etag, _counted(made))
     if not form.multipart and (cut := asked_cut(request, etag, frames.sizes[0])):
         return await sending_cut(form, cut, etag, _cut(frames.data, cut))
     return await sending(request, form, parts, etag, _counted(frames.data))
@@ -193,8 +189,8 @@ async def _send_bulk_data(request: Request, stored: Stored, path: str, retrieval
         return await _send_frames(request, stored, None, retrieval)
     with refusing():
         value = await retrieval.pixels.element(stored, steps)
-    part = Part(form.media_type, len(value), f"{_address(request, stored)}/bulkdata/{path}")
-    etag = tag(base_url(request), form, path, _place(stored))
+    part = Part(form.media_type, len(value), f"{address(request, stored)}/bulkdata/{path}")
+    etag = tag(base_url(request), form, path, place(stored))
     if not form.multipart and (cut := asked_cut(request, etag, len(value))):
         return await sending_cut(form, cut, etag, _cut(_once(value), cut))
     return await sending(request, form, [part], etag, _counted(_once(value)))
@@ -207,39 +203,18 @@ def _numbers(text: str) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def _place(stored: Stored) -> tuple[object, ...]:
-    """What lies there never changes; what is said instead may."""
-    return stored.bucket, stored.pack, stored.offset, stored.length, stored.coercion and stored.coercion.at
-
-
-def _type_of(form: Form, stored: Stored) -> str:
-    syntax = form.transfer_syntax if form.converted else stored.transfer_syntax_uid
-    return f"{form.media_type}; transfer-syntax={syntax}"
-
-
-def _address(request: Request, stored: Stored) -> str:
-    return (
-        f"{base_url(request)}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
-        f"/instances/{stored.sop_instance_uid}"
-    )
-
-
-async def _pieces(packs: Packs, order: Sequence[Stored]) -> AsyncGenerator[Body, None]:
-    """Pieces of files by the numbers of their parts."""
-    number = 0
-    async with aclosing(packs.stream(order)) as pieces:
-        async for stored, left, data in pieces:
-            while order[number] is not stored:
-                number += 1
-            yield number, left, data
-
-
-async def _converted(files: Files, order: Sequence[Stored], wanted: str) -> AsyncGenerator[bytes, None]:
-    for stored in order:
-        data = await files.file(stored, wanted)
+async def _converted(retrieval: Retrieval, order: Sequence[Stored], wanted: str) -> AsyncGenerator[Body, None]:
+    """One after the other; of those that are stored so already nothing is held in memory."""
+    for number, stored in enumerate(order):
+        if stored.transfer_syntax_uid == wanted:
+            async with aclosing(retrieval.packs.stream([stored])) as pieces:
+                async for _, left, piece in pieces:
+                    yield number, left, piece
+            continue
+        data = await retrieval.files.file(stored, wanted)
         if data is None:
             raise NotConverted(f"It is stored as {stored.transfer_syntax_uid} and cannot be had as {wanted}")
-        yield data
+        yield number, 0, data
 
 
 async def _counted(frames: AsyncGenerator[Octets, None]) -> AsyncGenerator[Body, None]:

@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from storage_service.domain.rendering import JPEG, Look, Region, Window
 from storage_service.domain.retrieval import Stored
+from storage_service.entrypoints.dicomweb.choices import Form
+from storage_service.entrypoints.dicomweb.conditions import not_modified, tag, validated
 from storage_service.entrypoints.dicomweb.look import (
     OFFERED,
     SIZE_MAX,
     a_window,
-    left_aside,
     numbers,
     read_annotations,
     read_quality,
@@ -24,10 +25,12 @@ from storage_service.entrypoints.dicomweb.look import (
 from storage_service.entrypoints.dicomweb.negotiation import DICOM
 from storage_service.entrypoints.dicomweb.refusals import refusing
 from storage_service.entrypoints.dicomweb.rendered import Showing
-from storage_service.ports.objects import Files
+from storage_service.entrypoints.dicomweb.stored import place, send_stored
+from storage_service.ports.objects import Files, Packs
 
 _UIDS: Final = ("studyUID", "seriesUID", "objectUID")
 _FRAMES_MAX: Final = 10**8
+_ALONE: Final = Form(DICOM, None, multipart=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Old:
 
     showing: Showing
     files: Files
+    packs: Packs
 
 
 def wado_uri_router(old: Old) -> APIRouter:
@@ -59,25 +63,30 @@ def wado_uri_router(old: Old) -> APIRouter:
         if chosen is None:
             raise Problem(406, f"Offered are {', '.join((*OFFERED, DICOM))}")
         if chosen == DICOM:
-            return await _file(query, found[0], old.files)
+            return await _file(request, found[0], old)
         frame = whole(query, "frameNumber", _FRAMES_MAX)
-        return await old.showing.image(found[0], frame, _look(query, chosen), left_aside(request))
+        return await old.showing.image(request, found[0], frame, _look(query, chosen))
 
     return router
 
 
-async def _file(query: QueryParams, stored: Stored, files: Files) -> Response:
+async def _file(request: Request, stored: Stored, old: Old) -> Response:
     """As asked for; nothing asked for is Explicit VR Little Endian, and where that cannot be had, as it is stored."""
-    if query.get("anonymize") == "yes":
+    if request.query_params.get("anonymize") == "yes":
         raise Problem(406, "Nothing is anonymized here")
-    wanted = query.get("transferSyntax")
-    own = stored.transfer_syntax_uid
-    with refusing():
-        found = await files.file(stored, wanted or str(ExplicitVRLittleEndian))
-        if found is None and wanted is not None:
+    wanted = request.query_params.get("transferSyntax")
+    own, syntax = stored.transfer_syntax_uid, wanted or str(ExplicitVRLittleEndian)
+    etag = tag(DICOM, syntax, place(stored))
+    if own != syntax:
+        if known := not_modified(request, etag):
+            return known
+        with refusing():
+            found = await old.files.file(stored, syntax)
+        if found is not None:
+            return Response(found, media_type=DICOM, headers=validated(etag))
+        if wanted is not None:
             raise Problem(406, f"It is stored as {own} and cannot be had as {wanted}")
-        data = found if found is not None else await files.file(stored, own)
-    return Response(data, media_type=DICOM)
+    return await send_stored(request, _ALONE, [stored], etag, old.packs)
 
 
 def _look(query: QueryParams, media_type: str) -> Look:
