@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -31,6 +32,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.data: list[bytes] = []
+        self.begun = threading.Event()
 
     def service(self) -> StoreService:
         syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless]
@@ -40,6 +42,7 @@ class Kept:
         return self
 
     def begin(self, _incoming: Incoming) -> "_Keeping":
+        self.begun.set()
         return _Keeping(self.data)
 
     def close(self) -> None:

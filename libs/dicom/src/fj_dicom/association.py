@@ -15,7 +15,9 @@ from fj_dicom.decoding import write
 from fj_dicom.errors import AssociationLost, ProtocolBroken, Refused
 from fj_dicom.exchange import Exchange, Released
 from fj_dicom.messages import Answer, Caller, Incoming, Request
-from fj_dicom.offer import NotAccepted, Offer
+from fj_dicom.negotiation import LIMIT_EXCEEDED
+from fj_dicom.offer import Accepted, NotAccepted, Offer
+from fj_dicom.places import Places
 from fj_dicom.sender import Sender
 from fj_dicom.services import Service, Session
 from fj_dicom.status import PENDING, General, Status
@@ -39,7 +41,7 @@ class Outcome(StrEnum):
     RELEASED = "released"
     REJECTED = "rejected"
     ABORTED = "aborted"
-    """By us: the peer broke the protocol, or the process stops."""
+    """By us: the peer broke the protocol, was idle where another one needed the place, or the process stops."""
     LOST = "lost"
     """By the peer or the network."""
 
@@ -47,20 +49,23 @@ class Outcome(StrEnum):
 class Association:
     """Negotiates, then performs one message after the other until the peer releases."""
 
-    def __init__(self, connection: pdu.PduSocket, host: str, offer: Offer, bridge: Bridge) -> None:
+    def __init__(self, connection: pdu.PduSocket, host: str, offer: Offer, places: Places, bridge: Bridge) -> None:
         self._connection = connection
         self._host = host
         self._offer = offer
+        self._places = places
         self._bridge = bridge
         self._sessions: dict[Service, Session] = {}
         self._log = log.bind(scp=offer.name, host=host)
         self._busy = False
         self._ending = False
+        self.idle_since: float | None = None
+        """See `places.Holder`."""
 
-    def serve(self, *, full: bool) -> Outcome:
-        """From the A-ASSOCIATE-RQ to the end. `full` rejects it for want of room."""
+    def serve(self) -> Outcome:
+        """From the A-ASSOCIATE-RQ to the end."""
         try:
-            return self._serve(full=full)
+            return self._serve()
         except ProtocolBroken as breach:
             self._log.warning("association aborted", reason=str(breach))
             return self._abort(breach.reason)
@@ -82,6 +87,12 @@ class Association:
             except Exception as error:  # noqa: BLE001 - one that cannot close must not keep the others open
                 self._log.error("session not closed", error=type(error).__name__, at=_place(error))
         self._connection.close()
+        self._places.leave(self)
+
+    def make_way(self) -> None:
+        """See `places.Holder`. For another thread to call."""
+        self._log.info("association makes way for another one")
+        self.end()
 
     def end(self) -> None:
         """Finish the message at hand, then abort. For another thread to call."""
@@ -93,9 +104,9 @@ class Association:
         """Do not even finish the message at hand. For another thread to call."""
         self._connection.stop_reading()
 
-    def _serve(self, *, full: bool) -> Outcome:
+    def _serve(self) -> Outcome:
         try:
-            accepted = self._offer.answer(self._request(), full=full)
+            accepted = self._accepted()
         except NotAccepted as refusal:
             return self._reject(refusal)
         agreement, title = accepted.agreement, accepted.calling_ae_title
@@ -112,6 +123,13 @@ class Association:
             self._connection.finish()
             return Outcome.RELEASED
         return self._abort(0)
+
+    def _accepted(self) -> Accepted:
+        """What was agreed to. Raises NotAccepted; nobody makes way for what would be refused anyway."""
+        accepted = self._offer.answer(self._request())
+        if not self._places.take(self, time.monotonic()):
+            raise NotAccepted(accepted.calling_ae_title, LIMIT_EXCEEDED)
+        return accepted
 
     def _request(self) -> bytes:
         self._connection.silence(self._offer.settings.request_timeout_s)
@@ -138,10 +156,11 @@ class Association:
     def _message(self, exchange: Exchange, caller: Caller) -> None:
         settings = self._offer.settings
         self._connection.silence(settings.idle_timeout_s)
+        self.idle_since = time.monotonic()
         context_id, command = exchange.next_command()
         if command.field == CommandField.C_CANCEL:
             return  # its request was answered before it came
-        self._busy = True
+        self._busy, self.idle_since = True, None
         self._connection.silence(settings.network_timeout_s)
         abstract_syntax, transfer_syntax = exchange.contexts[context_id]
         fragments = exchange.data(context_id) if command.has_data_set else iter(())

@@ -10,7 +10,6 @@ from fj_dicom.negotiation import (
     APPLICATION_CONTEXT,
     CALLED_NOT_RECOGNIZED,
     CALLING_NOT_RECOGNIZED,
-    LIMIT_EXCEEDED,
     WRONG_APPLICATION_CONTEXT,
     WRONG_PROTOCOL_VERSION,
     Agreement,
@@ -80,10 +79,8 @@ class Offer:
                     routes[abstract_syntax, command] = service
         return cls(name, settings, peers, contexts, routes, extended, returned)
 
-    def answer(self, request: bytes, *, full: bool) -> Accepted:
-        """To the body of an A-ASSOCIATE-RQ; `full` refuses it for want of room. Raises NotAccepted, ProtocolBroken."""
-        if full:
-            raise NotAccepted(Proposal.decode(request).calling_ae_title, LIMIT_EXCEEDED)
+    def answer(self, request: bytes) -> Accepted:
+        """To the body of an A-ASSOCIATE-RQ. Raises NotAccepted, ProtocolBroken."""
         return _accepted(self, request)
 
     def refusal(self, proposal: Proposal) -> Rejection | None:

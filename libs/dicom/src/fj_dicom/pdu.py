@@ -1,5 +1,6 @@
 """Whole PDUs from and to a socket (PS3.8 section 9.3), without the 40 ms that Nagle and delayed ACK cost each other."""
 
+import mmap
 import select
 import socket
 import time
@@ -36,6 +37,7 @@ REQUEST_LENGTH_MAX: Final = 512 * 1024
 """128 presentation contexts with every known transfer syntax are 240 KiB."""
 BUFFER: Final = 1024 * 1024
 """Of each connection: several PDUs are taken at once where they have come already."""
+_OWN: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class PduSocket:
@@ -47,7 +49,9 @@ class PduSocket:
     def __init__(self, connection: socket.socket, max_pdu: int, send_timeout_s: float = 60.0) -> None:
         self._socket = connection
         self._max_length = max(max_pdu, REQUEST_LENGTH_MAX)
-        self._buffer = memoryview(bytearray(max(BUFFER, self._max_length + _HEADER.size)))
+        # Pages of the system's: they cost nothing before something comes, and can be given back while nothing does.
+        self._pages = mmap.mmap(-1, max(BUFFER, self._max_length + _HEADER.size), flags=_OWN)
+        self._buffer = memoryview(self._pages)
         self._start = self._end = 0
         """Of what was received and not read yet."""
         self._patience = 0.0
@@ -151,6 +155,8 @@ class PduSocket:
             try:
                 received = self._socket.recv_into(room)
             except BlockingIOError:
+                if not self._end:  # between two PDUs
+                    self._pages.madvise(mmap.MADV_DONTNEED)
                 if time.monotonic() - begun < self._patience - _TIMER_SLACK_S:
                     continue
                 raise AssociationLost("the peer fell silent") from None

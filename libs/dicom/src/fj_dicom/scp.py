@@ -16,6 +16,7 @@ from fj_dicom.bridge import Bridge
 from fj_dicom.offer import Offer
 from fj_dicom.pdu import PduSocket
 from fj_dicom.peers import Peers
+from fj_dicom.places import Places
 from fj_dicom.services import Service
 from fj_dicom.settings import ScpSettings
 
@@ -25,7 +26,8 @@ BACKLOG: Final = 128
 ACCEPT_PAUSE_S: Final = 0.1
 CUT_S: Final = 2.0
 UNHEARD_MAX: Final = 16
-"""Connections above the limit that are told so by A-ASSOCIATE-RJ; further ones are closed."""
+"""Connections above the limit of associations: those that have asked for nothing yet, that are told that there is no
+room, and whose association has just ended. Further ones are closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Scp:
     def __init__(self, name: str, settings: ScpSettings, services: Sequence[Service], peers: Peers) -> None:
         self.name = name
         self._offer = Offer.of(name, settings, services, peers)
+        self._places = Places(settings.max_associations, settings.makes_way_after_s)
         self._open: dict[threading.Thread, Association] = {}
         self._listening = False
 
@@ -89,23 +92,21 @@ class Scp:
                 await asyncio.sleep(ACCEPT_PAUSE_S)
                 continue
             settings = self._offer.settings
-            limit = settings.max_associations
-            if len(self._open) >= limit + UNHEARD_MAX:
+            if len(self._open) >= settings.max_associations + UNHEARD_MAX:
                 connection.close()
                 continue
             pdus = PduSocket(connection, settings.max_pdu, settings.network_timeout_s)
-            association = Association(pdus, str(address[0]), self._offer, bridge)
-            full = len(self._open) >= limit
-            thread = threading.Thread(target=self._serve, args=(association, full), name=self.name, daemon=True)
+            association = Association(pdus, str(address[0]), self._offer, self._places, bridge)
+            thread = threading.Thread(target=self._serve, args=(association,), name=self.name, daemon=True)
             self._open[thread] = association
             thread.start()
 
-    def _serve(self, association: Association, full: bool) -> None:  # noqa: FBT001 - a thread takes no keywords here
+    def _serve(self, association: Association) -> None:
         name = self.name
         outcome = Outcome.ABORTED
         with metrics.OPEN.labels(name).track_inprogress():
             try:
-                outcome = association.serve(full=full)
+                outcome = association.serve()
             finally:
                 self._open.pop(threading.current_thread(), None)
                 metrics.ASSOCIATIONS.labels(name, outcome).inc()

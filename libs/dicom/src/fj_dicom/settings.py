@@ -20,7 +20,10 @@ class ScpSettings:
     They are performed one after the other, in their order; only for services that send one answer each."""
     max_pdu: int = 131072
     max_associations: int = 100
-    """Of this process; one more is rejected as transient, `local limit exceeded`."""
+    """Of this process. One more takes the place of that which has been idle longest, or, where all are at work, is
+    rejected as transient, `local limit exceeded`."""
+    makes_way_after_s: float = 10.0
+    """How long an association has to have been idle before another one may take its place."""
     reuse_port: bool = False
     """Several processes share the port (SO_REUSEPORT); the kernel deals the connections out."""
     request_timeout_s: float = 30.0

@@ -29,8 +29,8 @@ class Settings(ServiceSettings):
     """Further SOP classes to store, private ones or those of tomorrow, as a JSON list of UIDs."""
     operations_window: int = Field(default=64, ge=1)
     """How many C-STOREs a sender may have under way at once, where it asks for more than one."""
-    associations_max: int = Field(default=100, ge=1)
-    """Of this process."""
+    associations_max: int = Field(default=250, ge=1)
+    """Of this process; then the one that has been idle longest makes way."""
     idle_timeout: float = Field(default=600, gt=0)
     """After which an association that does nothing is aborted."""
     network_timeout: float = Field(default=60, gt=0)
