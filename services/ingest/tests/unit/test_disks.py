@@ -56,6 +56,13 @@ def test_a_segment_is_opened_where_there_is_most_room(disks: Disks) -> None:
     assert disks.count() == (1, 2)
 
 
+def test_segments_that_are_written_at_the_same_time_are_spread_over_the_disks(disks: Disks) -> None:
+    journal = disks.journal()
+    for number in range(4):
+        put(journal.writer(ORIGIN), f"1.2.{number}")
+    assert disks.count() == (2, 2)
+
+
 def test_the_other_disk_is_used_when_one_is_nearly_full_and_senders_are_told_when_all_are(disks: Disks) -> None:
     journal = disks.journal()
     writer = journal.writer(ORIGIN)

@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Limits:
 
 
 class FolderJournal:
-    """See `ports.Journal`. Each segment is opened where there is most room.
+    """See `ports.Journal`. Each segment is opened where fewest are being written, of several where there is most room.
 
     `on_sealed` is told of each segment that can be shipped, in any thread.
     """
@@ -124,11 +125,15 @@ class FolderJournal:
         return JournalStatus(segments, sum(free), accepting=max(free) >= self._limits.free_bytes_min)
 
     def _roomy(self) -> list[Path]:
-        """The folders that have room, the one with most of it first. Raises NotAccepted when none has."""
+        """The folders that have room, the one for the next segment first. Raises NotAccepted when none has."""
         roomy = [folder for folder in self.folders if self.has_room(folder)]
         if not roomy:
             raise NotAccepted(Reason.OUT_OF_RESOURCES, "the journal's disk is nearly full")
-        return sorted(roomy, key=_free_bytes, reverse=True) if len(roomy) > 1 else roomy
+        if len(roomy) == 1:
+            return roomy
+        with self._guard:
+            written = Counter(writer.folder for writer in self._writers)
+        return sorted(roomy, key=lambda folder: (written[folder], -_free_bytes(folder)))
 
     def _statuses(self) -> Iterator[SegmentStatus]:
         now = time.time()
@@ -158,6 +163,12 @@ class FolderWriter:
         self._segment: OpenSegment | None = None
         # Held from `begin` to the end of the entry: a sweep leaves a segment alone that is being written to.
         self._busy = threading.Lock()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its segment lies. For any thread."""
+        segment = self._segment
+        return None if segment is None else segment.folder
 
     def begin(self, identity: Identity, header: bytes) -> "FolderEntry":
         """See `ports.Writer.begin`."""
