@@ -1,13 +1,16 @@
 """Studies that are sent on: routing rules, the ledger, operators, and what other systems are told."""
 
+import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pydicom
 import pytest
 import yaml
 from fj_testing import Feed, eventually, orthanc
+from pydicom import Dataset
 
 from services.storage.tests.builders import Exam, Image, Packer
 from services.storage.tests.scu import Destination, Notified, Received
@@ -59,6 +62,11 @@ def uids(received: list[Received]) -> list[str]:
 
 def expected(*images: Image) -> list[str]:
     return sorted(image.uid for image in images)
+
+
+def whole(*images: Image) -> dict[str, Dataset]:
+    """Whole data sets, pixels and all."""
+    return {image.uid: pydicom.dcmread(io.BytesIO(image.file)) for image in images}
 
 
 async def test_an_available_study_goes_where_the_rules_say_and_late_images_follow(
@@ -168,16 +176,18 @@ async def test_orthanc_is_sent_a_study_and_asks_for_another(
     images, others = forwarded.images(3), asked.images(2)
     await feed.publish(await packer.ship(forwarded, images), await packer.ship(asked, others))
     await became(http, forwarded, "ORTHANC", "SENT")
-    assert sorted(await _instances(department)) == expected(*images)
+    assert await _data_sets(department) == whole(*images)
     await eventually(lambda: _is_indexed(http, asked))
     query = {"Level": "Study", "Query": {"PatientName": "Wanted*", "StudyInstanceUID": ""}}
     found = (await department.post("/modalities/filmjacket/query", json=query)).json()
     assert len((await department.get(f"/queries/{found['ID']}/answers")).json()) == 1
     moved = await department.post(f"/queries/{found['ID']}/answers/0/retrieve", json={"TargetAet": "ORTHANC"})
     assert moved.status_code == 200
-    assert sorted(await _instances(department)) == expected(*images, *others)
+    assert await _data_sets(department) == whole(*images, *others)
 
 
-async def _instances(department: httpx.AsyncClient) -> list[str]:
-    found = (await department.get("/instances?expand")).json()
-    return [one["MainDicomTags"]["SOPInstanceUID"] for one in found]
+async def _data_sets(department: httpx.AsyncClient) -> dict[str, Dataset]:
+    """What it gives out of what it was sent, by SOP Instance UID."""
+    files = [await department.get(f"/instances/{one}/file") for one in (await department.get("/instances")).json()]
+    found = [pydicom.dcmread(io.BytesIO(file.content)) for file in files]
+    return {str(one.SOPInstanceUID): one for one in found}
