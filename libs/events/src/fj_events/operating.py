@@ -22,6 +22,8 @@ class WorkKind(OpenEnum):
     """Reading a Key Object Selection that may reject images (IHE RAD-66)."""
     SECOND_LOOK = "second_look"
     """Comparing what a study's objects say with what is known now of patient and order."""
+    EARLY_CHANGE = "early_change"
+    """Doing what a placer wanted of an order before that came."""
 
 
 class _Work(Fact):

@@ -13,6 +13,7 @@ from order_service import visits
 from order_service.domain import facts
 from order_service.domain import order as domain
 from order_service.domain.control import CONTROLS
+from order_service.domain.early import given_up
 from order_service.domain.errors import NoSuchOrder, NumberTaken, OrderError, OtherNumber, OtherPatient
 from order_service.domain.life import Act
 from order_service.domain.order import Order, Request
@@ -198,13 +199,19 @@ async def _known(number: Identifier | UUID | None, orders: Orders) -> Order:
 
 async def _wake(placed: Sequence[Order], orders: Orders) -> None:
     """What came before its order is done in the order of its time; what is refused now, a person has to see."""
-    for wish_id, wish in await orders.early([order.details.placer_order_number for order in placed]):
-        try:
-            await grant(wish, orders)
-        except OrderError as error:
-            await orders.refuse_early(wish_id, str(error))
-        else:
-            await orders.forget_early(wish_id)
+    order_ids = {order.details.placer_order_number: order.order_id for order in placed}
+    for wish_id, wish in await orders.early(list(order_ids)):
+        await do_early(wish_id, wish, order_ids[wish.number], orders)
+
+
+async def do_early(wish_id: int, wish: Wish, order_id: UUID, orders: Orders) -> None:
+    """What waited for this order, which is here."""
+    try:
+        await grant(wish, orders)
+    except OrderError as error:
+        orders.emit(given_up(await orders.refuse_early(wish_id, str(error)), order_id))
+    else:
+        await orders.forget_early(wish_id)
 
 
 async def _change(wish: Wish, orders: Orders) -> None:

@@ -14,6 +14,7 @@ from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, dat
 
 from order_service.adapters.early import EarlySweep
 from order_service.adapters.postgres import PostgresOrderBook, PostgresOrders
+from order_service.entrypoints.early import early_router
 from order_service.entrypoints.explain import understood
 from order_service.entrypoints.fhir import service_requests
 from order_service.entrypoints.hl7 import Translator
@@ -55,7 +56,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     async with consuming(settings) as consumer:
         bus = consumer.bus
         keeper = Keeper.of(bus, sites, settings.load_profiles(), settings.seal, settings.keep)
-        sweep = EarlySweep(bus.pool, timedelta(hours=settings.early_wait_hours), settings.keep)
+        sweep = EarlySweep(bus.unit, timedelta(hours=settings.early_wait_hours), settings.keep)
         door = orders_door(translator, bus.unit, PostgresOrders, keeper.intake)
         parts: dict[str, tuple[Part, ...]] = {
             "listener": (
@@ -71,6 +72,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         app = api(
             SERVICE,
             orders_router(bus.unit, PostgresOrders, PostgresOrderBook(bus.pool), sites, namespace),
+            early_router(bus.unit, PostgresOrders, PostgresOrderBook(bus.pool)),
             service_requests(bus.unit, PostgresOrders, sites, namespace),
             messages_router(keeper, door),
             operator_router(bus, consumer, Actor),

@@ -48,8 +48,14 @@ class Orders(Protocol):
     async def forget_early(self, wish_id: int) -> None:
         """What waited is done."""
 
-    async def refuse_early(self, wish_id: int, reason: str) -> None:
+    async def refuse_early(self, wish_id: int, reason: str) -> EarlyEntry:
         """What waited cannot be done: it stays for a person to see."""
+
+    async def early_entry(self, wish_id: int) -> EarlyEntry | None:
+        """What waits, or could not be done, under this id."""
+
+    async def wait_again(self, wish_id: int) -> Wish | None:
+        """What could not be done waits once more, and is returned; None where nothing was refused under this id."""
 
     async def lock_patients(self, patient_ids: Iterable[UUID]) -> None:
         """Take turns with who hears of visits of these patients and who follows merges of them, until the end."""
@@ -93,3 +99,6 @@ class OrderBook(Protocol):
 
     async def early(self, limit: int) -> list[EarlyEntry]:
         """What waits for its order or was refused when that came, the newest first."""
+
+    async def early_entry(self, wish_id: int) -> EarlyEntry | None:
+        """One of them."""

@@ -1,12 +1,15 @@
 """What comes before its order waits for it, and what is old changes nothing."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+from fj_bus import Bus, BusSettings
 from fj_hl7 import MllpClient
 from fj_testing import Log, ServiceProcess, Services
 from order_service.adapters.early import EarlySweep
@@ -25,6 +28,21 @@ async def waiting(http: httpx.AsyncClient, number: str) -> list[dict[str, Any]]:
     """What the operator sees of what came before this order."""
     seen = (await http.get("/api/order/early", params={"limit": 500})).json()
     return [entry for entry in seen if entry["placer_order_number"] == {"value": number, "issuer": "EHR"}]
+
+
+async def told(log: Log, entry: dict[str, Any], *types: str) -> list[dict[str, Any]]:
+    """The facts about one entry, as soon as all `types` are there."""
+    key = f"order.early_change.{entry['wish_id']}"
+    records = await log.wait_for("operator-events", where=lambda record: record.key == key, count=len(types))
+    assert [record.type for record in records] == list(types)
+    return [record.body for record in records]
+
+
+@pytest.fixture
+async def bus(order: ServiceProcess, services: Services) -> AsyncIterator[Bus]:
+    """That of the running service: what a sweep tells is published by its relay."""
+    async with asyncpg.create_pool(services.database("order"), min_size=1) as pool:
+        yield Bus(pool, BusSettings(kafka="127.0.0.1:1"), "order")
 
 
 async def test_a_change_and_a_hold_before_their_order_are_done_in_the_order_of_their_time(
@@ -98,6 +116,63 @@ async def test_what_cannot_be_done_when_its_order_comes_stays_for_a_person(
     await facts(log, number, "order.placed.v1")
     [entry] = await waiting(http, number)
     assert entry["refused"] == "the order belongs to another patient"
+    [given_up] = await told(log, entry, "work.given_up.v1")
+    assert given_up["reason"] == f"XO of {number} (EHR): the order belongs to another patient"
+    assert b"Example" not in json.dumps(given_up).encode()
+
+    tried = (await http.post(f"{given_up['address']}/repeat", json={"reason": "merged?"})).json()
+    assert (tried["done"], tried["entry"]["refused"]) == (False, "the order belongs to another patient")
+    _, settled, again = await told(log, entry, "work.given_up.v1", "work.settled.v1", "work.given_up.v1")
+    assert (settled["settled_as"], settled["reason"], settled["actor"]) == ("repeated", "merged?", "tess")
+    assert (again["reason"], again["about"]) == (given_up["reason"], given_up["about"])
+
+
+async def test_what_was_given_up_is_done_when_a_person_has_it_tried_again(
+    placer: MllpClient, http: httpx.AsyncClient, bus: Bus, log: Log
+) -> None:
+    number = a_number()
+    await placer.send(orm(number, control="XO", code="CTHEAD", said_at=at(2)))
+    await EarlySweep(bus.unit, wait=timedelta(0), keep=timedelta(days=1)).run()
+    [entry] = await waiting(http, number)
+    address = f"/api/order/early/{entry['wish_id']}"
+    assert (await http.get(address)).json() == entry
+
+    # Without its order it waits again, as it did; a person who had no answer asks again under the same key.
+    key = {"Idempotency-Key": f"again-{number}"}
+    for _ in range(2):
+        tried = (await http.post(f"{address}/repeat", headers=key)).json()
+        assert (tried["done"], tried["entry"]["refused"]) == (False, None)
+    assert (await http.post(f"{address}/repeat")).status_code == 409
+    await EarlySweep(bus.unit, wait=timedelta(0), keep=timedelta(days=1)).run()
+    await placer.send(orm(number, said_at=at(1)))
+
+    assert (await http.post(f"{address}/repeat", json={})).json() == {"done": True, "entry": None}
+    _, changed = await facts(log, number, "order.placed.v1", "order.changed.v1")
+    assert (changed.body["procedure"]["code"], changed.body["actor"]) == ("CTHEAD", "tess")
+    *_, settled = await told(log, entry, *["work.given_up.v1", "work.settled.v1"] * 2)
+    assert settled["settled_as"] == "repeated"
+    assert (await http.get(address)).status_code == 404
+
+
+async def test_a_person_says_why_nothing_is_to_be_done_about_it(
+    placer: MllpClient, http: httpx.AsyncClient, order: ServiceProcess, log: Log
+) -> None:
+    number = a_number()
+    await placer.send(orm(number, control="CA"))
+    [entry] = await waiting(http, number)
+    address = f"/api/order/early/{entry['wish_id']}/cancel"
+    because = {"reason": "a number of another hospital"}
+    async with httpx.AsyncClient(base_url=order.http) as nameless:
+        assert (await nameless.post(address, json=because)).status_code == 401
+    assert (await http.post(address, json={})).status_code == 422
+    for _ in range(2):
+        key = {"Idempotency-Key": f"why-{number}"}
+        assert (await http.post(address, json=because, headers=key)).status_code == 204
+    assert (await http.post(address, json=because)).status_code == 409
+    [settled] = await told(log, entry, "work.settled.v1")
+    assert (settled["settled_as"], settled["reason"], settled["actor"]) == ("cancelled", because["reason"], "tess")
+    await placer.send(orm(number))
+    await facts(log, number, "order.placed.v1")
 
 
 async def test_an_old_message_is_accepted_and_undoes_nothing(placer: MllpClient, log: Log) -> None:
@@ -121,14 +196,16 @@ async def test_a_replacement_of_an_unknown_order_does_not_wait(placer: MllpClien
 
 
 async def test_waiting_is_bounded_in_number_and_in_time(
-    placer: MllpClient, http: httpx.AsyncClient, order: ServiceProcess, services: Services
+    placer: MllpClient, http: httpx.AsyncClient, bus: Bus, log: Log
 ) -> None:
     number = a_number()
     for _ in range(EARLY_MAX):
         await placer.send(orm(number, control="HD"))
     assert (await refusal(placer, orm(number, control="HD"))).errors[0].code == "204"
-    async with asyncpg.create_pool(services.database("order"), min_size=1) as pool:
-        await EarlySweep(pool, wait=timedelta(0), keep=timedelta(days=1)).run()
-        assert {entry["refused"] for entry in await waiting(http, number)} == {"its order did not come"}
-        await EarlySweep(pool, wait=timedelta(0), keep=timedelta(0)).run()
-        assert await waiting(http, number) == []
+    await EarlySweep(bus.unit, wait=timedelta(0), keep=timedelta(days=1)).run()
+    entries = await waiting(http, number)
+    assert {entry["refused"] for entry in entries} == {"its order did not come"}
+    await EarlySweep(bus.unit, wait=timedelta(0), keep=timedelta(0)).run()
+    assert await waiting(http, number) == []
+    _, settled = await told(log, entries[0], "work.given_up.v1", "work.settled.v1")
+    assert (settled["settled_as"], settled.get("actor")) == ("cancelled", None)

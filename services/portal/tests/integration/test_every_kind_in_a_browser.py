@@ -102,6 +102,7 @@ def of_every_kind() -> dict[Kind, tuple[str, list[Fact]]]:
         about=studies[1],
         reason="LockNotAvailableError, 12 times",
     )
+    change = given_up(WorkKind.EARLY_CHANGE, "/api/order/early/7", reason="XO of PL1 (EHR): its order did not come")
     message = refused("204")
     return {
         Kind.UNCONFIRMED_STUDY: (studies[0], [received(studies[0]), unmatched(studies[0], "name")]),
@@ -116,6 +117,7 @@ def of_every_kind() -> dict[Kind, tuple[str, list[Fact]]]:
         Kind.FAILED_SENDING: (forward.key, [forward]),
         Kind.UNREADABLE_NOTE: (note.key, [note]),
         Kind.FAILED_COMPARISON: (uncompared.key, [uncompared]),
+        Kind.CHANGE_NOT_DONE: (change.key, [change]),
     }
 
 

@@ -1,15 +1,16 @@
 """What came before its order, in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from asyncpg import Pool, Record
 from fj_bus import Tx
-from fj_events import Identifier
+from fj_events import Identifier, WorkSettledAs
 from pydantic import TypeAdapter
 
-from order_service.domain.early import EARLY_MAX, EarlyEntry
+from order_service.domain.early import EARLY_MAX, EarlyEntry, given_up, settled
 from order_service.domain.wish import Wish
 
 # Sorted: two transactions that lock the same numbers wait, and never for each other.
@@ -24,19 +25,31 @@ SELECT $1, $2, $3
  WHERE (SELECT count(*) FROM early WHERE placer_value = $1 AND placer_issuer = $2 AND refused IS NULL) < $4
 RETURNING wish_id
 """
+# Locked: what is done now cannot be given up at the same time.
 _WAITING: Final = """
 SELECT wish_id, wish FROM early
   JOIN unnest($1::text[], $2::text[]) AS n (value, issuer) ON placer_value = value AND placer_issuer = issuer
  WHERE refused IS NULL
- ORDER BY wish_id
+ ORDER BY wish_id FOR UPDATE OF early
 """
-_NEWEST: Final = """
-SELECT placer_value, placer_issuer, wish ->> 'control' AS control, wish -> 'request' ->> 'site' AS site,
-       received_at, refused
-  FROM early ORDER BY received_at DESC, wish_id DESC LIMIT $1
+_ENTRY: Final = """wish_id, placer_value, placer_issuer, wish ->> 'control' AS control,
+    wish -> 'request' ->> 'site' AS site, received_at, refused"""
+_NEWEST: Final = f"SELECT {_ENTRY} FROM early ORDER BY received_at DESC, wish_id DESC LIMIT $1"
+_ONE: Final = f"SELECT {_ENTRY} FROM early WHERE wish_id = $1"
+_REFUSE: Final = f"UPDATE early SET refused = $2 WHERE wish_id = $1 RETURNING {_ENTRY}"
+_WAIT_AGAIN: Final = """
+UPDATE early SET refused = NULL, received_at = now() WHERE wish_id = $1 AND refused IS NOT NULL RETURNING wish
 """
-_EXPIRE: Final = "UPDATE early SET refused = 'its order did not come' WHERE refused IS NULL AND received_at < $1"
-_FORGET: Final = "DELETE FROM early WHERE refused IS NOT NULL AND received_at < $1"
+_EXPIRE: Final = f"""
+UPDATE early SET refused = 'its order did not come'
+ WHERE wish_id IN (SELECT wish_id FROM early WHERE refused IS NULL AND received_at < $1 FOR UPDATE SKIP LOCKED)
+RETURNING {_ENTRY}
+"""
+_FORGET: Final = f"""
+DELETE FROM early
+ WHERE wish_id IN (SELECT wish_id FROM early WHERE refused IS NOT NULL AND received_at < $1 FOR UPDATE SKIP LOCKED)
+RETURNING {_ENTRY}
+"""
 _WISHES: Final = TypeAdapter(Wish)
 
 
@@ -58,28 +71,41 @@ class PostgresEarly:
     async def early(self, numbers: Sequence[Identifier | None]) -> list[tuple[int, Wish]]:
         columns = _columns(numbers)
         rows = await self._tx.connection.fetch(_WAITING, *columns) if columns else []
-        waiting = [(row["wish_id"], _WISHES.validate_json(row["wish"], extra="ignore")) for row in rows]
+        waiting = [(row["wish_id"], _wish(row)) for row in rows]
         return sorted(waiting, key=lambda pair: _time(pair[1]))
 
     async def forget_early(self, wish_id: int) -> None:
         await self._tx.connection.execute("DELETE FROM early WHERE wish_id = $1", wish_id)
 
-    async def refuse_early(self, wish_id: int, reason: str) -> None:
-        await self._tx.connection.execute("UPDATE early SET refused = $2 WHERE wish_id = $1", wish_id, reason)
+    async def refuse_early(self, wish_id: int, reason: str) -> EarlyEntry:
+        [row] = await self._tx.connection.fetch(_REFUSE, wish_id, reason)
+        return _entry(row)
+
+    async def early_entry(self, wish_id: int) -> EarlyEntry | None:
+        row = await self._tx.connection.fetchrow(f"{_ONE} FOR UPDATE", wish_id)
+        return _entry(row) if row else None
+
+    async def wait_again(self, wish_id: int) -> Wish | None:
+        row = await self._tx.connection.fetchrow(_WAIT_AGAIN, wish_id)
+        return _wish(row) if row else None
 
 
 class EarlySweep:
-    """Ends the waiting of what waited `wait`, and forgets after `keep` what was refused."""
+    """Ends the waiting of what waited `wait`, and forgets after `keep` what was refused; both is told."""
 
-    def __init__(self, pool: Pool, wait: timedelta, keep: timedelta) -> None:
-        self._pool = pool
+    def __init__(self, unit: Callable[[], AbstractAsyncContextManager[Tx]], wait: timedelta, keep: timedelta) -> None:
+        self._unit = unit
         self._wait = wait
         self._keep = keep
 
     async def run(self) -> None:
         now = datetime.now(UTC)
-        await self._pool.execute(_EXPIRE, now - self._wait)
-        await self._pool.execute(_FORGET, now - self._keep)
+        async with self._unit() as tx:
+            for row in await tx.connection.fetch(_EXPIRE, now - self._wait):
+                tx.emit(given_up(_entry(row)))
+        async with self._unit() as tx:
+            for row in await tx.connection.fetch(_FORGET, now - self._keep):
+                tx.emit(settled(_entry(row), WorkSettledAs.CANCELLED, "forgotten: nobody said anything"))
 
 
 async def newest(pool: Pool, limit: int) -> list[EarlyEntry]:
@@ -87,8 +113,19 @@ async def newest(pool: Pool, limit: int) -> list[EarlyEntry]:
     return [_entry(row) for row in await pool.fetch(_NEWEST, limit)]
 
 
+async def one(pool: Pool, wish_id: int) -> EarlyEntry | None:
+    """That one."""
+    row = await pool.fetchrow(_ONE, wish_id)
+    return _entry(row) if row else None
+
+
+def _wish(row: Record) -> Wish:
+    return _WISHES.validate_json(row["wish"], extra="ignore")
+
+
 def _entry(row: Record) -> EarlyEntry:
     return EarlyEntry(
+        wish_id=row["wish_id"],
         control=row["control"],
         placer_order_number=Identifier(value=row["placer_value"], issuer=row["placer_issuer"]),
         site=row["site"],

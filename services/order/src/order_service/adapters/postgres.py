@@ -220,3 +220,6 @@ class PostgresOrderBook:
 
     async def early(self, limit: int) -> list[EarlyEntry]:
         return await early.newest(self._pool, limit)
+
+    async def early_entry(self, wish_id: int) -> EarlyEntry | None:
+        return await early.one(self._pool, wish_id)

@@ -21,6 +21,13 @@ class NoSuchOrder(OrderError):
         super().__init__(f"no order has the number {number}")
 
 
+class NotWaiting(OrderError):
+    """What came before its order was done, or somebody has said what becomes of it."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing waits under this number, nor was it given up")
+
+
 class NumberTaken(OrderError):
     """The number that an order is to have is already another order's."""
 

@@ -13,7 +13,6 @@ from fj_runtime import Actor, Sites
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from order_service import commands
-from order_service.domain.early import EarlyEntry
 from order_service.domain.errors import NoSuchOrder, OrderError
 from order_service.domain.order import Order, Request
 from order_service.ports import OrderBook, Orders
@@ -95,11 +94,6 @@ def orders_router(
     ) -> list[OrderView]:
         found = await book.find(accession=accession, placer_order_number=placer_order_number, limit=limit)
         return [OrderView.of(order) for order in found]
-
-    @router.get("/early")
-    async def early(limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[EarlyEntry]:
-        """What waits for its order, or could not be done when that came, the newest first."""
-        return await book.early(limit)
 
     @router.get("/orders/{order_id}")
     async def read(order_id: UUID) -> OrderView:

@@ -93,6 +93,7 @@ async function placeOrder(form) {
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.closest("#dead-letters")) setTimeout(showDeadLetters, 800);
+  if (form.closest("#early-messages")) setTimeout(showEarlyMessages, 800);
   if (!form.dataset.newOrder) return;
   event.preventDefault();
   const button = $("button", form);
@@ -107,6 +108,14 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
+// What nobody does without saying why.
+function reasoned(words, address) {
+  const form = make("form", undefined, { class: "deed", "data-post": address });
+  const reason = { name: "reason", required: "", placeholder: "Reason", "aria-label": "Reason", maxlength: "1000" };
+  form.append(make("input", undefined, reason), make("button", words, { class: "quiet" }));
+  return form;
+}
+
 async function showDeadLetters() {
   const place = $("#dead-letters");
   if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
@@ -117,10 +126,7 @@ async function showDeadLetters() {
   const lines = found.flat().map((letter) => {
     const acts = make("span");
     const to = `/api/${letter.service}/dead-letters/${letter.id}`;
-    const givingUp = make("form", undefined, { class: "deed", "data-post": `${to}/drop` });
-    const reason = { name: "reason", required: "", placeholder: "Reason", "aria-label": "Reason", maxlength: "1000" };
-    givingUp.append(make("input", undefined, reason), make("button", "Give up", { class: "quiet" }));
-    acts.append(act("Replay", `${to}/replay`, showDeadLetters), givingUp);
+    acts.append(act("Replay", `${to}/replay`, showDeadLetters), reasoned("Give up", `${to}/drop`));
     return row(
       letter.service, letter.topic, `${letter.type || "?"} #${letter.sequence ?? "?"}`,
       [letter.error, letter.detail].filter(Boolean).join(": "), new Date(letter.since).toLocaleString(), letter.behind, acts,
@@ -137,14 +143,25 @@ async function showWork(place) {
   place.replaceChildren(...lines.flatMap(([name, value]) => [make("dt", name.replaceAll("_", " ")), make("dd", said(value))]));
 }
 
-const said = (value) => (/^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value).toLocaleString() : String(value));
+const said = (value) => {
+  if (typeof value === "object") return Object.values(value).map(said).join(" ");
+  return /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value).toLocaleString() : String(value);
+};
 
 async function showEarlyMessages() {
+  const place = $("#early-messages");
+  if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
   const early = await ask("/api/order/early").catch(() => []);
-  const lines = early.map(({ control, placer_order_number: number, site, received_at: at, refused }) => row(
-    control, number.value, site, new Date(at).toLocaleString(), refused || "it waits for its order",
-  ));
-  $("#early-messages").replaceChildren(...(lines.length ? lines : [row("There is none.")]));
+  const lines = early.map(({ wish_id: id, control, placer_order_number: number, site, received_at: at, refused }) => {
+    const to = `/api/order/early/${id}`;
+    const acts = make("span");
+    if (refused) acts.append(act("Try again", `${to}/repeat`, showEarlyMessages));
+    acts.append(reasoned("Nothing is to be done", `${to}/cancel`));
+    return row(
+      control, number.value, site, new Date(at).toLocaleString(), refused || "it waits for its order", acts,
+    );
+  });
+  place.replaceChildren(...(lines.length ? lines : [row("There is none.")]));
 }
 
 async function showWaitingReports() {
