@@ -55,7 +55,7 @@ class OrderDetails(Part):
     station_ae_title: str | None = None
     """The station that the placer chose (IPC-9)."""
     steps: tuple[OrderedStep, ...] = ()
-    """The steps, where the placer planned several; none: they are the catalogue's."""
+    """Where the placer planned several, or says more of one than stands here; none: they are the catalogue's."""
     ordering_provider: Staff | None = None
     source: Source
     patient: PatientPhi

@@ -135,8 +135,9 @@ def test_a_cancel_of_each_step_is_one_cancel_whatever_else_the_groups_say() -> N
 
 def test_a_group_that_repeats_another_one_adds_nothing() -> None:
     [wish] = wishes(*step(1, "RF"), *step(1, "RF"))
-    assert wish.request.steps == ()
-    assert wish.request.scheduled_step_id == "S1"
+    assert [each.step_id for each in wish.request.steps] == ["S1"]
+    [plain] = wishes(ORC, "OBR|1|||X", ORC, "OBR|1|||X")
+    assert plain.request.steps == ()
 
 
 def test_a_replacement_may_have_several_groups() -> None:

@@ -190,7 +190,7 @@ RF, MR = (
 )
 
 
-def test_each_ipc_of_an_order_is_a_step_and_a_single_one_speaks_of_the_order() -> None:
+def test_each_ipc_of_an_order_is_a_step() -> None:
     [two] = wishes(ORC, OBR, RF, MR)
     first, second = two.request.steps
     assert first == OrderedStep(
@@ -202,8 +202,29 @@ def test_each_ipc_of_an_order_is_a_step_and_a_single_one_speaks_of_the_order() -
         station_ae_title="RF1",
     )
     assert second == OrderedStep(step_id="S2", modality="MR", station_ae_title="MR1")
-    [one] = wishes(ORC, OBR, RF)
-    assert (one.request.steps, one.request.station_ae_title, one.request.scheduled_step_id) == ((), "RF1", "S1")
+
+
+def test_a_single_ipc_speaks_of_the_order_and_is_its_step_where_it_says_more() -> None:
+    [plain] = wishes(ORC, OBR, "IPC|A1^MAIN|RP1|1.2.3|S1|RF||||RF1")
+    request = plain.request
+    assert (request.steps, request.station_ae_title, request.scheduled_step_id) == ((), "RF1", "S1")
+    for said, step in (
+        ("RF-1", OrderedStep(step_id="S1", protocol=(CodedConcept(code="RF-1"),))),
+        ("|RF room", OrderedStep(step_id="S1", station_name="RF room")),
+        ("||1^Level 1", OrderedStep(step_id="S1", station_location="Level 1")),
+    ):
+        [more] = wishes(ORC, OBR, f"IPC|A1^MAIN|RP1|1.2.3|S1||{said}")
+        assert (more.request.steps, more.request.scheduled_step_id) == ((step,), "S1")
+
+
+def test_the_obr_of_a_single_order_with_zds_names_its_step_and_protocol() -> None:
+    obr = "OBR|1|||X^x^L^P1^chest in two planes^L" + "|" * 14 + "A1||S1||||CR"
+    [wish] = wishes(ORC, obr, "ZDS|1.2.3")
+    protocol = CodedConcept(code="P1", text="chest in two planes", system="L")
+    assert wish.request.steps == (OrderedStep(step_id="S1", modality="CR", protocol=(protocol,)),)
+    assert wish.request.scheduled_step_id == "S1"
+    [without] = wishes(ORC, obr)
+    assert (without.request.steps, without.request.scheduled_step_id) == ((), None)
 
 
 def test_the_steps_of_two_orders_are_not_mixed() -> None:
@@ -212,8 +233,14 @@ def test_the_steps_of_two_orders_are_not_mixed() -> None:
 
 
 def test_what_names_a_step_or_station_and_does_not_fit_into_the_worklist_is_left_out() -> None:
-    [wish] = wishes(ORC, OBR, RF, "IPC||||" + "S" * 17 + "|MR||" + "N" * 17 + "||A\\E\\B")
+    ipc = "IPC||{id}||{id}|MR||{name}||A\\E\\B".format(id="S" * 17, name="N" * 17)
+    [wish] = wishes(ORC, OBR, RF, ipc.replace("S" * 17, "", 1))
     assert wish.request.steps[1] == OrderedStep(modality="MR", station_name="N" * 16)
+    message = Message.parse("\r".join((MSH, PID, ORC, OBR, ipc)).encode())
+    [single] = (said.wish.request for said in Translator(Sites.load(None), NAMESPACE).wishes(message))
+    assert single.steps == (OrderedStep(modality="MR", station_name="N" * 16),)
+    assert (single.scheduled_step_id, single.station_ae_title, single.requested_procedure_id) == (None, None, None)
+    assert [warning.split()[0] for warning in message.warnings] == ["IPC-4", "IPC-9", "IPC-2"]
 
 
 def test_what_is_the_orders_own_stands_in_its_first_ipc() -> None:

@@ -54,6 +54,17 @@ async def test_each_step_is_at_its_own_station_and_the_exam_is_complete_when_bot
     assert [step["protocol"][0]["code"] for step in facts[0].body["steps"]] == ["RF-ARTHRO", "MR-ARTHRO"]
 
 
+async def test_the_protocol_that_a_placer_names_for_its_only_step_is_on_the_worklist(
+    feed: Feed, modality: Modality
+) -> None:
+    order = an_order(steps=(STEPS[1].model_copy(update={"modality": "CT"}),), station_ae_title="MR7")
+    await feed.publish(order)
+    await eventually(lambda: modality.sees(order))
+    (item,) = await at(modality, "MR7", order.study_instance_uid)
+    assert (item.ScheduledProcedureStepID, item.Modality) == ("S2", "CT")
+    assert [code.CodeValue for code in item.ScheduledProtocolCodeSequence] == ["MR-ARTHRO"]
+
+
 async def test_a_change_of_the_steps_before_the_start_moves_them(feed: Feed, modality: Modality) -> None:
     order = an_order(steps=STEPS)
     elsewhere = STEPS[1].model_copy(update={"station_ae_title": "MR8"})

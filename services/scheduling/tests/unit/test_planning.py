@@ -155,6 +155,24 @@ def test_the_steps_that_the_placer_planned_go_before_the_catalogues() -> None:
     assert because(exam).endswith("the steps that the placer planned")
 
 
+def test_one_step_that_says_more_than_its_order_changes_only_what_it_says() -> None:
+    mine = (CodedConcept(code="MINE"),)
+    for modality, minutes in (("CT", 15), ("MR", 15)):
+        [told] = planned(modality=modality, steps=(OrderedStep(step_id="S1", modality=modality, protocol=mine),)).steps
+        assert (told.plan.modality, told.plan.duration_minutes, told.plan.protocol) == (modality, minutes, mine)
+        assert (told.step_id, told.plan.description) == ("S1", "CT chest")
+    arthrography = CodedConcept(code="MRARTHRO", text="MR arthrography")
+    plain = planned(procedure=arthrography, modality=None).steps
+    step = OrderedStep(step_id="S2", modality="MR", protocol=mine)
+    first, second = planned(procedure=arthrography, modality="MR", steps=(step,)).steps
+    assert (first.plan.protocol, second.plan.protocol, second.step_id) == (plain[0].plan.protocol, mine, "S2")
+    assert [each.plan.modality for each in (first, second)] == [each.plan.modality for each in plain]
+    [strange] = planned(
+        procedure=CodedConcept(code="STRANGE"), modality="US", steps=(OrderedStep(protocol=mine),)
+    ).steps
+    assert (strange.plan.modality, strange.plan.protocol) == ("US", mine)
+
+
 def test_a_step_goes_to_the_room_of_the_name_that_the_placer_gives() -> None:
     two = with_stations(
         Station(ae_title="CT1", modality="CT", name="Old"), Station(ae_title="CT2", modality="CT", name="New")

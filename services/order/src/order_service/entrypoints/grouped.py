@@ -12,7 +12,7 @@ from fj_hl7 import AckCode, ErrorCode, Hl7Error, Item, Refusal, Segment
 
 from order_service.domain.order import Request
 from order_service.entrypoints.reading import OrderReading
-from order_service.entrypoints.steps import STEPS_MAX
+from order_service.entrypoints.steps import STEPS_MAX, alone
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def united(parts: Sequence[Part]) -> Request:
         clinical=_clinical([request.clinical for request in requests]),
     )
     steps = _steps(parts, order)
-    return replace(order, steps=steps if len(steps) > 1 else ())
+    return replace(order, steps=steps if len(steps) > 1 else alone(steps[0]))
 
 
 def _steps(parts: Sequence[Part], order: Request) -> tuple[OrderedStep, ...]:

@@ -6,18 +6,17 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from fj_doors import instant, site_of
-from fj_events import Identifier, PatientPhi, Source, patient_key
+from fj_events import Identifier, OrderedStep, PatientPhi, Source, patient_key
 from fj_hl7 import PID, AckCode, ErrorCode, Group, Hl7Error, Item, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
 
 from order_service.domain.control import CONTROLS, REPLACEMENT
 from order_service.domain.life import Act
-from order_service.domain.numbers import SH
 from order_service.domain.order import Heard, Request
 from order_service.domain.wish import Wish
 from order_service.entrypoints.grouped import Part, by_order, united
 from order_service.entrypoints.reading import OrderReading, authority_of, needs_request
-from order_service.entrypoints.steps import step_of, steps_of
+from order_service.entrypoints.steps import alone, step_of, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Translator:
         wish = first
         if others and needs_request(first.control):
             requests = zip(readings, (each.request for each in (first, *others)), strict=True)
-            wish = replace(first, request=united([_part(message, *each) for each in requests]))
+            wish = replace(first, request=united([_part(*each) for each in requests]))
         return Said(wish, tuple(reading.group for reading in readings))
 
     def _wish(self, message: Message, reading: OrderReading, patient: PatientPhi, site: Site) -> Wish:
@@ -78,6 +77,7 @@ class Translator:
         if patient.id is None:
             raise missing("PID", 1, 3)
         accession, filler = reading.accession()
+        step = step_of(reading, group, accession, with_study="ZDS" in message)
         heard = _heard(message, orc, site)
         request = Request(
             site=site.name,
@@ -91,12 +91,12 @@ class Translator:
             filler_order_number=filler,
             accession_number=accession,
             study_instance_uid=reading.study_uid(),
-            requested_procedure_id=reading.text(Item.REQUESTED_PROCEDURE_ID)[:SH] or None,
-            modality=reading.modality(),
+            requested_procedure_id=reading.name(Item.REQUESTED_PROCEDURE_ID),
+            modality=step.modality,
             asked_for=reading.asked_for(),
-            scheduled_step_id=reading.text(Item.SCHEDULED_STEP_ID)[:SH] or None,
-            station_ae_title=reading.text(Item.STATION_AE_TITLE)[:SH] or None,
-            steps=steps_of(reading, group),
+            scheduled_step_id=step.step_id,
+            station_ae_title=step.station_ae_title,
+            steps=steps_of(reading, group) or alone(step),
             ordering_provider=reading.provider(),
             clinical=reading.clinical(),
             heard=heard,
@@ -105,10 +105,11 @@ class Translator:
         return Wish(control=control, number=placer, request=request, heard=heard, reason=reason)
 
 
-def _part(message: Message, reading: OrderReading, request: Request) -> Part:
-    group = reading.group
-    steps = request.steps or (step_of(reading, group, request, with_study="ZDS" in message),)
-    return Part(group["ORC"], request, steps)
+def _part(reading: OrderReading, request: Request) -> Part:
+    only = OrderedStep(
+        step_id=request.scheduled_step_id, modality=request.modality, station_ae_title=request.station_ae_title
+    )
+    return Part(reading.group["ORC"], request, request.steps or (only,))
 
 
 def _heard(message: Message, orc: Segment, site: Site) -> Heard:

@@ -103,6 +103,14 @@ class OrderReading:
         found = self.find(item)
         return found.text if found is not None else ""
 
+    def name(self, item: Item) -> str | None:
+        """What names something on the worklist; None, with a warning, where it does not fit."""
+        return _name(self.find(item))
+
+    def name_within(self, item: Item, segment: Segment) -> str | None:
+        """What one segment names something."""
+        return _name(self.within(item, segment))
+
     def number(self, item: Item, issuer: str) -> Identifier | None:
         found = self.find(item)
         return _identifier(found, issuer) if found is not None else None
@@ -212,6 +220,20 @@ def _identifier(found: Found, issuer: str, kind: type[CX] | type[EI] = EI) -> Id
 @lru_cache
 def _places(fields: tuple[str, ...]) -> tuple[Place, ...]:
     return tuple(map(Place.parse, fields))
+
+
+def _name(found: Found | None) -> str | None:
+    if found is None:
+        return None
+    name = fitting(found.text)
+    if name is None and found.segment is not None:
+        found.segment.warn(f"{found.source} does not fit into a short string of DICOM and was left out")
+    return name
+
+
+def fitting(text: str) -> str | None:
+    """What names something, where it is a short string (PS3.5 Table 6.2-1): cut off it would name something else."""
+    return text if text and len(text) <= SH and "\\" not in text else None
 
 
 def _no_uid(found: Found) -> Refusal:

@@ -1,14 +1,13 @@
-"""The scheduled procedure steps of an order that has several: one IPC each (HL7 v2.5.1 ch. 4.5.6; IHE RAD-4)."""
+"""The scheduled procedure steps of an order, as its placer planned them (IPC, HL7 v2.5.1 ch. 4.5.6; IHE RAD-4)."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeAlias
 
-from fj_events import CodedConcept, OrderedStep
+from fj_events import CodedConcept, Identifier, OrderedStep
 from fj_hl7 import CWE, AckCode, ErrorCode, Found, Group, Hl7Error, Item, Place, Refusal, Segment
 
 from order_service.domain.numbers import SH
-from order_service.domain.order import Request
-from order_service.entrypoints.reading import OrderReading
+from order_service.entrypoints.reading import OrderReading, fitting
 
 STEPS_MAX: Final = 50
 """Steps of one order: far more than anybody plans, and no more than a fact can carry."""
@@ -16,7 +15,7 @@ _Read: TypeAlias = Callable[[Segment], tuple[Found, Hashable] | None]
 
 
 def steps_of(reading: OrderReading, group: Group) -> tuple[OrderedStep, ...]:
-    """The steps of an order with several IPC. What a single one says is said of the order itself.
+    """The steps of an order with several IPC.
 
     Raises Refusal where they contradict each other in what only the order can have, or name one step twice.
     """
@@ -33,40 +32,55 @@ def steps_of(reading: OrderReading, group: Group) -> tuple[OrderedStep, ...]:
     return tuple(_step(reading, ipc) for ipc in ipcs)
 
 
-def step_of(reading: OrderReading, group: Group, request: Request, *, with_study: bool) -> OrderedStep:
+def step_of(reading: OrderReading, group: Group, accession: Identifier | None, *, with_study: bool) -> OrderedStep:
     """The step of a group that has one at most: its IPC, else what its OBR says.
 
     `with_study`: the message has ZDS, so the OBR says it as IHE RAD-4 has it in ORM^O01: OBR-20 is the step id, unless
     it is the accession number, and OBR-4.4 to 4.6 the protocol.
     """
     ipc, obr = group.segment("IPC"), group.segment("OBR")
-    if ipc is not None:
-        return _step(reading, ipc)
     step = OrderedStep(
-        step_id=request.scheduled_step_id, modality=request.modality, station_ae_title=request.station_ae_title
+        step_id=reading.name(Item.SCHEDULED_STEP_ID),
+        modality=reading.modality(),
+        station_ae_title=reading.name(Item.STATION_AE_TITLE),
     )
+    if ipc is not None:
+        return step.model_copy(update=_told(ipc))
     if obr is None or not with_study:
         return step
-    planned, number, accession = obr.value(4), obr.get(20), request.accession_number
+    planned, number = obr.value(4), obr.get(20)
     protocol = CWE(planned.get(4), planned.get(5), planned.get(6))
+    own = number if accession is None or accession.value != number else ""
     return step.model_copy(
         update={
-            "step_id": step.step_id or (_name(number) if not accession or accession.value != number else None),
+            "step_id": step.step_id or fitting(own),
             "protocol": (_concept(protocol),) if _says(protocol) else (),
         }
     )
 
 
+def alone(step: OrderedStep) -> tuple[OrderedStep, ...]:
+    """The only step of an order, where it says more than the order itself has fields for."""
+    return (step,) if step.protocol or step.station_name or step.station_location else ()
+
+
 def _step(reading: OrderReading, ipc: Segment) -> OrderedStep:
-    location = ipc.value(8)
-    return OrderedStep(
-        step_id=_exact(reading, Item.SCHEDULED_STEP_ID, ipc),
+    step = OrderedStep(
+        step_id=reading.name_within(Item.SCHEDULED_STEP_ID, ipc),
         modality=reading.modality_within(ipc),
-        protocol=tuple(map(_concept, filter(_says, ipc.each(CWE, 6)))),
-        station_name=_short(ipc.get(7)),
-        station_location=_short(location.get(2) or location.get(1)),
-        station_ae_title=_exact(reading, Item.STATION_AE_TITLE, ipc),
+        station_ae_title=reading.name_within(Item.STATION_AE_TITLE, ipc),
     )
+    return step.model_copy(update=_told(ipc))
+
+
+def _told(ipc: Segment) -> dict[str, object]:
+    """What only an IPC says of its step."""
+    location = ipc.value(8)
+    return {
+        "protocol": tuple(map(_concept, filter(_says, ipc.each(CWE, 6)))),
+        "station_name": _short(ipc.get(7)),
+        "station_location": _short(location.get(2) or location.get(1)),
+    }
 
 
 def _text_of(reading: OrderReading, item: Item) -> _Read:
@@ -100,16 +114,6 @@ def _refused(text: str, code: ErrorCode, found: Found) -> Refusal:
         return Refusal(AckCode.AE, Hl7Error(text, code))
     error = Hl7Error(f"{place}: {text}", code, segment.name, segment.sequence, place.field, place.component)
     return Refusal(AckCode.AE, error)
-
-
-def _exact(reading: OrderReading, item: Item, ipc: Segment) -> str | None:
-    found = reading.within(item, ipc)
-    return _name(found.text) if found is not None else None
-
-
-def _name(text: str) -> str | None:
-    """What names something: cut off it would name something else."""
-    return text if text and len(text) <= SH and "\\" not in text else None
 
 
 def _short(text: str) -> str | None:

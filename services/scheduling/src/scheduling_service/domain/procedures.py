@@ -1,17 +1,26 @@
 """Which steps an order is to have: as its placer planned them, else the catalogue's."""
 
 from collections import Counter
+from collections.abc import Sequence
 
-from fj_events import OrderDetails, OrderedStep
+from fj_events import CodedConcept, OrderDetails, OrderedStep
 
 from scheduling_service.domain.catalogue import Catalogue, Procedure, Station, StepTemplate
 
 
 def procedure_of(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure, str | None]:
     """The procedure, and the reason where it is not the catalogue's. For a single step the order's modality wins."""
+    asked = spelled_out(details, catalogue).steps
+    if len(details.steps) > 1:
+        return _as_ordered(details.model_copy(update={"steps": asked}), catalogue)
+    procedure, why = _by_catalogue(details, catalogue)
+    if not asked:
+        return procedure, why
+    return _with_protocol(procedure, [wish.protocol for wish in asked]), why
+
+
+def _by_catalogue(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure, str | None]:
     known = catalogue.procedure(details.procedure.code)
-    if details.steps:
-        return _as_ordered(spelled_out(details, catalogue), known, catalogue)
     if known is not None and (details.modality is None or len(known.steps) > 1):
         return known, None
     if known is not None and details.modality:
@@ -24,6 +33,15 @@ def procedure_of(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure
         _with_steps(details, None, _by_default(modality, catalogue)),
         f"procedure not in the catalogue: modality {modality} {whose}, {default.duration_minutes} min by default",
     )
+
+
+def _with_protocol(procedure: Procedure, protocols: Sequence[tuple[CodedConcept, ...]]) -> Procedure:
+    """The procedure with what its placer wants done in its steps, where it says so."""
+    steps = (
+        step.model_copy(update={"protocol": protocol or step.protocol})
+        for step, protocol in zip(procedure.steps, protocols, strict=True)
+    )
+    return procedure.model_copy(update={"steps": tuple(steps)})
 
 
 def wanted(details: OrderDetails, number: int) -> OrderedStep:
@@ -47,6 +65,8 @@ def text_of(text: str) -> str:
 
 def spelled_out(details: OrderDetails, catalogue: Catalogue) -> OrderDetails:
     """The order with all the catalogue's steps of a procedure of which its placer names one, and not which."""
+    if len(details.steps) == 1:
+        return details.model_copy(update={"steps": _around(details.steps[0], details, catalogue)})
     times = Counter((step.procedure or details.procedure).code for step in details.steps)
     steps: list[OrderedStep] = []
     for step in details.steps:
@@ -60,8 +80,24 @@ def spelled_out(details: OrderDetails, catalogue: Catalogue) -> OrderDetails:
     return details.model_copy(update={"steps": tuple(steps)})
 
 
-def _as_ordered(details: OrderDetails, known: Procedure | None, catalogue: Catalogue) -> tuple[Procedure, str]:
+def _around(only: OrderedStep, details: OrderDetails, catalogue: Catalogue) -> tuple[OrderedStep, ...]:
+    """All steps of an order of which its placer tells one: the first of its modality, all at the station that it names.
+
+    So says an order without steps too, of the first one: how many there are does not depend on how much is told.
+    """
+    known = catalogue.procedure(details.procedure.code)
+    modalities = [step.modality for step in known.steps] if known is not None else []
+    if len(modalities) < 2:
+        return (only,)
+    told = modalities.index(only.modality) if only.modality in modalities else 0
+    steps = [OrderedStep(modality=each, station_ae_title=only.station_ae_title) for each in modalities]
+    steps[told] = only.model_copy(update={"modality": modalities[told]})
+    return tuple(steps)
+
+
+def _as_ordered(details: OrderDetails, catalogue: Catalogue) -> tuple[Procedure, str]:
     """A step for each of the placer's. What is not said of it is that of its procedure's first of its modality."""
+    known = catalogue.procedure(details.procedure.code)
     left: dict[str, list[StepTemplate]] = {}
     steps = []
     for wish in details.steps:
