@@ -92,6 +92,44 @@ def test_the_time_asked_for_is_in_the_zone_of_the_senders_site(tmp_path: Path, s
     assert wish.request.asked_for == datetime(2026, 3, 5, 13, 0, tzinfo=UTC)
 
 
+MADE = "20260302091500"
+
+
+def obr(**fields: str) -> str:
+    """An OBR with these fields, `f6` being OBR-6."""
+    said = {int(name[1:]): text for name, text in fields.items()} | {4: "CT^x"}
+    return "|".join(["OBR", *(said.get(nth, "") for nth in range(1, max(said) + 1))])
+
+
+@pytest.mark.parametrize(
+    ("segments", "hour"),
+    [
+        ((f"ORC|NW|PL1|||||^^^{MADE}", obr(f6="20260305120000", f7="20260305120000", f27=f"^^^{MADE}")), 12),
+        ((f"ORC|NW|PL1|||||^^^{MADE}", obr(f6="20260305120000", f27="^^^20260305130000")), 13),
+        ((ORC, obr(f6=MADE, f7="20260305120000")), 12),
+        ((ORC, "TQ1|1||||20260305110000||R", obr(f7="20260305140000")), 14),
+        (("ORC|NW|PL1|||||^ONCE^H001^20260305180000", obr(f6="20260305170000")), 18),
+        (("ORC|NW|PL1|||||^^^20260301180000", obr(f7="20260305170000")), 18),
+        ((ORC, obr(f6="20260301170000", f7=MADE)), None),
+        ((f"ORC|NW|PL1|||||^^^{MADE}", obr(f7="20260302091530")), 9),
+        ((ORC, OBR), None),
+    ],
+)
+def test_the_time_asked_for_is_not_when_the_message_was_made_if_another_one_is_named(
+    segments: tuple[str, ...], hour: int | None
+) -> None:
+    [wish] = wishes(*segments)
+    assert (wish.request.asked_for.hour if wish.request.asked_for else None) == hour
+
+
+def test_two_orders_of_a_message_have_each_the_time_of_its_own_obr() -> None:
+    orc = f"ORC|NW|PL{{}}^EHR|||||1^^^{MADE}||{MADE}"
+    first = obr(f6="20260305120000", f7="20260305120000", f27=f"1^^^{MADE}")
+    second = obr(f6="20260305130000", f7="20260305130000", f27="1^^^20260305130000")
+    found = wishes(orc.format(1), first, orc.format(2), second)
+    assert [wish.request.asked_for.hour for wish in found if wish.request.asked_for] == [12, 13]
+
+
 def test_the_study_uid_comes_from_zds_and_one_that_is_none_is_refused() -> None:
     [wish] = wishes(ORC, OBR, "ZDS|1.2.840.1^App^Type^DICOM")
     assert wish.request.study_instance_uid == "1.2.840.1"

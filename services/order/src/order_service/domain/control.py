@@ -36,17 +36,22 @@ _TABLE: Final = {
     "XX": Control(Act.CHANGE, "UX", needs_request=True),
     "CA": Control(Act.CANCEL, "UC", "CR"),
     "OC": Control(Act.CANCEL, "UC"),
+    "CR": Control(Act.CANCEL, "UC"),
     "DC": Control(Act.CANCEL, "UD", "DR"),
     "OD": Control(Act.CANCEL, "UD"),
+    "DR": Control(Act.CANCEL, "UD"),
     "HD": Control(Act.HOLD, "UH", "HR"),
     "OH": Control(Act.HOLD, "UH"),
+    "HR": Control(Act.HOLD, "UH"),
     "RL": Control(Act.RELEASE, "UR", "OR"),
     "OE": Control(Act.RELEASE, "UR"),
+    "OR": Control(Act.RELEASE, "UR"),
     "RP": Control(Act.REPLACE, "UM", "RQ", waits=False),
     "RU": Control(Act.REPLACE, "UM", waits=False),
     "NA": Control(Act.NUMBER, "UX", waits=False, by_filler=True),
 }
-# XX, OC, OD, OH, OE and RU are how a department system says of an order of its own what it has done already.
+# XX, OC, OD, OH, OE and RU are how a department system says of an order of its own what it has done already;
+# CR, DR, HR and OR (as requested), that it has done what somebody else asked it for.
 # NA answers what `ehr_sync` asks with SN.
 
 CONTROLS: Final[Mapping[str, Control]] = MappingProxyType(_TABLE)

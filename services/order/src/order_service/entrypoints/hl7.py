@@ -93,7 +93,7 @@ class Translator:
             study_instance_uid=reading.study_uid(),
             requested_procedure_id=reading.name(Item.REQUESTED_PROCEDURE_ID),
             modality=step.modality,
-            asked_for=reading.asked_for(),
+            asked_for=reading.asked_for(heard),
             scheduled_step_id=step.step_id,
             station_ae_title=step.station_ae_title,
             steps=steps_of(reading, group) or alone(step),

@@ -1,7 +1,7 @@
 """One order of a message, field by field: by the profile of its sender, else where standard and IHE put it."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -28,6 +28,7 @@ from fj_runtime import Site
 
 from order_service.domain.control import BY_STATUS, CONTROLS, REPLACEMENT, STATUS
 from order_service.domain.numbers import SH
+from order_service.domain.order import Heard
 
 _PRIORITIES: Final = {"S": Priority.STAT, "A": Priority.ASAP, "U": Priority.URGENT, "T": Priority.URGENT}
 """HL7 table 0485 and the older TQ-6; whatever else is routine."""
@@ -67,6 +68,11 @@ _MODALITIES: Final = frozenset(
     ]
 )
 """Defined terms of Modality that can be asked for (PS3.3 C.7.3.1.1.1). Other section ids (RAD, XRC …) name none."""
+
+_DATED: Final = (Place.parse("OBR-6.1"), Place.parse("OBR-7.1"))
+"""Where senders put the start besides: OBR-6 is kept for backward compatibility, OBR-7 is the time of what was observed
+(ch. 4.5.3.6, 4.5.3.7). So they are wishes only where they lie ahead."""
+_MOMENT: Final = timedelta(minutes=1)
 
 
 class OrderReading:
@@ -178,9 +184,23 @@ class OrderReading:
         code = self._profile.codes.priority.get(code, code)
         return _PRIORITIES.get(code[:1].upper(), Priority.ROUTINE)
 
-    def asked_for(self) -> datetime | None:
-        times = (found.time() for found in self.each(Item.ASKED_FOR))
-        return next((instant(time, self._site) for time in times if time is not None), None)
+    def asked_for(self, heard: Heard) -> datetime | None:
+        """When it is wanted: by the standard's places; what is only when the message was made goes behind all others.
+
+        Many senders fill one of the places with the time of the order itself, and put the wish into another one.
+        """
+        if Item.ASKED_FOR in self._profile.own:
+            return next(self._times(self.each(Item.ASKED_FOR)), None)
+        made = [time for time in (heard.transaction_at, heard.said_at) if time is not None]
+        said = list(self._times(self.each(Item.ASKED_FOR)))
+        dated = self._times(filter(None, (place.find((self.group,)) for place in _DATED)))
+        wished = [time for time in said if not _is_one_of(time, made)]
+        wished = wished or [time for time in dated if not made or (time > min(made) and not _is_one_of(time, made))]
+        return next(iter(wished or said), None)
+
+    def _times(self, everything: Iterable[Found]) -> Iterator[datetime]:
+        times = (found.time() for found in everything)
+        return (instant(time, self._site) for time in times if time is not None)
 
     def study_uid(self) -> str | None:
         found = self.find(Item.STUDY_INSTANCE_UID)
@@ -210,6 +230,10 @@ class OrderReading:
             visit_number=_identifier(visit, site.issuers.patient, CX) if visit else None,
             account_number=_identifier(account, site.issuers.patient, CX) if account else None,
         )
+
+
+def _is_one_of(time: datetime, moments: Sequence[datetime]) -> bool:
+    return any(abs(time - moment) < _MOMENT for moment in moments)
 
 
 def _identifier(found: Found, issuer: str, kind: type[CX] | type[EI] = EI) -> Identifier:
