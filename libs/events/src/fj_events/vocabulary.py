@@ -83,6 +83,8 @@ class ClinicalPhi(Phi):
     """Reason for study (OBR-31, FHIR reasonCode)."""
     history: str | None = None
     """Relevant clinical information (OBR-13)."""
+    notes: str | None = None
+    """What observations and notes of the order say, a line each (OBX, NTE)."""
     visit_number: Identifier | None = None
     """PV1-19."""
     account_number: Identifier | None = None

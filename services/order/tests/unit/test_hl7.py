@@ -92,6 +92,49 @@ def test_the_time_asked_for_is_in_the_zone_of_the_senders_site(tmp_path: Path, s
     assert wish.request.asked_for == datetime(2026, 3, 5, 13, 0, tzinfo=UTC)
 
 
+OBSERVED = (
+    "NTE|1||Asked for by the heart\\T\\lung team~before Friday",
+    "OBX|1|CE|MOD^Modality used^L||MR^IRM^DCM||||||O",
+    "NTE|1||open scanner",
+    "OBX|2|CE|REG^Region^L|1.1|774007^tête et/ou cou^SCT~24028007^^SCT||||||O",
+    "OBX|3|FT|11322-5^History^LN||first line\\.br\\second ^ line||||||O",
+    "OBX|4|NM|8302-2^Body height^LN||170|cm|||||O",
+    "OBX|5|SN|2160-0||<^1.3|mg/dL|||||F",
+    'OBX|6|ST|^Nothing||""||||||O',
+    "OBX|7|ST|^Wrong||not this patient||||||W",
+    "OBX|8|ED|PDF^Letter^L||APP^PDF^^Base64^SGVsbG8=||||||O",
+)
+
+
+def test_what_obx_and_nte_of_an_order_say_are_its_notes() -> None:
+    message = Message.parse("\r".join((MSH, PID, "NTE|1||of the patient", ORC, OBR, *OBSERVED)).encode())
+    [wish] = (said.wish for said in Translator(Sites.load(None), NAMESPACE).wishes(message))
+    assert (wish.request.clinical.notes or "").split("\n") == [
+        "Asked for by the heart&lung team",
+        "before Friday",
+        "Modality used: IRM (MR)",
+        "open scanner",
+        "Region: tête et/ou cou (774007), 24028007",
+        "History: first line",
+        "second ^ line",
+        "Body height: 170 cm",
+        "2160-0: < 1.3 mg/dL",
+    ]
+    assert wish.request.modality is None
+    assert [warning for warning in message.warnings if "OBX" in warning] == [
+        "OBX-5 of type ED is no text and was left out of the order's notes"
+    ]
+
+
+def test_notes_belong_to_their_own_order_and_have_an_end() -> None:
+    first, second, third = wishes(
+        ORC, OBR, "NTE|1||one", "ORC|NW|PL2^EHR", OBR, *[f"NTE|1||{nth:0200}" for nth in range(60)], "ORC|NW|PL3", OBR
+    )
+    assert (first.request.clinical.notes, third.request.clinical.notes) == ("one", None)
+    notes = second.request.clinical.notes or ""
+    assert (len(notes), notes[-1]) == (10_000, "…")
+
+
 MADE = "20260302091500"
 
 

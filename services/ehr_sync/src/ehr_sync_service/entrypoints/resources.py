@@ -79,7 +79,7 @@ def _service_request(record: OrderRecord, found: Found) -> Json:
         authored_on=record.placed_at,
         requester=_practitioner(details.ordering_provider),
         reason=details.clinical.reason,
-        notes=(details.clinical.history,) if details.clinical.history else (),
+        notes=tuple(filter(None, (details.clinical.history, details.clinical.notes))),
     ).to_json()
 
 

@@ -35,6 +35,7 @@ def _names(said: Said) -> Mapping[str, object]:
         "ordering_provider": request.ordering_provider,
         "reason": clinical.reason,
         "history": clinical.history,
+        "notes": clinical.notes,
         "visit_number": clinical.visit_number,
         "account_number": clinical.account_number,
         "site": request.site,

@@ -11,6 +11,7 @@ from fj_events import ClinicalPhi, Identifier, OrderedStep
 from fj_hl7 import AckCode, ErrorCode, Hl7Error, Item, Refusal, Segment
 
 from order_service.domain.order import Request
+from order_service.entrypoints.notes import together
 from order_service.entrypoints.reading import OrderReading
 from order_service.entrypoints.steps import STEPS_MAX, alone
 
@@ -116,9 +117,10 @@ def _agree(parts: Sequence[Part], name: str, of: Callable[[Request], Hashable | 
 
 
 def _clinical(said: Sequence[ClinicalPhi]) -> ClinicalPhi:
-    """Of each field what the first group says that says it."""
+    """Of each field what the first group says that says it; the notes of all."""
     told = ({name: value for name, value in clinical if value is not None} for clinical in reversed(said))
-    return ClinicalPhi(**{name: value for each in told for name, value in each.items()})
+    first = ClinicalPhi(**{name: value for each in told for name, value in each.items()})
+    return first.model_copy(update={"notes": together(each.notes for each in said if each.notes)})
 
 
 def _first(values: Iterable[T | None]) -> T | None:

@@ -29,6 +29,7 @@ from fj_runtime import Site
 from order_service.domain.control import BY_STATUS, CONTROLS, REPLACEMENT, STATUS
 from order_service.domain.numbers import SH
 from order_service.domain.order import Heard
+from order_service.entrypoints.notes import notes_of
 
 _PRIORITIES: Final = {"S": Priority.STAT, "A": Priority.ASAP, "U": Priority.URGENT, "T": Priority.URGENT}
 """HL7 table 0485 and the older TQ-6; whatever else is routine."""
@@ -227,6 +228,7 @@ class OrderReading:
         return ClinicalPhi(
             reason=(reason.text or reason.code or None) if reason else None,
             history=(history.value.whole() or None) if history else None,
+            notes=notes_of(self.group),
             visit_number=_identifier(visit, site.issuers.patient, CX) if visit else None,
             account_number=_identifier(account, site.issuers.patient, CX) if account else None,
         )

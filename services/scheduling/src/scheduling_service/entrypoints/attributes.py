@@ -152,7 +152,7 @@ _REQUEST: Final[Attributes] = {  # Requested Procedure and Imaging Service Reque
     0x00401004: _unknown("LO"),  # Patient Transport Arrangements
     0x0040100A: _NO_ITEMS,  # Reason for Requested Procedure Code Sequence
     0x00401010: _unknown("PN"),  # Names of Intended Recipients of Results
-    0x00401400: _unknown("LT"),  # Requested Procedure Comments
+    0x00401400: _text("LT", lambda item: (item.details.clinical.notes or "").replace("\n", "\r\n")),
     0x00402016: _text("LO", lambda item: _value(item.details.placer_order_number)),
     0x00402017: _text("LO", lambda item: _value(item.details.filler_order_number)),
     0x00402400: _unknown("LT"),  # Imaging Service Request Comments
