@@ -179,5 +179,10 @@ class Ordered:
             "ordering_provider": Staff(id="D1", family_name="Wer", given_name="Uta"),
             "source": self.source,
             "patient": self.who,
-            "clinical": ClinicalPhi(reason="cough", visit_number=Identifier(value="V1", issuer="GENERAL")),
+            "clinical": ClinicalPhi(
+                reason="cough",
+                history="smoker",
+                notes="Body height: 170 cm",
+                visit_number=Identifier(value="V1", issuer="GENERAL"),
+            ),
         }

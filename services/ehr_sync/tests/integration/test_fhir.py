@@ -107,6 +107,7 @@ async def test_an_order_is_read(http: httpx.AsyncClient, world: World) -> None:
     assert request["subject"]["reference"] == f"Patient/{world.ordered.patient_id}"
     assert request["code"]["coding"][0]["code"] == "MRHEAD"
     assert request["reasonCode"] == [{"text": "cough"}]
+    assert [note["text"] for note in request["note"]] == ["smoker", "Body height: 170 cm"]
     assert request["requester"]["display"] == "Wer, Uta"
 
 

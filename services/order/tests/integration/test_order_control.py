@@ -228,6 +228,16 @@ async def test_the_reply_says_of_each_order_what_was_done(mllp_port: int, kind: 
         assert (await answer(mllp_port, raw)).raw == told.raw, "the same message gets the same answer"
 
 
+async def test_what_was_done_as_requested_is_taken_once_and_places_no_order(placer: MllpClient, log: Log) -> None:
+    known, unknown = a_number(), a_number()
+    for control in ("NW", "HR", "HR", "OR", "CA", "CR", "CR"):
+        assert (await placer.send(orm(known, control=control))).code == "AA"
+    await facts(log, known, "order.placed.v1", "order.held.v1", "order.released.v1", "order.cancelled.v1")
+    assert (await placer.send(orm(unknown, control="CR"))).code == "AA"
+    await placer.send(orm(unknown))
+    await facts(log, unknown, "order.placed.v1", "order.cancelled.v1")
+
+
 async def test_a_message_with_two_orders_is_answered_for_both(mllp_port: int) -> None:
     first, second = a_number(), a_number()
     two = orm(first) + f"\rORC|NW|{second}^EHR\rOBR|2|{second}^EHR||CTHEAD^CT head^L".encode()

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from fj_events import CodedConcept, OrderedStep
+from fj_events import ClinicalPhi, CodedConcept, OrderedStep
 from fj_testing import Feed, Log, eventually
 from pydicom import Dataset
 from pydicom.uid import generate_uid
@@ -54,15 +54,22 @@ async def test_each_step_is_at_its_own_station_and_the_exam_is_complete_when_bot
     assert [step["protocol"][0]["code"] for step in facts[0].body["steps"]] == ["RF-ARTHRO", "MR-ARTHRO"]
 
 
-async def test_the_protocol_that_a_placer_names_for_its_only_step_is_on_the_worklist(
+async def test_the_protocol_that_a_placer_names_for_its_only_step_and_its_notes_are_on_the_worklist(
     feed: Feed, modality: Modality
 ) -> None:
-    order = an_order(steps=(STEPS[1].model_copy(update={"modality": "CT"}),), station_ae_title="MR7")
+    only = STEPS[1].model_copy(update={"modality": "CT"})
+    notes = ClinicalPhi(notes="Body height: 170 cm\nBody weight: 68 kg")
+    order = an_order(steps=(only,), station_ae_title="MR7", clinical=notes)
     await feed.publish(order)
     await eventually(lambda: modality.sees(order))
-    (item,) = await at(modality, "MR7", order.study_instance_uid)
+    query = a_query(ScheduledStationAETitle="MR7")
+    query.AccessionNumber, query.RequestedProcedureComments = order.accession_number.value, ""
+    query.ScheduledProcedureStepSequence[0].ScheduledProtocolCodeSequence = []
+    [entry], _ = await modality.asks(query)
+    [item] = entry.ScheduledProcedureStepSequence
     assert (item.ScheduledProcedureStepID, item.Modality) == ("S2", "CT")
     assert [code.CodeValue for code in item.ScheduledProtocolCodeSequence] == ["MR-ARTHRO"]
+    assert entry.RequestedProcedureComments.splitlines() == ["Body height: 170 cm", "Body weight: 68 kg"]
 
 
 async def test_a_change_of_the_steps_before_the_start_moves_them(feed: Feed, modality: Modality) -> None:
