@@ -248,7 +248,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
     """The HTTP doors."""
     files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
     keepings = PostgresKeepingBook(kept.consumer.bus.pool)
-    showing = Showing(kept.sights.readers, Renderer(kept.headers, kept.pixels))
+    showing = Showing(kept.sights.readers, Renderer(kept.headers, kept.pixels), kept.pixels)
     retrieval = Retrieval(kept.sights.readers, kept.coerced, kept.pixels, files, kept.metadata)
     return api(
         name,

@@ -14,9 +14,10 @@ from pydicom import dcmread
 from pydicom.encaps import generate_frames
 from pydicom.filebase import DicomBytesIO
 from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless, generate_uid
+from storage_service.entrypoints.dicomweb.rendered import PICTURES_MAX
 
 from services.storage.tests.builders import Exam, Image, Packer, an_encapsulated, an_image
-from services.storage.tests.integration.test_retrieving import get, instance, stored
+from services.storage.tests.integration.test_retrieving import get, instance, parts, stored
 
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
 JPEG, PNG = {"Accept": "image/jpeg"}, {"Accept": "image/png"}
@@ -44,6 +45,19 @@ def wado(exam: Exam, image: Image, **parameters: Any) -> str:
     return "/wado?" + "&".join(f"{name}={value}" for name, value in (asked | parameters).items())
 
 
+def together(answer: httpx.Response) -> list[tuple[str, bytes]]:
+    """The parts of pictures that were sent as they were made."""
+    assert answer.headers["content-type"].startswith("multipart/related")
+    answer.headers["content-length"] = str(len(answer.content))
+    return parts(answer)
+
+
+def locations(answer: httpx.Response) -> list[str]:
+    """Of the parts, behind the root of DICOMweb."""
+    lines = answer.content.split(b"\r\n")
+    return [line.decode().partition("/dicomweb")[2] for line in lines if line.startswith(b"Content-Location: ")]
+
+
 async def test_every_level_shows_its_middle(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
     exam = Exam()
     images = [ct(exam, 1, PixelData=bytes(RAMP.nbytes)), ct(exam, 2), ct(exam, 3, PixelData=bytes(RAMP.nbytes))]
@@ -52,14 +66,55 @@ async def test_every_level_shows_its_middle(feed: Feed, packer: Packer, http: ht
     one = await get(http, f"{middle}/rendered", JPEG)
     assert one.headers["content-type"] == "image/jpeg"
     assert shown(one).shape == (ROWS, COLUMNS)
+    assert (await get(http, f"{middle}/frames/1/rendered", JPEG)).content == one.content
     for place in (address, f"{address}/series/{SERIES}", middle, f"{middle}/frames/1"):
-        assert (await get(http, f"{place}/rendered", JPEG)).content == one.content
         small = shown(await get(http, f"{place}/thumbnail?viewport=30,30", JPEG))
         assert small.shape == (20, 30)
     assert shown(await get(http, f"{middle}/thumbnail", {})).shape == (85, 128)
     await get(http, f"{middle}/frames/2/rendered", JPEG, 404)
     await get(http, f"{middle}/rendered", {"Accept": "image/tiff"}, 406)
     await get(http, f"{address}/series/1.2/rendered", JPEG, 404)
+
+
+async def test_a_study_or_series_is_shown_image_by_image(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
+    exam = Exam()
+    images = [ct(exam, 1), ct(exam, 2, PixelData=HALF.tobytes())]
+    broken, text = ct(exam, 3).data_set, ct(exam, 4).data_set
+    broken.PixelData, broken["PixelData"].VR = an_encapsulated([b"no image"], table=False), "OB"
+    broken["PixelData"].is_undefined_length = True
+    del text.PixelData
+    report = exam.image(generate_uid(), 2, 1).data_set
+    del report.PixelData
+    packs = [[*images, an_image(text)], [an_image(broken, JPEGLSLossless)], [an_image(report)]]
+    address = await stored(feed, packer, http, exam, *packs)
+    alone = [(await get(http, f"{instance(address, image)}/rendered?quality=50", JPEG)).content for image in images]
+    for place in (address, f"{address}/series/{SERIES}"):
+        for accept in ("image/jpeg", 'multipart/related; type="image/jpeg"', "*/*"):
+            answer = await get(http, f"{place}/rendered?quality=50", {"Accept": accept})
+            assert together(answer) == [("image/jpeg", picture) for picture in alone]
+            assert locations(answer) == [
+                f"{instance(address, image).removeprefix('/dicomweb')}/rendered" for image in images
+            ]
+        known = {"Accept": "image/jpeg", "If-None-Match": answer.headers["etag"]}
+        assert (await http.get(f"{place}/rendered?quality=50", headers=known)).status_code == 304
+        assert (await http.head(f"{place}/rendered", headers=JPEG)).status_code == 200
+        await get(http, f"{place}/rendered", {"Accept": 'multipart/related; type="application/dicom"'}, 406)
+        await get(http, f"{place}/rendered?quality=0", JPEG, 400)
+    await get(http, f"{address}/series/{report.SeriesInstanceUID}/rendered", JPEG, 404)
+    wrapped = {"Accept": 'multipart/related; type="image/png"'}
+    (only,) = together(await get(http, f"{instance(address, images[0])}/rendered", wrapped))
+    assert only == ("image/png", (await get(http, f"{instance(address, images[0])}/rendered", PNG)).content)
+
+
+async def test_more_pictures_than_one_answer_takes_are_not_begun(
+    feed: Feed, packer: Packer, http: httpx.AsyncClient
+) -> None:
+    exam = Exam()
+    image = ct(exam)
+    address = await stored(feed, packer, http, exam, [image])
+    where = instance(address, image)
+    assert len(together(await get(http, f"{where}/frames/{','.join('1' * 20)}/rendered", JPEG))) == 20
+    await get(http, f"{where}/frames/{','.join('1' * (PICTURES_MAX + 1))}/rendered", JPEG, 413)
 
 
 async def test_window_region_and_what_is_left_aside(feed: Feed, packer: Packer, http: httpx.AsyncClient) -> None:
@@ -121,6 +176,16 @@ async def test_colours_and_compressed_and_many_frames(feed: Feed, packer: Packer
     second = shown(await get(http, f"{instance(address, many)}/frames/2/rendered", PNG))
     assert np.array_equal(shown(await get(http, f"{instance(address, many)}/rendered", PNG)), second)
     assert second.max() > 200
+    several = f"{instance(address, many)}/frames/2,3,2"
+    answer = await get(http, f"{several}/rendered", PNG)
+    pictures = [imagecodecs.png_decode(body) for _, body in together(answer)]
+    assert [bool(picture.max() > 200) for picture in pictures] == [True, False, True]
+    assert [location.split("/frames/")[1] for location in locations(answer)] == [
+        f"{number}/rendered" for number in (2, 3, 2)
+    ]
+    assert shown(await get(http, f"{several}/thumbnail", PNG)).max() == 0
+    for bad, status in (("2,4", 404), ("2,0", 400), ("2,", 400)):
+        await get(http, f"{instance(address, many)}/frames/{bad}/rendered", PNG, status)
 
 
 async def test_text_stands_above_and_below_and_never_on_a_thumbnail(

@@ -2,7 +2,7 @@
 
 import pytest
 from fj_runtime import Problem
-from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets
+from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets, choose_picture
 from storage_service.entrypoints.dicomweb.negotiation import BadAccept, alternatives
 
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
@@ -152,3 +152,27 @@ def test_bulk_data() -> None:
     assert not choose_octets(alternatives(OCTETS)).multipart
     with pytest.raises(Problem):
         choose_octets(alternatives("image/jpeg"))
+
+
+@pytest.mark.parametrize(
+    ("accept", "single", "kind", "multipart"),
+    [
+        ("image/png", True, "image/png", False),
+        ("image/png", False, "image/png", True),
+        ("*/*", True, "image/jpeg", False),
+        ("image/*;q=0.2, image/png", True, "image/png", False),
+        ("multipart/related; type=image/png", True, "image/png", True),
+        ("multipart/related", True, "image/jpeg", True),
+        ("text/html, image/png;q=0.1", False, "image/png", True),
+    ],
+)
+def test_pictures(accept: str, kind: str, *, single: bool, multipart: bool) -> None:
+    found = choose_picture(alternatives(accept), ("image/jpeg", "image/png"), single=single)
+    assert (found.media_type, found.multipart) == (kind, multipart)
+
+
+@pytest.mark.parametrize("accept", ["image/tiff", "multipart/related; type=application/dicom"])
+def test_pictures_that_are_not_offered(accept: str) -> None:
+    with pytest.raises(Problem) as refused:
+        choose_picture(alternatives(accept), ("image/jpeg",), single=False)
+    assert refused.value.status_code == 406

@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 from fj_runtime import Problem
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from storage_service.entrypoints.dicomweb.negotiation import ANY_SYNTAX, DICOM, OCTETS, MediaRange
+from storage_service.entrypoints.dicomweb.negotiation import ANY_SYNTAX, DICOM, MULTIPART, OCTETS, MediaRange
 
 _COMPRESSED: Final = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
@@ -120,6 +120,20 @@ def choose_octets(accepted: Sequence[MediaRange]) -> Form:
         if one.part is None and one.covers(OCTETS):
             return Form(OCTETS, None, multipart=False)
     raise Problem(406, f"Only {OCTETS} is offered here, alone or in multipart/related")
+
+
+def choose_picture(accepted: Sequence[MediaRange], offered: Sequence[str], *, single: bool) -> Form:
+    """Rendered images. `single`: it is one; of several, who accepts the image accepts them together too.
+
+    Raises Problem 406.
+    """
+    for one in accepted:
+        for kind in offered:
+            if one.part is None and one.covers(kind):
+                return Form(kind, None, multipart=not single, converted=True)
+            if one.covers_parts(kind):
+                return Form(kind, None, multipart=True, converted=True)
+    raise Problem(406, f"Rendered images are offered as {', '.join(offered)}, several of them in {MULTIPART}")
 
 
 def _syntax_fits(wanted: str | None, media_type: str, label: str, *, open_: bool) -> bool:

@@ -20,7 +20,6 @@ from storage_service.domain.rendering import (
     Region,
     Window,
 )
-from storage_service.entrypoints.dicomweb.negotiation import accepted_by
 
 OFFERED: Final = (JPEG, PNG, GIF, WEBP, JP2)
 SIZE_MAX: Final = 8192
@@ -29,12 +28,9 @@ _OTHER_PROFILES: Final = frozenset({"adobergb", "rommrgb", "displayp3"})
 """What the standard knows besides and a server may leave aside; a warning says so."""
 
 
-def read_look(request: Request) -> Look:
-    """Raises Problem 400 where a parameter cannot be read, 406 where no image type of ours is accepted."""
+def read_look(request: Request, media_type: str) -> Look:
+    """Raises Problem 400 where a parameter cannot be read."""
     query = request.query_params
-    media_type = next((kind for one in accepted_by(request) for kind in OFFERED if one.covers(kind)), None)
-    if media_type is None:
-        raise Problem(406, f"Rendered images are offered as {', '.join(OFFERED)}")
     columns, rows, pixels = _viewport(query)
     quality = read_quality(query, "quality")
     return Look(

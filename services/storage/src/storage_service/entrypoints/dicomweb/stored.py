@@ -1,9 +1,10 @@
-"""Answers of files as they are given, for WADO-RS and WADO-URI alike: streamed, and by range where it is one alone."""
+"""What the answers about stored instances have in common, and their files: streamed, by range where it is one alone."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from fastapi import Request
+from fj_runtime import Problem
 from starlette.responses import Response
 
 from storage_service.domain.retrieval import Stored
@@ -47,6 +48,14 @@ def _part(form: Form, stored: Stored, location: str) -> Part:
     syntax = form.transfer_syntax if form.converted else stored.transfer_syntax_uid
     length = None if form.converted or stored.coercion else stored.length
     return Part(f"{form.media_type}; transfer-syntax={syntax}", length, location)
+
+
+def frame_numbers(text: str) -> list[int]:
+    """Of a path. Raises Problem 400."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) < 9 and int(part) for part in parts):
+        raise Problem(400, "Frames are a list of numbers from 1, separated by commas")
+    return [int(part) for part in parts]
 
 
 async def _pieces(packs: Packs, order: Sequence[Stored]) -> AsyncGenerator[Body, None]:

@@ -19,7 +19,7 @@ from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, as
 from storage_service.entrypoints.dicomweb.multipart import Body, Part, nothing, sending, sending_cut
 from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
-from storage_service.entrypoints.dicomweb.stored import address, parts_of, place, send_stored
+from storage_service.entrypoints.dicomweb.stored import address, frame_numbers, parts_of, place, send_stored
 from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Index
 from storage_service.ports.objects import Files, Metadata, Packs, Pixels
@@ -106,7 +106,7 @@ def frequent_routes(retrieval: Retrieval) -> list[Route]:
         return await _send_files(request, found, retrieval, single=True)
 
     async def frames(request: Request) -> Response:
-        numbers = _numbers(request.path_params["frames"])
+        numbers = frame_numbers(request.path_params["frames"])
         stored = await _one(await retrieval.sight.of(request), *map(request.path_params.__getitem__, _LEVELS))
         return await _send_frames(request, stored, numbers, retrieval)
 
@@ -194,13 +194,6 @@ async def _send_bulk_data(request: Request, stored: Stored, path: str, retrieval
     if not form.multipart and (cut := asked_cut(request, etag, len(value))):
         return await sending_cut(form, cut, etag, _cut(_once(value), cut))
     return await sending(request, form, [part], etag, _counted(_once(value)))
-
-
-def _numbers(text: str) -> list[int] | None:
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and len(part) < 9 and int(part) for part in parts):
-        raise Problem(400, "Frames are a list of numbers from 1, separated by commas")
-    return [int(part) for part in parts]
 
 
 async def _converted(retrieval: Retrieval, order: Sequence[Stored], wanted: str) -> AsyncGenerator[Body, None]:
