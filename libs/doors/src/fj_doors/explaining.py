@@ -31,7 +31,13 @@ from fj_doors.watching import Look, Watched, pid_look
 
 Understand = Callable[[Message], Iterator[Mapping[str, object]]]
 """What a door understands: of each order, patient or appointment of a message, name by name. Raises Refusal."""
-_MAPS: Final = {"priority": "priority", "modality": "modality", "order_control": "order_control", "sex": "sex"}
+_MAPS: Final = {
+    "priority": "priority",
+    "modality": "modality",
+    "order_control": "order_control",
+    "sex": "sex",
+    "result_status": "result_status",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Item(StrEnum):
     ORDERING_PROVIDER = "ordering_provider"
     REASON = "reason"
     HISTORY = "history"
+    RESULT_STATUS = "result_status"
     APPOINTMENT_PLACER_NUMBER = "appointment_placer_number"
     APPOINTMENT_FILLER_NUMBER = "appointment_filler_number"
     APPOINTMENT_START = "appointment_start"
@@ -63,6 +64,7 @@ _DEFAULT_PLACES: Final = {
     Item.ORDERING_PROVIDER: ("ORC-12", "OBR-16"),
     Item.REASON: ("OBR-31",),
     Item.HISTORY: ("OBR-13",),
+    Item.RESULT_STATUS: ("OBR-25",),
     Item.APPOINTMENT_PLACER_NUMBER: ("SCH-26",),
     Item.APPOINTMENT_FILLER_NUMBER: ("SCH-27",),
     # The service's own start before those of rooms and equipment.
@@ -85,6 +87,8 @@ class Codes:
     """To the defined terms of PS3.3 C.7.3.1.1.1."""
     order_control: Mapping[str, str] = field(default_factory=dict)
     """To HL7 table 0119. `SC/CA` is a control with a status (ORC-1 and ORC-5), which goes before the control alone."""
+    result_status: Mapping[str, str] = field(default_factory=dict)
+    """To HL7 table 0123; of documents to table 0271."""
     procedure: Mapping[str, CWE] = field(default_factory=dict)
     """To codes of the catalogue."""
 

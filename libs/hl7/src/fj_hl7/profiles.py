@@ -82,6 +82,7 @@ class _Codes(_Part):
     sex: dict[Code, Literal["F", "M", "O", "U", "A", "N"]] = {}
     modality: dict[Code, Annotated[str, Field(pattern=r"^[A-Z]{2,16}$")]] = {}
     order_control: dict[Code, Annotated[str, Field(pattern=r"^[A-Z]{2}$")]] = {}
+    result_status: dict[Code, Annotated[str, Field(pattern=r"^[A-Z]{1,2}$")]] = {}
     procedure: dict[Code, _Concept] = {}
 
 

@@ -43,9 +43,9 @@ def test_whatever_comes_is_answered_and_aa_is_for_what_was_understood(raw: bytes
         assert told.parts or (told.message is not None and told.message.is_part)
         for lines in told.parts:
             said = {line.name: line.understood for line in lines}
-            assert said["placer_order_number"] or said["accession_numbers"] or said["study_instance_uids"]
+            assert said["placer_order_number"] or said["accession_number"] or said["study_instance_uid"]
             assert said["text"]
-            assert said["status"] in {status.value for status in Status}
+            assert said["result_status"] in {status.value for status in Status}
 
 
 def test_each_seed_is_taken() -> None:

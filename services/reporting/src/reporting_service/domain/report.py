@@ -3,7 +3,7 @@
 A preliminary never overwrites a final, whatever comes first; a second final with other words is a correction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +21,14 @@ class Status(StrEnum):
     PRELIMINARY = "P"
     FINAL = "F"
     CORRECTED = "C"
+
+
+_LEAST_FINAL_FIRST: Final = (Status.PRELIMINARY, Status.CORRECTED, Status.FINAL)
+
+
+def least_final(statuses: Iterable[Status]) -> Status | None:
+    """That of a whole whose parts have these; None where nothing is said of any."""
+    return min(statuses, key=_LEAST_FINAL_FIRST.index, default=None)
 
 
 class Reading(BaseModel):

@@ -17,10 +17,10 @@ def understood(sites: Sites, message: Message) -> Iterator[Mapping[str, object]]
 def _names(reading: Reading) -> Mapping[str, object]:
     return {
         "site": reading.site,
-        "status": reading.status,
+        "result_status": reading.status,
         "placer_order_number": reading.placer_order_number,
-        "accession_numbers": reading.accession_numbers,
-        "study_instance_uids": reading.study_instance_uids,
+        "accession_number": reading.accession_numbers,
+        "study_instance_uid": reading.study_instance_uids,
         "author": reading.author,
         "at": reading.at,
         "text": _one_line(reading.content.text),
