@@ -199,7 +199,7 @@ async def test_a_document_is_a_report(dictation: MllpClient, feed: Feed, log: Lo
 )
 async def test_what_cannot_be_read_is_refused(dictation: MllpClient, change: tuple[bytes, bytes], code: str) -> None:
     with pytest.raises(Refused) as refused:
-        await dictation.send(Exam().oru("F").replace(*change))
+        await dictation.send((Exam().oru("F") + b"\r").replace(*change))
     assert [error.code for error in refused.value.ack.errors] == [code]
 
 
