@@ -44,3 +44,24 @@ def test_another_number_without_both_numbers_is_refused(kind: str, segments: lis
     with pytest.raises(Refusal) as refused:
         reader(kind, ADA, *segments).renumbered()
     assert (refused.value.errors[0].segment, refused.value.errors[0].field) == place
+
+
+@pytest.mark.parametrize(
+    ("kind", "account", "before", "told"),
+    [
+        ("ADT^A36", "K2^^^HOSP", "K1^^^HOSP", [("K1", "K2")]),
+        ("ADT^A36", "", "K1^^^HOSP", []),
+        ("ADT^A36", "K2^^^HOSP", "", []),
+        ("ADT^A36", "K1^^^HOSP", "K1^^^HOSP", []),
+        ("ADT^A40", "K2^^^HOSP", "K1^^^HOSP", []),
+    ],
+)
+def test_a36_merges_accounts_where_it_has_both_numbers(
+    kind: str, account: str, before: str, told: list[tuple[str, str]]
+) -> None:
+    adt = reader(kind, f"{ADA}{'|' * 13}{account}", f"MRG|P2^^^HOSP||{before}")
+    assert [(prior.prior.details.id.value, prior.survivor.details.id.value) for prior in adt.merges()] == [("P2", "P1")]
+    news = list(adt.merged_accounts())
+    assert [(each.visit.number.value, each.renumbering.number.value) for each in news] == told
+    for each in news:
+        assert len(each.renumbering.patient_ids) == 2, "the orders may still be the prior patient's"

@@ -27,6 +27,8 @@ _RENUMBERED: Final = MappingProxyType(
     {"A49": (VisitKind.ACCOUNT, 3, "PID", 18), "A50": (VisitKind.VISIT, 5, "PV1", 19)}
 )
 """What gets another number, in which field of MRG the one before stands, and where the new one."""
+_MERGES_ACCOUNTS: Final = "A36"
+"""Merges patients and, by the same segments, accounts: as A49 has it, where both numbers are there."""
 _ALTERNATES: Final = "A48"
 """Changes the alternate patient id itself; A51, of an alternate visit, may name one too."""
 _EXTERNAL: Final = frozenset({"A39"})
@@ -85,7 +87,25 @@ class Reader:
         number = next(iter(self._numbers(segment.each(CX, place))), None)
         if number is None:
             raise missing(name, segment.sequence, place)
-        patient = self.news()
+        return self._renumbering(self.news(), mrg, self._visit(kind, mrg, field), number)
+
+    def merged_accounts(self) -> Iterator[RenumberNews]:
+        """Which number an account has now whose patient is merged by the same message (A36: MRG-3 to PID-18)."""
+        if self.message.trigger != _MERGES_ACCOUNTS:
+            return
+        _, field, _, place = _RENUMBERED["A49"]
+        pid = self.message["PID"]
+        for group in self.message.groups("PID", "MRG"):
+            pid = group.segment("PID") or pid
+            number = next(iter(self._numbers(pid.each(CX, place))), None)
+            for mrg in group.segments("MRG"):
+                if number is None or not self._numbers(mrg.each(CX, field)):
+                    continue
+                account = self._visit(VisitKind.ACCOUNT, mrg, field)
+                if account.number != number:
+                    yield self._renumbering(self._patient(pid), mrg, account, number)
+
+    def _renumbering(self, patient: News, mrg: Segment, visit: Visit, number: Identifier) -> RenumberNews:
         ours = (patient.details.id, *patient.details.other_ids, *self._numbers(mrg.each(CX, 1)))
         said = Renumbering(
             patient_id=patient.patient_id,
@@ -93,7 +113,7 @@ class Reader:
             number=number,
             at=self.at,
         )
-        return RenumberNews(visit=self._visit(kind, mrg, field), site=self.site.name, renumbering=said)
+        return RenumberNews(visit=visit, site=self.site.name, renumbering=said)
 
     def links(self) -> list[LinkNews]:
         """Who is one person with whom (A24), or is not (A37): the first PID with each of the others."""

@@ -27,6 +27,15 @@ def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapp
         )
     elif message.kind in MERGES:
         yield from ({**_names(news.survivor), "prior": news.prior.details.id, "at": news.at} for news in adt.merges())
+        yield from (
+            {
+                "kind": news.visit.kind,
+                "prior": news.visit.number,
+                "number": news.renumbering.number,
+                "at": news.renumbering.at,
+            }
+            for news in adt.merged_accounts()
+        )
     elif message.kind in LINKS:
         yield from (
             {**_names(news.one), "other": news.other.details.id, "linked": news.linked, "at": news.at}

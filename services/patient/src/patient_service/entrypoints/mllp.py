@@ -61,6 +61,8 @@ def patients_door(
     async def merge(adt: Reader, tx: Tx) -> None:
         for news in adt.merges():
             await merging.merge(news, stores.patients(tx), stores.merges(tx))
+        for account in adt.merged_accounts():
+            await renumbering.renumber(account, stores.patients(tx), stores.visits(tx))
 
     async def change(adt: Reader, tx: Tx) -> None:
         await handlers.replace_numbers(adt.news(), adt.replaced_numbers(), stores.patients(tx))
