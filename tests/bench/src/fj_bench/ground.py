@@ -23,6 +23,12 @@ class Ground:
     def free_port(self) -> int:
         return self._claim.take()
 
+    def file(self, name: str, text: str) -> Path:
+        """Something that a service reads at its start."""
+        path = self._folder / name
+        path.write_text(text, "utf-8")
+        return path
+
     def database(self) -> str:
         """The DSN of an empty database with a role of its own."""
         return self.stack.postgres().create_database(f"b{secrets.token_hex(6)}", secrets.token_hex(8))

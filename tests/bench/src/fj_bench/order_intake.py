@@ -1,4 +1,4 @@
-"""Orders through the door of one running `order`: acknowledged durably, and their events relayed."""
+"""Orders through the door of one running `order`, by a sender's own profile: acknowledged durably, events relayed."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from fj_bench.cost import cost_of
 from fj_bench.figure import Figure, at_least, none_of, shown, within
 from fj_bench.ground import Ground
 from fj_bench.hl7_sender import Sent, flood, pace
-from fj_bench.orders import new_orders
+from fj_bench.orders import PROFILE, orders_by_profile
 
 _CONNECTIONS: Final = 16
 _MESSAGES: Final = 6_000
@@ -27,13 +27,14 @@ def measure(site: Ground) -> Iterator[Figure]:
     """As fast as it goes, then at an even pace."""
     with site.services() as services:
         port = site.free_port()
-        process = services.start("order", ORDER_MLLP_PORT=port)
+        profiles = str(site.file("profiles.yaml", PROFILE))
+        process = services.start("order", ORDER_MLLP_PORT=port, FJ_HL7_PROFILES=profiles)
         dsn = services.database("order")
-        uvloop.run(flood(port, new_orders(_WARM), _CONNECTIONS))
+        uvloop.run(flood(port, orders_by_profile(_WARM), _CONNECTIONS))
         pids = {"order": process.running.pid, **site.pids("postgres", "kafka")}
         rounds, relayed, costs = [], [], []
         for _ in range(_ROUNDS):
-            messages = new_orders(_MESSAGES)
+            messages = orders_by_profile(_MESSAGES)
             with cost_of(**pids) as cost:
                 sent, seconds = uvloop.run(_relayed(port, messages, dsn))
             rounds.append(sent)
@@ -43,7 +44,7 @@ def measure(site: Ground) -> Iterator[Figure]:
         spread = f"{_ROUNDS} rounds {min(sent.rate for sent in rounds):,.0f} to {rounds[best].rate:,.0f}/s"
         yield at_least(f"ORM^O01 over {_CONNECTIONS} connections", rounds[best].rate, 1000, note=spread)
         yield shown("until the last event is on Kafka", relayed[best], note=f"each: {costs[best]}")
-        paced = uvloop.run(pace(port, new_orders(_PACED), _CONNECTIONS, _PER_SECOND))
+        paced = uvloop.run(pace(port, orders_by_profile(_PACED), _CONNECTIONS, _PER_SECOND))
         p50 = f"p50 {paced.quantile(0.5) * 1000:.1f} ms"
         yield within(f"answer at {_PER_SECOND:.0f}/s, p99", paced.quantile(0.99), 0.05, note=p50)
         expected = _WARM + _ROUNDS * _MESSAGES + _PACED

@@ -7,6 +7,27 @@ from typing import Final
 from fj_hl7 import CWE, CX, EI, HD, XPN, Sender
 from fj_hl7.builders import Header, Order, Patient, Visit, order_message
 
+PROFILE: Final = """\
+profiles:
+  BENCH:
+    senders: [{application: EHR, facility: NORTH}]
+    site: MAIN
+    time_zone: Europe/Berlin
+    issuers: {patient: NORTH, placer: EHR, accession: NORTH}
+    places:
+      accession_number: [ZAU-4, OBR-20]
+      study_instance_uid: [ZAU-7.1]
+      priority: [ZAU-2]
+      modality: ["OBX[3.1=DEVICE]-5.1", OBR-24]
+      procedure: [ZAU-9]
+      asked_for: [ZAU-5, TQ1-7.1]
+    codes:
+      order_control: {NEW: NW}
+      priority: {NORMAL: R}
+      modality: {SCANNER: CT}
+      procedure: {5520: {code: CTCHEST, text: CT chest, system: L}}
+"""
+"""How a hospital writes that puts things elsewhere, in codes of its own."""
 _QUESTION: Final = "OBX|{0}|TX|1000-{0}^A question that was asked^LN||An answer about as long as they are: {0}||||||F\r"
 
 
@@ -36,3 +57,14 @@ def new_orders(count: int) -> list[bytes]:
     """Orders that nobody has seen before, each of a patient of its own."""
     run = secrets.token_hex(3).upper()
     return [an_order(number, run) for number in range(count)]
+
+
+def orders_by_profile(count: int) -> list[bytes]:
+    """New orders as the hospital of `PROFILE` writes them."""
+    run = secrets.token_hex(3).upper()
+    return [_by_profile(an_order(number, run), f"A{run}{number}") for number in range(count)]
+
+
+def _by_profile(raw: bytes, accession_number: str) -> bytes:
+    own = f"OBX|1|ST|DEVICE^^L||SCANNER||||||F\rZAU||NORMAL||{accession_number}|||||5520^Thorax^MH\r"
+    return raw.replace(b"\rORC|NW|", b"\rORC|NEW|", 1) + own.encode()
