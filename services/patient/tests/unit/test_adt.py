@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from fj_events import Identifier
 from fj_hl7 import Message, Refusal
 from fj_runtime import Sites
 from patient_service.entrypoints.adt import Reader
@@ -60,7 +61,10 @@ def test_a36_merges_accounts_where_it_has_both_numbers(
     kind: str, account: str, before: str, told: list[tuple[str, str]]
 ) -> None:
     adt = reader(kind, f"{ADA}{'|' * 13}{account}", f"MRG|P2^^^HOSP||{before}")
-    assert [(prior.prior.details.id.value, prior.survivor.details.id.value) for prior in adt.merges()] == [("P2", "P1")]
+    [merge] = adt.merges()
+    assert (merge.prior.details.id, merge.survivor.details.id) == tuple(
+        Identifier(value=number, issuer="HOSP") for number in ("P2", "P1")
+    )
     news = list(adt.merged_accounts())
     assert [(each.visit.number.value, each.renumbering.number.value) for each in news] == told
     for each in news:
