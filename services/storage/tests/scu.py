@@ -212,9 +212,11 @@ class Workstation:
                     link.send_c_cancel(7, query_model=model)
         return answers
 
-    async def gets(self, query: Dataset, syntaxes: Sequence[str], model: UID = STUDY_ROOT_GET) -> "Got":
-        """C-GET; instances of the class are taken in these transfer syntaxes."""
-        return await asyncio.to_thread(self._get, query, syntaxes, model)
+    async def gets(
+        self, query: Dataset, syntaxes: Sequence[str], *sop_classes: UID, model: UID = STUDY_ROOT_GET
+    ) -> "Got":
+        """C-GET; instances of the classes, by default CT, are taken in these transfer syntaxes."""
+        return await asyncio.to_thread(self._get, query, syntaxes, sop_classes or (CTImageStorage,), model)
 
     async def moves(
         self, query: Dataset, destination: str, model: UID = STUDY_ROOT_MOVE, *, cancel_after: int = 0
@@ -222,7 +224,7 @@ class Workstation:
         """C-MOVE, cancelled after so many pending answers."""
         return await asyncio.to_thread(self._move, query, destination, model, cancel_after)
 
-    def _get(self, query: Dataset, syntaxes: Sequence[str], model: UID) -> "Got":
+    def _get(self, query: Dataset, syntaxes: Sequence[str], sop_classes: Sequence[UID], model: UID) -> "Got":
         got = Got(Answers([], []), [])
 
         def take(event: Event) -> int:
@@ -233,8 +235,8 @@ class Workstation:
             return 0x0000
 
         contexts: list[tuple[UID, Sequence[str]]] = [(model, [ExplicitVRLittleEndian])]
-        contexts += [(CTImageStorage, [syntax]) for syntax in syntaxes]
-        with self.associated(contexts, scp_of=CTImageStorage, handlers=[(evt.EVT_C_STORE, take)]) as link:
+        contexts += [(sop_class, [syntax]) for sop_class in sop_classes for syntax in syntaxes]
+        with self.associated(contexts, scp_of=sop_classes, handlers=[(evt.EVT_C_STORE, take)]) as link:
             for status, identifier in link.send_c_get(query, model):
                 got.answers.statuses.append(status)
                 if identifier is not None:
@@ -257,14 +259,14 @@ class Workstation:
         self,
         contexts: Sequence[tuple[UID, Sequence[str]]],
         options: dict[UID, bytes] | None = None,
-        scp_of: UID | None = None,
+        scp_of: Sequence[UID] = (),
         handlers: list[Any] | None = None,
     ) -> Iterator[Association]:
-        """An accepted association with these contexts, options of extended negotiation, and a role as SCP."""
+        """An accepted association with these contexts, options of extended negotiation, and roles as SCP."""
         ae = AE(self.ae_title)
         for abstract, syntaxes in contexts:
             ae.add_requested_context(abstract, list(syntaxes))
-        items: list[Any] = [build_role(scp_of, scp_role=True)] if scp_of else []
+        items: list[Any] = [build_role(sop_class, scp_role=True) for sop_class in scp_of]
         for sop_class, asked in (options or {}).items():
             item = SOPClassExtendedNegotiation()
             item.sop_class_uid, item.service_class_application_information = sop_class, asked

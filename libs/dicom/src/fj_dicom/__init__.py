@@ -38,16 +38,18 @@ from fj_dicom.retrieve import (
 from fj_dicom.scanner import TagScanner
 from fj_dicom.scp import Health, Scp
 from fj_dicom.sender import Outgoing, Sender
-from fj_dicom.services import STORAGE, UNCOMPRESSED, VERIFICATION, Channel, Service, Session
+from fj_dicom.services import UNCOMPRESSED, VERIFICATION, Channel, Service, Session
 from fj_dicom.settings import ScpSettings
 from fj_dicom.status import OK, ErrorId, Find, General, Retrieve, Status, Store
+from fj_dicom.storable import SOP_CLASSES, TRANSFER_SYNTAXES, storable
 from fj_dicom.store import Receiver, Sink, Storage, StoreService
 from fj_dicom.tags import BadDataSet
 
 __all__ = [
     "OK",
+    "SOP_CLASSES",
     "SPECIFIC_CHARACTER_SET",
-    "STORAGE",
+    "TRANSFER_SYNTAXES",
     "UNCOMPRESSED",
     "UTF_8",
     "VERIFICATION",
@@ -122,6 +124,7 @@ __all__ = [
     "read_attributes",
     "read_file_header",
     "requested",
+    "storable",
     "stored_contexts",
     "text",
     "to_dicom_json",

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 
 from fj_dicom.command import CommandField, Counts
 from fj_dicom.errors import Refused
@@ -18,10 +17,6 @@ T = TypeVar("T")
 VERIFICATION: Final = "1.2.840.10008.1.1"
 UNCOMPRESSED: Final = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 """For messages without pixels: implicit VR is the one that everybody has."""
-STORAGE: Final[Mapping[str, Sequence[str]]] = {
-    str(context.abstract_syntax): tuple(map(str, ALL_TRANSFER_SYNTAXES)) for context in AllStoragePresentationContexts
-}
-"""Every storage SOP class, in every transfer syntax."""
 DATA_SET_MAX: Final = 16 * 1024 * 1024
 """Of a message that is taken into memory as a whole, bytes."""
 

@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
     """Calling AE titles that may store, as a JSON list; empty: any."""
     known_callers_only: bool = False
     """Only callers that FJ_PEERS lists may store."""
-    sop_classes: tuple[Uid, ...] = ()
+    sop_classes: tuple[Uid, ...] = Field(default=(), validation_alias="FJ_SOP_CLASSES")
     """Further SOP classes to store, private ones or those of tomorrow, as a JSON list of UIDs."""
     operations_window: int = Field(default=64, ge=1)
     """How many C-STOREs a sender may have under way at once, where it asks for more than one."""

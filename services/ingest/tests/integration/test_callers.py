@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from ingest_service.entrypoints.storable import SOP_CLASSES
+from fj_dicom import SOP_CLASSES
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom import AE, build_context
 
@@ -22,7 +22,7 @@ US2:
   accession_issuer: SOUTH-RIS
   station_name: US room 2
 """
-SETTINGS = {"INGEST_SOP_CLASSES": f'["{PRIVATE}"]'}
+SETTINGS = {"FJ_SOP_CLASSES": f'["{PRIVATE}"]'}
 
 
 async def test_a_callers_issuers_and_name_stand_in_its_facts_where_its_data_sets_are_silent(

@@ -8,7 +8,7 @@ from typing import Self
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fj_bus import Consumer, Tx, operator_router
-from fj_dicom import Peers, RequestorSettings, ScpSettings, Service
+from fj_dicom import Peers, RequestorSettings, ScpSettings, Service, storable
 from fj_objects import S3Settings, S3Store
 from fj_runtime import Actor, Part, api
 
@@ -157,7 +157,9 @@ def queries(settings: Settings, kept: Kept) -> list[Service]:
     source = Source(kept.sights.callers, kept.retrievals.of)
     return [
         *find_services(kept.sights.querying, settings.ae_title, settings.find_limit),
-        *retrieve_services(source, kept.peers, RequestorSettings(ae_title=settings.ae_title)),
+        *retrieve_services(
+            source, kept.peers, RequestorSettings(ae_title=settings.ae_title), storable(settings.sop_classes)
+        ),
     ]
 
 

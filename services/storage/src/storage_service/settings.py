@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from fj_events import Uid
 from fj_runtime import Port, ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -29,6 +30,8 @@ class Settings(ServiceSettings):
     """Calling AE titles that may associate, separated by commas; empty: any."""
     associations_max: int = Field(default=100, ge=1)
     """At once, in this process."""
+    sop_classes: tuple[Uid, ...] = Field(default=(), validation_alias="FJ_SOP_CLASSES")
+    """Further SOP classes that C-GET can send, private ones or those of tomorrow: what `ingest` takes."""
     find_limit: int = Field(default=10_000, ge=1)
     """Most matches of one C-FIND; a query that more match gets these, and A700H at the end."""
     commitment_ae_title: str = Field(default="FJ_STORE", min_length=1, max_length=16)

@@ -1,11 +1,10 @@
 """C-MOVE and C-GET of the query/retrieve information models (PS3.4 sections C.4.2, C.4.3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fj_dicom import (
-    STORAGE,
     GetService,
     Move,
     MoveService,
@@ -53,16 +52,22 @@ class Source:
         return self.retrieval_of(await selections.selected(selection))
 
 
-def retrieve_services(source: Source, peers: Peers, caller: RequestorSettings) -> list[Service]:
-    """The C-GET and C-MOVE of each model. `caller`: as whom a C-MOVE sends."""
-    return [service for model in MODELS for service in (_get(model, source), _move(model, source, peers, caller))]
+def retrieve_services(
+    source: Source, peers: Peers, caller: RequestorSettings, storable: Mapping[str, Sequence[str]]
+) -> list[Service]:
+    """The C-GET and C-MOVE of each model.
+
+    `caller`: as whom a C-MOVE sends. `storable`: SOP class -> transfer syntaxes, as they were taken once.
+    """
+    gets = [_get(model, source, storable) for model in MODELS]
+    return [*gets, *(_move(model, source, peers, caller) for model in MODELS)]
 
 
-def _get(model: Model, source: Source) -> GetService:
+def _get(model: Model, source: Source, storable: Mapping[str, Sequence[str]]) -> GetService:
     async def get(request: Request) -> Retrieval:
         return await source.retrieval(request, model, model.get)
 
-    return GetService(model.get, get, STORAGE, OPTIONS)
+    return GetService(model.get, get, storable, OPTIONS)
 
 
 def _move(model: Model, source: Source, peers: Peers, caller: RequestorSettings) -> MoveService:
