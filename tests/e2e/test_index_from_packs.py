@@ -135,6 +135,8 @@ async def before(archive: Archive) -> Index:
         "IssuerOfPatientID": "EAST",
         "SeriesDescription": "Lung",
         "RequestAttributesSequence": [a_request()],
+        "PerformedProcedureStepStartDate": "20260302",
+        "PerformedProcedureStepStartTime": "085500",
     }
     first = an_instance(study, series, SOPInstanceUID=uid, **said)
     await archive.modality.store(first, *(an_instance(study, series, InstanceNumber=n) for n in range(2, 6)))
@@ -156,9 +158,15 @@ async def before(archive: Archive) -> Index:
     return await archive.index()
 
 
+def series_of(index: Index) -> list[dict[str, Any]]:
+    return [json.loads(series) for (series,) in index["series"]]
+
+
 async def test_the_index_is_the_same_when_it_is_made_anew_from_packs(archive: Archive, before: Index) -> None:
     codes = [code for (study,) in before["study"] for code in json.loads(study)["requested_procedure_codes"] or ()]
     assert codes == [{"code": "CTCHEST", "text": "CT of the chest", "system": "L"}]
+    started = {(one["performed_step_start_date"], one["performed_step_start_time"]) for one in series_of(before)}
+    assert started == {("2026-03-02", "085500"), (None, None)}
     packs = len(before["pack"])
     assert packs >= 4  # more where a busy modality paused between two images
     done = archive.rebuild()

@@ -38,6 +38,9 @@ class SeriesAttributes(Part):
     station_name: str | None = None
     performed_step_uid: Uid | None = None
     """Referenced Performed Procedure Step (0008,1111)."""
+    performed_step_start_date: date | None = None
+    performed_step_start_time: str | None = None
+    """Performed Procedure Step Start Date (0040,0244) and Time (0040,0245); the time as in the data set (TM)."""
     requested_procedure_id: str | None = None
     scheduled_step_id: str | None = None
     """From the Request Attributes Sequence (0040,0275)."""

@@ -63,6 +63,8 @@ _HEAD_KEYWORDS: Final = (
     "StationName",
     "ReferencedPerformedProcedureStepSequence",
     "RequestedProcedureCodeSequence",
+    "PerformedProcedureStepStartDate",
+    "PerformedProcedureStepStartTime",
     "RequestAttributesSequence",
 )
 
@@ -191,6 +193,8 @@ def _series(dataset: Dataset, defaults: Defaults) -> SeriesAttributes:
         protocol_name=_text(dataset, "ProtocolName"),
         station_name=_text(dataset, "StationName") or defaults.station_name,
         performed_step_uid=step if step and is_uid(step) else None,
+        performed_step_start_date=day(dataset, "PerformedProcedureStepStartDate"),
+        performed_step_start_time=_text(dataset, "PerformedProcedureStepStartTime"),
         requested_procedure_id=_text(request, "RequestedProcedureID"),
         scheduled_step_id=_text(request, "ScheduledProcedureStepID"),
     )

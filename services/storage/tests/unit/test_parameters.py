@@ -101,6 +101,8 @@ def test_universal_matching_asks_nothing(value: str) -> None:
         ("<script>=1", Level.STUDY, "a parameter"),
         ("PatientAge=1", Level.STUDY, "PatientAge"),
         ("Modality=CT", Level.STUDY, "Modality"),
+        ("PerformedProcedureStepStartDate=20260302", Level.STUDY, "PerformedProcedureStepStartDate"),
+        ("PerformedProcedureStepStartTime=9", Level.SERIES, "PerformedProcedureStepStartTime"),
         ("SOPInstanceUID=1.2", Level.SERIES, "SOPInstanceUID"),
         ("NumberOfStudyRelatedSeries=1", Level.STUDY, "NumberOfStudyRelatedSeries"),
         ("ScheduledProcedureStepID=1", Level.SERIES, "ScheduledProcedureStepID"),
@@ -154,6 +156,20 @@ def test_a_date_and_its_time_are_one_moment() -> None:
     assert asked == Moments(
         Dates(ATTRIBUTES["StudyDate"], date(2026, 3, 2), date(2026, 3, 3)), Times(ATTRIBUTES["StudyTime"], "10", "11")
     )
+
+
+def test_the_date_and_time_of_a_performed_step_are_one_moment_beside_those_of_its_study() -> None:
+    asked = ask(
+        "PerformedProcedureStepStartTime=09-10&StudyDate=20260302&00400244=20260302-&StudyTime=08-", Level.SERIES
+    )
+    day = date(2026, 3, 2)
+    assert set(asked.search.conditions) == {
+        Moments(Dates(ATTRIBUTES["StudyDate"], day, day), Times(ATTRIBUTES["StudyTime"], "08", None)),
+        Moments(
+            Dates(ATTRIBUTES["PerformedProcedureStepStartDate"], day, None),
+            Times(ATTRIBUTES["PerformedProcedureStepStartTime"], "09", "10"),
+        ),
+    }
 
 
 def keywords(request: Request) -> set[str]:

@@ -44,6 +44,8 @@ _SERIES_FIELDS: Final = {
     "protocol_name": "text",
     "station_name": "text",
     "performed_step_uid": "text",
+    "performed_step_start_date": "date",
+    "performed_step_start_time": "text",
     "requested_procedure_id": "text",
     "scheduled_step_id": "text",
 }

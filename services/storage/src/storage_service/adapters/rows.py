@@ -86,6 +86,8 @@ def series_values(fact: InstancesStored) -> Values:
         series.protocol_name,
         series.station_name,
         series.performed_step_uid,
+        series.performed_step_start_date,
+        series.performed_step_start_time,
         series.requested_procedure_id,
         series.scheduled_step_id,
     )

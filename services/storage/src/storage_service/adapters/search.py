@@ -86,6 +86,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "SeriesNumber": "e.series_number",
     "Laterality": "e.laterality",
     "NumberOfSeriesRelatedInstances": "e.number_of_instances",
+    "PerformedProcedureStepStartDate": "e.performed_step_start_date",
+    "PerformedProcedureStepStartTime": "e.performed_step_start_time",
     f"{REQUEST}.ScheduledProcedureStepID": f"CASE WHEN {_MOVED} THEN NULL ELSE e.scheduled_step_id END",
     f"{REQUEST}.RequestedProcedureID": f"CASE WHEN {_MOVED} THEN {_OF_ORDER} ELSE e.requested_procedure_id END",
 }
@@ -261,7 +263,7 @@ def _with_identifier(number: AnyOf, issuer: AnyOf, parameter: Callable[[object],
 
 
 def _between_dates(condition: Dates, column: str, parameter: Callable[[object], str]) -> str:
-    # A study without a date lies in no range.
+    # What has no date lies in no range.
     first = condition.first or (UNDATED + timedelta(days=1))
     bounds = [f"{column} >= {parameter(first)}"]
     bounds += [f"{column} <= {parameter(condition.last)}"] if condition.last else []
@@ -269,7 +271,7 @@ def _between_dates(condition: Dates, column: str, parameter: Callable[[object], 
 
 
 def _between_moments(condition: Moments, column: str, parameter: Callable[[object], str]) -> str:
-    # The dates alone choose partitions and index; a study without a time lies at the beginning of its day.
+    # The dates alone choose partitions and index; what has no time lies at the beginning of its day.
     bounds = [_between_dates(condition.dates, column, parameter)]
     moment = f"({column}, coalesce({_COLUMNS[condition.times.attribute.keyword]}, ''))"
     dates, times = condition.dates, condition.times

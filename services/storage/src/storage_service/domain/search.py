@@ -113,6 +113,8 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
         Attribute("SeriesNumber", "00200011", "IS", _E, By.NUMBER),
         Attribute("Laterality", "00200060", "CS", _E, By.CODES, always=False),
         Attribute("NumberOfSeriesRelatedInstances", "00201209", "IS", _E, By.NOTHING),
+        Attribute("PerformedProcedureStepStartDate", "00400244", "DA", _E, By.DATE),
+        Attribute("PerformedProcedureStepStartTime", "00400245", "TM", _E, By.TIME),
         Attribute(f"{REQUEST}.ScheduledProcedureStepID", "00400009", "SH", _E, By.EXACT),
         Attribute(f"{REQUEST}.RequestedProcedureID", "00401001", "SH", _E, By.EXACT),
         Attribute("SOPClassUID", "00080016", "UI", _I, By.UID),
@@ -125,6 +127,11 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
     )
 }
 
+MOMENTS: Final[Mapping[str, str]] = {
+    "StudyDate": "StudyTime",
+    "PerformedProcedureStepStartDate": "PerformedProcedureStepStartTime",
+}
+"""Dates, and the times that belong to them."""
 SEQUENCES: Final[Mapping[str, str]] = {PERFORMED: "00081032", REQUESTED: "00321064", REQUEST: "00400275"}
 """Tags of the sequences that attributes stand in."""
 
@@ -201,12 +208,15 @@ Condition: TypeAlias = AnyOf | Like | Dates | Times | Moments | Alike
 
 
 def combined(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    """The same conditions, study date and study time as one where both are asked for."""
-    dates = next((one for one in conditions if isinstance(one, Dates) and one.attribute.keyword == "StudyDate"), None)
-    times = next((one for one in conditions if isinstance(one, Times) and one.attribute.keyword == "StudyTime"), None)
-    if dates is None or times is None:
-        return tuple(conditions)
-    return (*(one for one in conditions if one not in {dates, times}), Moments(dates, times))
+    """The same conditions, a date and its time as one where both are asked for."""
+    times = {one.attribute.keyword: one for one in conditions if isinstance(one, Times)}
+    moments: list[Condition] = []
+    alone = list(conditions)
+    for dates in conditions:
+        if isinstance(dates, Dates) and (time := times.get(MOMENTS.get(dates.attribute.keyword, ""))):
+            alone = [one for one in alone if one not in {dates, time}]
+            moments.append(Moments(dates, time))
+    return (*alone, *moments)
 
 
 @dataclass(frozen=True, slots=True)
