@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 from fj_testing import Log, Services, eventually
+from fj_testing.clock import Clock
 from fj_testing.log import Record
 from fj_testing.stack import S3
 
@@ -13,38 +14,13 @@ from services.ingest.tests.builders import Modality, an_instance, encoded
 from services.ingest.tests.doors import World, store_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(180)]
-LIBRARY: Final = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 STUDY: Final = "1.2.11.1"
 JUMPS: Final = ("+0", "-3600s", "+7200s", "-86400s", "+31536000s", "+0")
-
-
-class Clock:
-    """The time that a process is given: libfaketime reads this file at every look at the clock."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.set("+0")
-
-    def set(self, offset: str) -> None:
-        """How far it is from ours from now on."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(offset)
-        fresh.rename(self._file)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",  # as a kernel does: only the time of day jumps
-        }
 
 
 async def test_images_that_come_while_the_clock_jumps_arrive_once(
     services: Services, log: Log, s3: S3, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    assert LIBRARY is not None, "apt-get install libfaketime"
     services.create_topics()
     port, clock = free_port(), Clock(tmp_path / "clock")
     process = services.start(

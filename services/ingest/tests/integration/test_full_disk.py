@@ -1,55 +1,42 @@
 """The journal's disk is nearly full: senders are told so, and it is over when there is room again."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from fj_dicom import Store
 from fj_testing import Services
+from fj_testing.disk import Disk, own_disk
 
 from services.ingest.tests.builders import Modality, an_instance, part10
 
 pytestmark = pytest.mark.servers
 MIB = 1024 * 1024
-MARGIN = 32 * MIB
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """On a disk of its own, where nobody else takes or gives room meanwhile."""
-    folder = Path(tempfile.mkdtemp(prefix="fj-full-disk-", dir="/dev/shm"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-def fill(file: Path) -> None:
-    with file.open("wb") as opened:
-        os.posix_fallocate(opened.fileno(), 0, MARGIN + 16 * MIB)
+def disk() -> Iterator[Disk]:
+    with own_disk() as disk:
+        yield disk
 
 
 async def test_a_disk_that_is_nearly_full_is_told_and_gets_over_it(
-    services: Services, free_port: Callable[[], int], folder: Path
+    services: Services, free_port: Callable[[], int], disk: Disk
 ) -> None:
     services.create_topics()
-    stat = os.statvfs(folder)
-    free_min = stat.f_bavail * stat.f_frsize - MARGIN
     port = free_port()
     process = services.start(
         "ingest",
         "receiver,listener",
         INGEST_DIMSE_PORT=port,
-        INGEST_JOURNAL=str(folder / "journal"),
+        INGEST_JOURNAL=str(disk.folder / "journal"),
         INGEST_SEGMENT_BYTES=MIB,
-        INGEST_JOURNAL_FREE_MIN=free_min,
+        INGEST_JOURNAL_FREE_MIN=disk.free_min,
     )
     modality = Modality(port)
     study = [an_instance("1.2.7.1") for _ in range(3)]
     assert await modality.store(study[0]) == [0x0000]
-    fill(folder / "filler")
+    disk.fill()
     async with httpx.AsyncClient(base_url=process.http) as http:
         assert await modality.store(*study) == [Store.OUT_OF_RESOURCES] * 3
         assert not (await http.get("/api/ingest/journal")).json()["accepting"]
@@ -58,6 +45,6 @@ async def test_a_disk_that_is_nearly_full_is_told_and_gets_over_it(
         refused = await http.post("/dicomweb/studies", content=content, headers=headers)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
         assert (await http.get("/health/ready")).status_code == 200
-        (folder / "filler").unlink()
+        disk.make_room()
         assert (await http.get("/api/ingest/journal")).json()["accepting"]
     assert await modality.store(*study) == [0x0000] * 3

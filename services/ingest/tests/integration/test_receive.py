@@ -18,9 +18,9 @@ from fj_testing.processes import PATIENT_NAMESPACE
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 
-from services.ingest.tests.builders import CT, EXPLICIT, Modality, a_uid, an_instance, deflated, encoded, part10, send
+from services.ingest.tests.builders import EXPLICIT, Modality, a_uid, an_instance, deflated, encoded, part10, send
+from services.ingest.tests.conversation import Caller
 from services.ingest.tests.doors import World
 
 pytestmark = pytest.mark.servers
@@ -182,22 +182,17 @@ async def test_an_unknown_transfer_syntax_is_not_accepted(world: World, dimse_po
     assert [context.result for context in link.rejected_contexts] == [4]
 
 
-async def test_an_association_that_breaks_off_costs_only_its_last_message(modality: Modality, world: World) -> None:
+async def test_an_association_that_breaks_off_costs_only_its_last_message(world: World, dimse_port: int) -> None:
     whole, cut = an_instance("1.2.3.3"), an_instance("1.2.3.3", pixels=500_000)
 
-    def act(link: Association) -> list[int]:
-        status = send(link, whole)
-        request = C_STORE()
-        request.MessageID, request.Priority = 7, 2
-        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CT, cut.SOPInstanceUID
-        request.DataSet = BytesIO(encoded(cut)[:300_000])
-        context = link.accepted_contexts[0].context_id
-        assert context is not None
-        link.dimse.send_msg(request, context)
-        link.abort()
-        return [status]
+    def breaks_off() -> int:
+        caller = Caller(dimse_port)
+        status = caller.stores(whole)
+        caller.begins(cut)
+        caller.aborts()
+        return status
 
-    assert await modality.run(act, EXPLICIT) == [0x0000]
+    assert await asyncio.to_thread(breaks_off) == 0x0000
     (fact,) = await world.facts("1.2.3.3")
     assert [instance["sop_instance_uid"] for instance in fact["instances"]] == [whole.SOPInstanceUID]
 
