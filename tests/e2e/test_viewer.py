@@ -21,10 +21,14 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 SLICES: Final = 500
+SIDE: Final = 512
+"""526 KB a slice, as CT has them."""
 PATIENCE_MS: Final = 90_000
 ARTEFACTS: Final = Path(os.environ.get("FJ_ARTEFACTS", "artefacts"))
 FLAGS: Final = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-SHOWN: Final = """(least = 1) => [...document.querySelectorAll('canvas.cornerstone-canvas')].filter(canvas => {
+SHOWN: Final = """(least = 1) => [
+  ...document.querySelectorAll('[data-cy=viewport-pane] canvas.cornerstone-canvas')
+].filter(canvas => {
   if (!canvas.width || !canvas.height) return false;
   const sample = document.createElement('canvas');
   sample.width = sample.height = 32;
@@ -33,7 +37,7 @@ SHOWN: Final = """(least = 1) => [...document.querySelectorAll('canvas.cornersto
   const grey = context.getImageData(0, 0, 32, 32).data.filter((_, place) => place % 4 === 0);
   return Math.max(...grey) - Math.min(...grey) > 40;
 }).length >= least"""
-"""Whether so many viewports show more than one grey."""
+"""Whether so many viewports show more than one grey. Thumbnails are painted on hidden canvases of the same class."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,7 +62,7 @@ async def page() -> AsyncIterator[Page]:
 async def test_a_ct_is_shown_and_the_prior_is_listed(clinic: Clinic, page: Page) -> None:
     earlier = an_exam()
     prior = await clinic.plays(earlier, size=256)
-    made = await clinic.plays(an_exam(patient=earlier.patient), slices=SLICES, size=256)
+    made = await clinic.plays(an_exam(patient=earlier.patient), slices=SLICES, size=SIDE)
     address = f"http://{clinic.doors.host}:{clinic.doors.viewer}/viewer?StudyInstanceUIDs="
     await page.goto(address + prior.study_instance_uid)
     await page.wait_for_function(SHOWN)  # from now on the browser has the application, as at work

@@ -39,32 +39,48 @@ CHEST: Final = (
 def chest(slices: int, size: int = 512, seed: int = 1) -> NDArray[np.int16]:
     """`slices` planes of `size` by `size` Hounsfield units from feet to head, with ribs, vessels and a little noise."""
     dice = np.random.default_rng(seed)
-    y, x = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size), indexing="ij")
+    line = np.linspace(-1, 1, size, dtype=np.float32)
     vessels = [_vessel(dice) for _ in range(60)]
+    ribs = _Ribs.in_wall(line)
     volume = np.empty((slices, size, size), np.int16)
     for index, z in enumerate(np.linspace(-0.9, 0.9, slices)):
         plane = np.full((size, size), AIR, np.float32)
         for body in (*CHEST, *vessels):
-            _paint(plane, x, y, z, body)
-        _ribs(plane, x, y, z)
-        volume[index] = plane + dice.normal(0, 12, plane.shape) * (plane > AIR)
+            _paint(plane, line, z, body)
+        ribs.paint(plane, z)
+        volume[index] = plane + 12 * dice.standard_normal(plane.shape, np.float32) * (plane > AIR)
     return volume
 
 
-def _paint(
-    plane: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], z: float, body: Ellipsoid
-) -> None:
+def _paint(plane: NDArray[np.float32], line: NDArray[np.float32], z: float, body: Ellipsoid) -> None:
+    """Only the square around it is looked at: most bodies are small."""
     (cx, cy, cz), (ax, ay, az) = body.centre, body.axes
     height = 1 - ((z - cz) / az) ** 2
-    if height > 0:
-        plane[((x - cx) / ax) ** 2 + ((y - cy) / ay) ** 2 < height] = body.hounsfield
+    if height <= 0:
+        return
+    columns = slice(*np.searchsorted(line, (cx - ax, cx + ax)))
+    rows = slice(*np.searchsorted(line, (cy - ay, cy + ay)))
+    x, y = ((line[columns] - cx) / ax) ** 2, ((line[rows] - cy) / ay) ** 2
+    plane[rows, columns][x[np.newaxis, :] + y[:, np.newaxis] < height] = body.hounsfield
 
 
-def _ribs(plane: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], z: float) -> None:
+@dataclass(frozen=True, slots=True)
+class _Ribs:
     """Bright arcs in the wall that wander with height, as ribs that slope do."""
-    ring = np.abs(np.sqrt((x / 0.76) ** 2 + (y / 0.50) ** 2) - 1) < 0.05
-    slope = np.sin(9 * np.pi * (z + 0.25 * y)) > 0.35
-    plane[ring & slope] = 380
+
+    ring: tuple[NDArray[np.intp], ...]
+    """The pixels of the wall, the same on each plane."""
+    y: NDArray[np.float32]
+
+    @classmethod
+    def in_wall(cls, line: NDArray[np.float32]) -> "_Ribs":
+        x, y = (line / 0.76) ** 2, (line / 0.50) ** 2
+        ring = np.nonzero(np.abs(np.sqrt(x[np.newaxis, :] + y[:, np.newaxis]) - 1) < 0.05)
+        return cls(ring, line[ring[0]])
+
+    def paint(self, plane: NDArray[np.float32], z: float) -> None:
+        slope = np.sin(9 * np.pi * (z + 0.25 * self.y)) > 0.35
+        plane[self.ring[0][slope], self.ring[1][slope]] = 380
 
 
 def _vessel(dice: np.random.Generator) -> Ellipsoid:
