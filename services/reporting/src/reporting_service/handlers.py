@@ -31,6 +31,7 @@ from reporting_service.domain.report import (
     Status,
     Subject,
     about,
+    added,
     in_the_orders_name,
     is_said,
     next_version,
@@ -42,6 +43,8 @@ from reporting_service.ports import Reports
 
 async def file_reading(reading: Reading, reports: Reports) -> None:
     """Take a reading from outside. Where its exam is not known yet it waits for it: the sender has its answer.
+
+    So does an addendum whose document is not known yet.
 
     A study whose order may still be on its way is no exam yet: the EHR knows the report by its order's numbers.
     """
@@ -200,15 +203,27 @@ async def _move(reading: Reading, exam_key: str, reports: Reports) -> None:
 
 async def _file(reading: Reading, subject: Subject, reports: Reports) -> Report | None:
     known = await reports.of(subject)
+    if reading.addendum_to is not None and known is None:
+        await reports.wait(reading)
+        return None
+    whole = added(known, reading) if reading.addendum_to is not None and known is not None else reading
     after = 0 if known else await reports.last_version(subject.exam_key)
-    report = next_version(known, reading, subject, uuid4(), after)
+    report = next_version(known, whole, subject, uuid4(), after)
     if report is None:
         await reports.note(_there(known).report_id, reading, None)
-        return None
-    await reports.keep(subject, report)
-    await reports.note(report.report_id, reading, report.version)
-    reports.emit(_fact(report, subject, reading))
+    else:
+        await reports.keep(subject, report)
+        await reports.note(report.report_id, reading, report.version)
+        reports.emit(_fact(report, subject, whole))
+    await _add_what_waited(reading, subject, reports, first=known is None)
     return report
+
+
+async def _add_what_waited(reading: Reading, subject: Subject, reports: Reports, *, first: bool) -> None:
+    """Addenda that came before what they are added to."""
+    addenda = await reports.waiting_for(subject) if first else ()
+    for addendum in (*addenda, *(await reports.addenda_to(reading.document_number) if reading.document_number else ())):
+        await _file(addendum, subject, reports)
 
 
 def _fact(report: Report, subject: Subject, reading: Reading | None = None) -> Fact:

@@ -66,6 +66,9 @@ class Reports(Protocol):
     async def waiting_for(self, subject: Subject) -> Sequence[Reading]:
         """The readings that waited for this exam, in order of arrival; they wait no longer."""
 
+    async def addenda_to(self, document: Identifier) -> Sequence[Reading]:
+        """The addenda that waited for this document, in order of arrival; they wait no longer."""
+
     async def of(self, subject: Subject) -> Report | None:
         """The newest version of the report about this exam."""
 

@@ -192,6 +192,56 @@ async def test_a_document_is_a_report(dictation: MllpClient, feed: Feed, log: Lo
     assert final.body["author"] == {"id": "R1", "family_name": "Reader", "given_name": "Rolf"}
 
 
+def document(exam: Exam, event: str, number: str, text: str, *, parent: str = "", minute: int = 0) -> bytes:
+    named = f"||PL{exam.number}|{exam.accession.value}|" if event == "T02" else f"|{parent}|||"
+    return "\r".join(
+        (
+            f"MSH|^~\\&|DICT|GENERAL|FJ|FJ|20260302090{minute}||MDM^{event}|C{next(NUMBERS)}|P|2.5.1",
+            "PID|1||P1^^^GENERAL^MR||Example^Ada",
+            f"TXA|1|DI|TX|20260302090{minute}|R{minute}^Reader^Rolf|||||||{number}{named}|AU",
+            f"OBX|1|TX|18748-4^Report^LN|1|{text}||||||F",
+        )
+    ).encode()
+
+
+@pytest.mark.parametrize("first", ["document", "addendum", "both before the order"])
+async def test_an_addendum_is_added_to_the_document_that_it_names_whichever_comes_first(
+    dictation: MllpClient, feed: Feed, log: Log, http: httpx.AsyncClient, first: str
+) -> None:
+    exam = Exam()
+    one, two = f"D{exam.number}", f"E{exam.number}"
+    messages = [
+        document(exam, "T02", one, "Clear."),
+        document(exam, "T06", two, "A nodule after all.", parent=one, minute=1),
+    ]
+    if first == "addendum":
+        messages.reverse()
+    if first != "both before the order":
+        await feed.publish(exam.order())
+    for raw in messages:
+        assert (await dictation.send(raw)).code == "AA"
+    if first == "both before the order":
+        await feed.publish(exam.order())
+    final, amended = await exam.reports(log, "report.finalized.v1", "report.amended.v1")
+    assert final.body["content"] == {"text": "Clear."}
+    assert amended.body["content"] == {"text": "Clear.\n\nAddendum:\nA nodule after all."}
+    assert (amended.body["reason"], amended.body["author"]["id"]) == ("addendum", "R1")
+
+    # Said again, in another message, it adds nothing; an addendum to the addendum goes to the same report.
+    await dictation.send(document(exam, "T06", two, "A nodule after all.", parent=one, minute=1))
+    await dictation.send(document(exam, "T06", f"F{exam.number}", "It is 4 mm.", parent=two, minute=2))
+    *_, third = await exam.reports(log, "report.finalized.v1", "report.amended.v1", "report.amended.v1")
+    assert third.body["content"]["text"].endswith("A nodule after all.\n\nAddendum:\nIt is 4 mm.")
+    waiting = (await http.get("/api/reporting/waiting")).json()
+    assert not [each for each in waiting if (each.get("addendum_to") or {}).get("value") in {one, two}]
+
+
+async def test_an_addendum_that_names_no_document_is_refused(dictation: MllpClient) -> None:
+    with pytest.raises(Refused) as refused:
+        await dictation.send(document(Exam(), "T06", "D7", "What of?"))
+    assert [(error.code, error.segment, error.field) for error in refused.value.ack.errors] == [("101", "TXA", 13)]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [((b"|||F\r", b"|||Z\r"), "103"), ((b"|||F\r", b"|||\r"), "101"), ((b"|TX|", b"|ED|"), "101")],

@@ -25,6 +25,7 @@ SEEDS = (
     b"\r".join(
         (HEAD % b"MDM^T02^MDM_T02", PID, b"TXA|1|DI|TX|20260302091400" + b"|" * 10 + b"PL1^EHR|A1^RIS||AU", TEXT % 1)
     ),
+    b"\r".join((HEAD % b"MDM^T06", PID, b"TXA|1|DI|TX|20260302091400" + b"|" * 8 + b"D2|D1||||AU", TEXT % 1)),
 )
 SUBJECT = Subject("results", tuple(KINDS), partial(understood, Sites.load(None)))
 
@@ -43,7 +44,12 @@ def test_whatever_comes_is_answered_and_aa_is_for_what_was_understood(raw: bytes
         assert told.parts or (told.message is not None and told.message.is_part)
         for lines in told.parts:
             said = {line.name: line.understood for line in lines}
-            assert said["placer_order_number"] or said["accession_number"] or said["study_instance_uid"]
+            assert (
+                said["addendum_to"]
+                or said["placer_order_number"]
+                or said["accession_number"]
+                or said["study_instance_uid"]
+            )
             assert said["text"]
             assert said["result_status"] in {status.value for status in Status}
 

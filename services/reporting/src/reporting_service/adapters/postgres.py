@@ -8,6 +8,7 @@ from uuid import UUID
 from fj_bus import Tx
 from fj_events import (
     Fact,
+    Identifier,
     LinkAct,
     OrderDetails,
     PatientPhi,
@@ -145,6 +146,15 @@ class PostgresReports:
             await self._db.execute(sql.WAITED, mine)
         return [readings[number] for number in sorted(mine)]
 
+    async def addenda_to(self, document: Identifier) -> Sequence[Reading]:
+        await self._take_turn(document.value)
+        found = await self._db.fetch(sql.WAITING, [document.value])
+        readings = {row["number"]: Reading.model_validate_json(row["reading"]) for row in found}
+        mine = [number for number, reading in readings.items() if reading.addendum_to == document]
+        if mine:
+            await self._db.execute(sql.WAITED, mine)
+        return [readings[number] for number in sorted(mine)]
+
     async def of(self, subject: Subject) -> Report | None:
         await self._take_turn(subject.exam_key)
         row = await self._db.fetchrow(sql.REPORT, subject.order_id, list(subject.study_instance_uids))
@@ -189,6 +199,12 @@ class PostgresReports:
         self._tx.emit(fact)
 
     async def _look_up(self, reading: Reading) -> Subject | None:
+        if reading.addendum_to is not None:
+            document = reading.addendum_to
+            exam_key = await self._db.fetchval(sql.EXAM_OF_DOCUMENT, document.value, document.issuer)
+            subject = await self.subject_with(exam_key) if exam_key else None
+            if subject is not None:
+                return subject if subject.settled else None
         numbers = list(numbers_of(reading))
         orders = await self._db.fetch(sql.ORDERS_BY_NUMBERS, numbers)
         found = choose(reading, [rows.order_subject(row) for row in orders])

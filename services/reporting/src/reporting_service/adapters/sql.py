@@ -113,6 +113,12 @@ ON CONFLICT (report_id) DO UPDATE
        content = excluded.content, at = excluded.at, author = excluded.author, signed_at = excluded.signed_at,
        source = excluded.source, untold = false
 """
+EXAM_OF_DOCUMENT: Final = """
+SELECT coalesce(order_id::text, study_instance_uid) FROM readings JOIN reports USING (report_id)
+ WHERE reading #>> '{document_number,value}' = $1 AND reading #>> '{document_number,issuer}' = $2
+   AND retracted_at IS NULL
+ ORDER BY number DESC LIMIT 1
+"""
 NOTE: Final = "INSERT INTO readings (report_id, version, reading) VALUES ($1, $2, $3)"
 DRAFT: Final = """
 INSERT INTO drafts (exam_key, content, actor) VALUES ($1, $2, $3)

@@ -49,6 +49,10 @@ class Reading(BaseModel):
     accession_numbers: tuple[Identifier, ...] = ()
     placer_order_number: Identifier | None = None
     study_instance_uids: tuple[Uid, ...] = ()
+    document_number: Identifier | None = None
+    """TXA-12, of a document."""
+    addendum_to: Identifier | None = None
+    """TXA-13: the document that it is added to, which stays as it is."""
     moved_from: WithdrawnReport | None = None
     """The report that it was of another order."""
 
@@ -139,6 +143,32 @@ def next_version(
     if report is None:
         return first
     return replace(first, report_id=report.report_id, exam_key=report.exam_key, version=report.version + 1)
+
+
+def added(report: Report, addendum: Reading) -> Reading:
+    """An addendum as a reading of the whole: the report's words, and its own behind them, unless they stand there.
+
+    It makes a signed report a corrected one, and signs none that is not.
+    """
+    signed = Status.PRELIMINARY not in {report.status, addendum.status}
+    return addendum.model_copy(
+        update={
+            "status": Status.CORRECTED if signed else Status.PRELIMINARY,
+            "content": ReportPhi(
+                text=_with(report.content.text, addendum.content.text),
+                impression=_with(report.content.impression, addendum.content.impression),
+            ),
+            "at": max(report.at, addendum.at),
+            "author": addendum.author or report.author,
+            "reason": "addendum",
+        }
+    )
+
+
+def _with(text: str | None, more: str | None) -> str | None:
+    if not more or (text and more in text):
+        return text
+    return "\n\n".join(filter(None, (text, f"Addendum:\n{more}")))
 
 
 def is_said(report: Report, reading: Reading) -> bool:

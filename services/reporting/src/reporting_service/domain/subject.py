@@ -34,7 +34,8 @@ def rank(reading: Reading, subject: Subject) -> int:
 
 def numbers_of(reading: Reading) -> tuple[str, ...]:
     """Every value by which the exam of a reading can be found."""
-    identifiers = (*reading.accession_numbers, reading.placer_order_number)
+    of_documents = (reading.document_number, reading.addendum_to)
+    identifiers = (*reading.accession_numbers, reading.placer_order_number, *of_documents)
     values = (number.value for number in identifiers if number)
     return tuple(sorted({*values, *reading.study_instance_uids}))
 

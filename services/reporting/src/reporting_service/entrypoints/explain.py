@@ -21,6 +21,8 @@ def _names(reading: Reading) -> Mapping[str, object]:
         "placer_order_number": reading.placer_order_number,
         "accession_number": reading.accession_numbers,
         "study_instance_uid": reading.study_instance_uids,
+        "document_number": reading.document_number,
+        "addendum_to": reading.addendum_to,
         "author": reading.author,
         "at": reading.at,
         "text": _one_line(reading.content.text),

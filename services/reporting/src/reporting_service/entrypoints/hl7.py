@@ -1,12 +1,12 @@
-"""ORU^R01 and MDM^T02 in our own terms (HL7 v2.5.1 ch. 7.3, 9.5; IHE RAD-128)."""
+"""ORU^R01, MDM^T02 and MDM^T06 in our own terms (HL7 v2.5.1 ch. 7.3, 9.5; IHE RAD-128)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from fj_doors import site_of
-from fj_events import ReportPhi, Source, Staff
-from fj_hl7 import DTM, XCN, AckCode, ErrorCode, Hl7Error, Item, Message, Refusal, Segment, missing
+from fj_events import Identifier, ReportPhi, Source, Staff
+from fj_hl7 import DTM, EI, XCN, AckCode, ErrorCode, Hl7Error, Item, Message, Refusal, Segment, missing
 from fj_runtime import Site, Sites
 
 from reporting_service.domain.report import Reading, Status, least_final
@@ -39,6 +39,17 @@ def results(message: Message, sites: Sites) -> list[Reading]:
 
 def document(message: Message, sites: Sites) -> list[Reading]:
     """The document of an MDM^T02. Raises Refusal."""
+    return [_document(message, sites, None)]
+
+
+def addendum(message: Message, sites: Sites) -> list[Reading]:
+    """The addendum of an MDM^T06, to the document that it names (TXA-13, ch. 9.5.6). Raises Refusal."""
+    site, txa = site_of(message, sites), message["TXA"]
+    txa.required(13)
+    return [_document(message, sites, _number(txa, 13, site))]
+
+
+def _document(message: Message, sites: Sites, addendum_to: Identifier | None) -> Reading:
     site = site_of(message, sites)
     txa = message["TXA"]
     places = Places(message.profile, site, (message,), document=True)
@@ -47,7 +58,17 @@ def document(message: Message, sites: Sites) -> list[Reading]:
         raise missing("TXA", txa.sequence, 17)
     status = least_final(filter(None, (said, of_observations(message.segments("OBX"))))) or said
     at = _at(txa.time(22) or txa.time(4) or message.header.time(7), site)
-    return [_reading(_Head(site, status, txa.first(XCN, 5), at), places, message.segments("OBX"))]
+    head = _Head(site, status, txa.first(XCN, 5), at, _number(txa, 12, site), addendum_to)
+    return _reading(head, places, message.segments("OBX"))
+
+
+def _number(txa: Segment, field: int, site: Site) -> Identifier | None:
+    """Of a document. Whoever writes it numbers it."""
+    number = txa.first(EI, field)
+    if number is None or not number.value:
+        return None
+    authority = number.authority.namespace or number.authority.universal_id
+    return Identifier(value=number.value, issuer=authority or site.issuers.filler)
 
 
 class _Head(NamedTuple):
@@ -57,11 +78,13 @@ class _Head(NamedTuple):
     status: Status
     person: XCN | None
     at: datetime
+    document_number: Identifier | None = None
+    addendum_to: Identifier | None = None
 
 
 def _reading(head: _Head, places: Places, observations: Sequence[Segment]) -> Reading:
     placer, accessions, uids = places.placer_order_number(), places.accession_numbers(), places.study_instance_uids()
-    if placer is None and not accessions and not uids:
+    if placer is None and not accessions and not uids and head.addendum_to is None:
         raise missing("OBR", 1, 2)
     texts = [obx for obx in observations if obx.get(2) in _TEXTS and not places.is_read(obx)]
     content = ReportPhi(
@@ -81,6 +104,8 @@ def _reading(head: _Head, places: Places, observations: Sequence[Segment]) -> Re
         accession_numbers=accessions,
         placer_order_number=placer,
         study_instance_uids=uids,
+        document_number=head.document_number,
+        addendum_to=head.addendum_to,
     )
 
 

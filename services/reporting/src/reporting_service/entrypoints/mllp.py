@@ -11,11 +11,11 @@ from fj_runtime import Sites
 
 from reporting_service import handlers
 from reporting_service.domain.report import Reading
-from reporting_service.entrypoints.hl7 import document, results
+from reporting_service.entrypoints.hl7 import addendum, document, results
 from reporting_service.ports import Reports
 
 KINDS: Final[Mapping[str, Callable[[Message, Sites], list[Reading]]]] = MappingProxyType(
-    {"ORU^R01": results, "MDM^T02": document}
+    {"ORU^R01": results, "MDM^T02": document, "MDM^T06": addendum}
 )
 """How each kind is read."""
 
