@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from fj_events import Identifier, ReportPhi, Source
-from reporting_service.domain.report import NEXT, Reading, Report, Status, Subject, next_version
+from reporting_service.domain.report import NEXT, Reading, Report, Status, Subject, added, next_version
 from reporting_service.domain.subject import choose
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -64,6 +64,21 @@ def test_signing_a_preliminary_unchanged_is_a_version() -> None:
     report = after(a_reading(Status.PRELIMINARY), a_reading(Status.FINAL))
     assert report is not None
     assert (report.status, report.version, report.signed_at) == (Status.FINAL, 2, NINE)
+
+
+@pytest.mark.parametrize(("known", "said"), list(itertools.product(Status, (Status.PRELIMINARY, Status.FINAL))))
+def test_an_addendum_amends_a_signed_report_and_signs_none(known: Status, said: Status) -> None:
+    report = after(a_reading(known, "Clear.", 5))
+    assert report is not None
+    addendum = a_reading(said, "Clear.", 0)
+    step = next_version(report, added(report, addendum), SUBJECT, uuid4())
+    if known is not Status.PRELIMINARY and said is Status.PRELIMINARY:
+        assert step is None
+        return
+    assert step is not None
+    assert step.status is (Status.PRELIMINARY if known is Status.PRELIMINARY else Status.CORRECTED)
+    assert step.content.text == "Clear.\n\nAddendum:\nClear."
+    assert next_version(step, added(step, addendum), SUBJECT, uuid4()) is None
 
 
 def test_versions_count_up_and_the_report_keeps_its_id_and_exam() -> None:

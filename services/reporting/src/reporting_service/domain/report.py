@@ -166,9 +166,10 @@ def added(report: Report, addendum: Reading) -> Reading:
 
 
 def _with(text: str | None, more: str | None) -> str | None:
-    if not more or (text and more in text):
+    addendum = f"Addendum:\n{more}"
+    if not more or f"\n\n{addendum}\n\n" in f"\n\n{text}\n\n":
         return text
-    return "\n\n".join(filter(None, (text, f"Addendum:\n{more}")))
+    return f"{text}\n\n{addendum}" if text else addendum
 
 
 def is_said(report: Report, reading: Reading) -> bool:
