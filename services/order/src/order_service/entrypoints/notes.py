@@ -46,9 +46,8 @@ def _observed(obx: Segment) -> Iterator[str]:
         return
     said = ", ".join(filter(None, (_said(value, kind) for value in obx.values(5))))
     if said:
-        asked, unit = (CWE.read(obx.value(field)) for field in (3, 6))
-        name = asked.text or asked.code
-        yield " ".join(filter(None, (f"{name}:" if name else "", said, unit.code or unit.text)))
+        name, unit = obx.get(3, 2) or obx.get(3), obx.get(6) or obx.get(6, 2)
+        yield " ".join(filter(None, (f"{name}:" if name else "", said, unit)))
 
 
 def _said(value: Value, kind: str) -> str:

@@ -190,14 +190,16 @@ class OrderReading:
 
         Many senders fill one of the places with the time of the order itself, and put the wish into another one.
         """
-        if Item.ASKED_FOR in self._profile.own:
-            return next(self._times(self.each(Item.ASKED_FOR)), None)
+        own = Item.ASKED_FOR in self._profile.own
         made = [time for time in (heard.transaction_at, heard.said_at) if time is not None]
-        said = list(self._times(self.each(Item.ASKED_FOR)))
-        dated = self._times(filter(None, (place.find((self.group,)) for place in _DATED)))
-        wished = [time for time in said if not _is_one_of(time, made)]
-        wished = wished or [time for time in dated if not made or (time > min(made) and not _is_one_of(time, made))]
-        return next(iter(wished or said), None)
+        at_once = None
+        for time in self._times(self.each(Item.ASKED_FOR)):
+            if own or not _is_one_of(time, made):
+                return time
+            at_once = at_once or time
+        dated = () if own else self._times(filter(None, (place.find((self.group,)) for place in _DATED)))
+        ahead = (time for time in dated if not made or (time > min(made) and not _is_one_of(time, made)))
+        return next(ahead, at_once)
 
     def _times(self, everything: Iterable[Found]) -> Iterator[datetime]:
         times = (found.time() for found in everything)
