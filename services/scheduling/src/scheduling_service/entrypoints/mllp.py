@@ -79,8 +79,16 @@ def _said_at(message: Message, site: Site) -> datetime | None:
 
 
 def _start(message: Message, site: Site) -> datetime | None:
-    times = (found.time() for found in message.profile.each(Item.APPOINTMENT_START, message))
-    return next((instant(time, site) for time in times if time is not None), None)
+    """By the first of the places that names a time; with a warning where another one contradicts it."""
+    places = ((found, found.time()) for found in message.profile.each(Item.APPOINTMENT_START, message))
+    said = [(found, instant(time, site)) for found, time in places if time is not None]
+    if not said:
+        return None
+    (first, starts_at), *others = said
+    for found, time in others:
+        if time != starts_at and found.segment is not None:
+            found.segment.warn(f"{found.source} is another start than {first.source}, which holds")
+    return starts_at
 
 
 def _resources(message: Message) -> Iterator[str]:
