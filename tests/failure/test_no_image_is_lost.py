@@ -167,6 +167,7 @@ async def test_the_shipper_is_killed_in_an_upload(
         await archive.sends(*a_study())
         await asyncio.wait_for(met.wait(), 60)
         archive.ingest.kill()
+        assert archive.segments() == [".sending"]
         between.fault = None
         await asyncio.to_thread(archive.ingest.start)
         await archive.nothing_is_lost()
