@@ -65,6 +65,7 @@ from storage_service.entrypoints.clock import (
     tiering,
 )
 from storage_service.entrypoints.couriers import couriers
+from storage_service.entrypoints.dicomweb.bulk import bulk_router
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
 from storage_service.entrypoints.dicomweb.wado import Retrieval, frequent_routes, retrieval_router
@@ -264,6 +265,7 @@ def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
         sends_router(kept.sends, lambda title: kept.peers.get(title) is not None),
         search_router(kept.sights.searchers, settings.search_limit),
         rendered_router(showing),
+        bulk_router(retrieval),
         wado_uri_router(Old(showing, files, kept.coerced)),
         operator_router(kept.consumer.bus, kept.consumer, Actor),
         foremost=frequent_routes(retrieval),

@@ -306,6 +306,7 @@ async def test_what_is_inflated_has_a_bound(feed: Feed, packer: Packer, http: ht
     for path, headers in (
         (f"{where}/frames/1", FRAMES),
         (f"{where}/rendered", {"Accept": "image/jpeg"}),
+        (f"{where}/bulkdata", FRAMES),
         (where, {"Accept": "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"}),
     ):
         await get(http, path, headers, 406)

@@ -58,7 +58,14 @@ def addresses(exam: Exam, image: Image) -> list[str]:
     instance = f"{series}/instances/{image.uid}"
     old = f"/wado?requestType=WADO&studyUID={exam.study_uid}&seriesUID={image.series}&objectUID={image.uid}"
     whole = [one for level in (study, series, instance) for one in (level, f"{level}/metadata", f"{level}/rendered")]
-    return [*whole, f"{instance}/frames/1", f"{instance}/thumbnail", f"{instance}/bulkdata/7FE00010", old]
+    return [
+        *whole,
+        f"{instance}/frames/1",
+        f"{instance}/thumbnail",
+        f"{instance}/bulkdata/7FE00010",
+        f"{study}/bulkdata",
+        old,
+    ]
 
 
 async def found(http: httpx.AsyncClient, exam: Exam, headers: Mapping[str, str]) -> list[int]:

@@ -6,7 +6,7 @@ with code extensions (ISO 2022) goes through pydicom.
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from struct import iter_unpack
 from typing import Any, Final
@@ -42,6 +42,16 @@ def to_json(data_set: Dataset, address: str, *, little: bool = True) -> dict[str
     Text is Unicode, so the character set says UTF-8 (F.2.1). What cannot be decoded is left out, and counted.
     """
     return _Encoder(data_set, ["iso8859"], little=little).encode(data_set, address)
+
+
+def bulk_addresses(described: Mapping[str, Any]) -> Iterator[str]:
+    """Of all bulk data in a data set as DICOM JSON."""
+    for element in described.values():
+        if "BulkDataURI" in element:
+            yield element["BulkDataURI"]
+        elif element["vr"] == "SQ":
+            for item in element.get("Value", ()):
+                yield from bulk_addresses(item)
 
 
 class _Encoder:

@@ -5,7 +5,10 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from fj_objects import ByteRange
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian
 
+from storage_service.adapters.dicom_json import bulk_addresses, to_json
 from storage_service.adapters.frames import Encapsulated, Native, encapsulated, is_encapsulated, native
 from storage_service.adapters.headers import Header, Headers
 from storage_service.adapters.packs import StoredPacks
@@ -39,18 +42,14 @@ class StoredPixels:
         return FrameSet(isinstance(layout, Encapsulated), sizes, self._read(stored, layout, wanted, inflated))
 
     async def element(self, stored: Stored, path: Sequence[str]) -> bytes:
+        return _value((await self._headers.read(stored)).data_set, path)
+
+    async def bulk(self, stored: Stored) -> tuple[Sequence[tuple[str, bytes]], str | None]:
         header = await self._headers.read(stored)
-        data_set = header.data_set
-        *steps, last = path
-        try:
-            for tag, item in zip(steps[::2], steps[1::2], strict=True):
-                data_set = data_set[int(tag, 16)].value[int(item)]
-            value = data_set[int(last, 16)].value
-        except (KeyError, ValueError, IndexError, TypeError, OverflowError):
-            raise NoSuchPart("the instance has no such element before its pixels") from None
-        if not isinstance(value, bytes):
-            raise NoSuchPart("the element is no bulk data")
-        return value
+        data_set, little = header.data_set, stored.transfer_syntax_uid != ExplicitVRBigEndian
+        paths = [found.lstrip("/") for found in bulk_addresses(to_json(data_set, "", little=little))]
+        values = [(path, _value(data_set, path.split("/"))) for path in paths]
+        return values, f"{header.pixel_tag:08X}" if header.pixel_tag is not None else None
 
     async def _layout(self, stored: Stored, header: Header) -> Native | Encapsulated:
         if header.pixel_tag is None:
@@ -86,6 +85,19 @@ class StoredPixels:
         self._layouts[stored.pack, stored.offset] = layout
         if len(self._layouts) > LAYOUTS:
             self._layouts.popitem(last=False)
+
+
+def _value(data_set: Dataset, path: Sequence[str]) -> bytes:
+    *steps, last = path
+    try:
+        for tag, item in zip(steps[::2], steps[1::2], strict=True):
+            data_set = data_set[int(tag, 16)].value[int(item)]
+        value = data_set[int(last, 16)].value
+    except (KeyError, ValueError, IndexError, TypeError, OverflowError):
+        raise NoSuchPart("the instance has no such element before its pixels") from None
+    if not isinstance(value, bytes):
+        raise NoSuchPart("the element is no bulk data")
+    return value
 
 
 def _size(layout: Native | Encapsulated, number: int) -> int:

@@ -36,6 +36,12 @@ class Pixels(Protocol):
         Raises NoSuchPart, Unreadable, Gone.
         """
 
+    async def bulk(self, stored: Stored) -> tuple[Sequence[tuple[str, bytes]], str | None]:
+        """What its metadata has addresses of: paths and values of elements, and the tag of its pixels.
+
+        Raises Unreadable, Gone.
+        """
+
 
 class Files(Protocol):
     """Part 10 files and frames in the transfer syntax that is asked for."""

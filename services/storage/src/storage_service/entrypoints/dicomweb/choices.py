@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from fj_dicom import UNCOMPRESSED
 from fj_runtime import Problem
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from storage_service.entrypoints.dicomweb.negotiation import ANY_SYNTAX, DICOM, MULTIPART, OCTETS, MediaRange
 
@@ -48,6 +49,7 @@ _DEFAULTS: Final = {
     "image/dicom-rle": "1.2.840.10008.1.2.5",
 }
 """What a media type means that is asked for without a transfer syntax (the same table)."""
+_NATIVE: Final = frozenset({*UNCOMPRESSED, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian})
 Convertible = Callable[[str, str], bool]
 """Whether what is stored in the first transfer syntax may be had in the second."""
 
@@ -110,6 +112,11 @@ def choose_frames(
                     yield one.quality, Form(media_type, wanted, multipart, converted=True)
 
     return _best(forms()) or _not_offered(f'multipart/related; type="{own}"; transfer-syntax={label}', [syntax])
+
+
+def is_encapsulated(syntax: str) -> bool:
+    """Whether pixels are encapsulated in it; in one that nobody knows they are (PS3.5 annex A.4)."""
+    return syntax not in _NATIVE
 
 
 def choose_octets(accepted: Sequence[MediaRange]) -> Form:

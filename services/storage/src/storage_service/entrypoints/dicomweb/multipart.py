@@ -60,6 +60,25 @@ async def sending_cut(form: Form, cut: Cut, etag: str, pieces: AsyncGenerator[Oc
     return StreamingResponse(await begun(pieces), status_code=206, headers=headers)
 
 
+async def telling(request: Request, form: Form, etag: str, told: AsyncGenerator[tuple[Part, Octets], None]) -> Response:
+    """The answer of parts that show one after the other, each with all of its bytes."""
+    known = not_modified(request, etag)
+    if known is not None:
+        return known
+    headers = {"Content-Type": _together(form, etag), **validated(etag)}
+    if request.method == "HEAD":
+        return StreamingResponse(nothing(), headers=headers)
+    parts = await begun(told)
+
+    async def around() -> AsyncIterator[Octets]:
+        async for part, data in parts:
+            yield _head(part, etag)
+            yield data
+        yield f"\r\n--{etag}--\r\n".encode()
+
+    return StreamingResponse(around(), headers=headers)
+
+
 async def nothing() -> AsyncIterator[bytes]:
     """The body of an answer to HEAD whose length is not known."""
     for piece in _NONE:
