@@ -81,7 +81,9 @@ async def _state(visit: Visit, reason: str, patients: Patients, visits: Visits) 
         moved_at=now.at,
         reason=reason,
         visit=VisitPhi(number=visit.number),
-        patient=about.public if now.holder else None,
+        # Without the numbers that are theirs by a merge: orders carry on what stands here, and it is taken for a
+        # number of their own by whoever hears of it after the merge was undone.
+        patient=about.details if now.holder else None,
     )
     await visits.save_following(
         VisitFollowing(

@@ -123,6 +123,21 @@ async def test_a_move_that_does_not_say_what_is_moved_is_refused(adt: MllpClient
     assert (refused.value.ack.code, error.segment, error.field) == ("AE", "MRG", field)
 
 
+async def test_a_moved_visit_does_not_carry_on_the_numbers_that_its_patient_has_by_a_merge(
+    adt: MllpClient, patient: ServiceProcess, log: Log
+) -> None:
+    n = next(NUMBERS)
+    holder, gone, visit = f"WH{n}", f"WG{n}", f"V{n}"
+    await adt.send(a_move(gone, holder, "", trigger="A40"))
+    await adt.send(a_move(f"WP{n}", holder, f"||{visit}^^^GENERAL", minute=1))
+    async with httpx.AsyncClient(base_url=patient.http) as http:
+        known = (await http.get(f"/api/patient/patients/{key(holder)}")).json()["patient"]
+    assert [number["value"] for number in known["other_ids"]] == [gone]
+    [moved] = await told(log, visit, 1)
+    assert moved.body["patient"]["id"]["value"] == holder
+    assert not moved.body["patient"].get("other_ids"), "an order that says so would make it a number of its own"
+
+
 @pytest.mark.parametrize(("trigger", "kind"), [("A50", "visit"), ("A49", "account")])
 async def test_another_number_is_told_once_and_undone_by_a_person(
     adt: MllpClient, patient: ServiceProcess, log: Log, trigger: str, kind: str
