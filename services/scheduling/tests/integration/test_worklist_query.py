@@ -113,6 +113,11 @@ KEYS = [
     (step(Modality="CT\\MR"), set(ORDERS)),
     (step(Modality="XA"), set()),
     (step(ScheduledStationAETitle="MR1"), {"MR-6-10"}),
+    # A group of stations (PS3.4 C.2.2.2.2: any of the values): by name, by name and pattern, one of them without work.
+    (step(ScheduledStationAETitle="CT1\\MR1"), set(ORDERS)),
+    (step(ScheduledStationAETitle="XA1\\MR?"), {"MR-6-10"}),
+    (step(ScheduledStationAETitle="CT1\\XA1\\US1"), set(ORDERS) - {"MR-6-10"}),
+    (step(ScheduledStationAETitle="XA1\\US1"), set()),
     (step(ScheduledStationAETitle="CT?", ScheduledProcedureStepStartDate="20260705"), {"CT-5-09", "CT-5-11"}),
     (top(PatientID="100"), {"CT-5-09", "CT-5-11"}),
     (top(PatientID="100", IssuerOfPatientID="OTHER"), {"CT-5-11"}),
