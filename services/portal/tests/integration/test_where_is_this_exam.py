@@ -69,7 +69,7 @@ class Exam:
             priority=Priority.ROUTINE,
             source=Source.HL7,
             patient=self.patient,
-            clinical=ClinicalPhi(),
+            clinical=ClinicalPhi(history="smoker", notes="Body height: 170 cm\n<b>Body</b> weight: 68 kg"),
         )
 
     def started(self) -> ExamStarted:
@@ -175,7 +175,16 @@ async def test_the_pages_show_the_exam_and_keep_no_copy(http: httpx.AsyncClient,
     listed = await http.get("/", params={"text": exam.number})
     assert f"/exams/{exam.order_id}" in listed.text
     page = await http.get(f"/exams/{exam.order_id}")
-    for shown in ("Example", exam.accession.value, "order.placed.v1", "The lungs are clear.", exam.uid):
+    notes = "Body height: 170 cm<br>&lt;b&gt;Body&lt;/b&gt; weight: 68 kg"
+    for shown in (
+        "Example",
+        exam.accession.value,
+        "order.placed.v1",
+        "The lungs are clear.",
+        exam.uid,
+        "smoker",
+        notes,
+    ):
         assert shown in page.text
     assert (page.headers["cache-control"], page.headers["x-content-type-options"]) == ("no-store", "nosniff")
     for address in ("/reading", "/system", "/static/portal.js", "/static/portal.css"):
