@@ -46,6 +46,7 @@ LETTER: Final = {
 
 
 EARLY: Final = {
+    "wish_id": 7,
     "control": "CA",
     "placer_order_number": {"value": "PL1", "issuer": "EHR"},
     "site": "MAIN",
@@ -177,6 +178,28 @@ async def test_a_person_compares_and_links_by_keyboard(
     assert owners.posted == [
         (f"storage/studies/{study}/link", "tess", {"order_id": ORDER, "reason": "I asked the ward"})
     ]
+
+
+async def test_a_change_that_came_before_its_order_is_tried_again_and_then_dismissed(
+    page: Page, owners: Owners
+) -> None:
+    async def posted(*paths: str) -> bool:
+        return [path for path, _, _ in owners.posted] == list(paths)
+
+    await page.goto("/exceptions")
+    await page.locator("#user").fill("tess")
+    await page.locator("#user").blur()
+    table = page.get_by_role("table", name="Messages about orders")
+    await table.get_by_role("button", name="Try again").press("Enter")
+    again, away = "order/early/7/repeat", "order/early/7/cancel"
+    await eventually(lambda: posted(again), within=30, what="the wish to try it again")
+    reason = table.get_by_label("Reason")
+    await reason.press("Enter")
+    assert [path for path, _, _ in owners.posted] == [again]
+    await reason.fill("a number of another hospital")
+    await reason.press("Enter")
+    await eventually(lambda: posted(again, away), within=30, what="that nothing is to be done")
+    assert owners.posted[1] == (away, "tess", {"reason": "a number of another hospital"})
 
 
 async def test_a_person_orders_for_images_and_replays_a_dead_letter(

@@ -118,11 +118,11 @@ function reasoned(words, address) {
 
 async function showDeadLetters() {
   const place = $("#dead-letters");
-  if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
   const found = await Promise.all(place.dataset.services.split(" ").map(async (service) => {
     const held = await ask(`/api/${service}/dead-letters`).catch(() => ({ dead_letters: [] }));
     return held.dead_letters.map((letter) => ({ ...letter, service }));
   }));
+  if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
   const lines = found.flat().map((letter) => {
     const acts = make("span");
     const to = `/api/${letter.service}/dead-letters/${letter.id}`;
@@ -150,8 +150,8 @@ const said = (value) => {
 
 async function showEarlyMessages() {
   const place = $("#early-messages");
-  if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
   const early = await ask("/api/order/early").catch(() => []);
+  if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
   const lines = early.map(({ wish_id: id, control, placer_order_number: number, site, received_at: at, refused }) => {
     const to = `/api/order/early/${id}`;
     const acts = make("span");
