@@ -69,7 +69,7 @@ class PostgresExamBook:
         self._pool = pool
 
     async def find(self, wanted: Wanted) -> list[Found]:
-        rows = await self._pool.fetch(
+        return await self._found(
             _FIND,
             wanted.accession,
             wanted.patient_id,
@@ -81,10 +81,9 @@ class PostgresExamBook:
             wanted.site,
             wanted.limit,
         )
-        return await self._found(rows)
 
     async def read(self, exam_id: str) -> Found | None:
-        found = await self._found(await self._pool.fetch(_READ, exam_id))
+        found = await self._found(_READ, exam_id)
         return found[0] if found else None
 
     async def exceptions(self, wanted: Listed) -> tuple[list[Raised], int]:
@@ -109,9 +108,13 @@ class PostgresExamBook:
             return newest, []
         return newest, [row["exam_id"] for row in await self._pool.fetch(_CHANGED, moment - _OVERLAP)]
 
-    async def _found(self, rows: list[Record]) -> list[Found]:
+    async def _found(self, exams: str, *given: object) -> list[Found]:
+        """The exams of a query. Picture and timeline are of one moment: a fact is in both, or in neither."""
+        async with self._pool.acquire() as moment, moment.transaction(isolation="repeatable_read", readonly=True):
+            rows = await moment.fetch(exams, *given)
+            entries = await moment.fetch(_TIMELINE, [row["exam_id"] for row in rows])
         timelines: dict[str, list[Entry]] = defaultdict(list)
-        for row in await self._pool.fetch(_TIMELINE, [row["exam_id"] for row in rows]):
+        for row in entries:
             timelines[row["exam_id"]].append(_entry(row))
         found = []
         for row in rows:
