@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import pytest
-from fj_hl7 import CannotConnect, MllpClient, NoAnswer, Refused
+from fj_hl7 import CX, HD, CannotConnect, MllpClient, NoAnswer, Refused
 from fj_hl7.builders import Header, order_message, patient_message
 from fj_simulators import Clinic, Exam, Performed, WorklistEntry, an_exam
 from fj_simulators.exam import a_header, a_visit
@@ -51,12 +51,16 @@ class Play:
         self, prior: Exam, survivor: Exam, trigger: str = "A40", at: datetime | None = None
     ) -> None:
         """ADT with MRG: the number of the one exam's patient belongs to the other's patient, by A40 or its kin."""
-        told = patient_message(a_header(), trigger, survivor.patient, a_visit()).split(b"\r")
+        gone = f"MRG|{prior.patient_id}^^^{prior.issuer}^MR"
+        await self.tells_patients(self.about_numbers(survivor, trigger, gone, at=at))
+
+    def about_numbers(self, exam: Exam, trigger: str, segment: str, *, at: datetime | None = None) -> bytes:
+        """The bytes of an ADT with this segment (MRG, or a second PID) behind the PID of the exam's patient."""
+        told = patient_message(a_header(), trigger, exam.patient, a_visit()).split(b"\r")
         if at is not None:
             told[0] = told[0].replace(told[0].split(b"|")[6], f"{at:%Y%m%d%H%M%S.%f%z}".encode(), 1)
             told[1] = b"EVN||" + f"{at:%Y%m%d%H%M%S.%f%z}".encode()
-        gone = f"MRG|{prior.patient_id}^^^{prior.issuer}^MR".encode()
-        await self.tells_patients(b"\r".join([*told[:3], gone, *told[3:]]))
+        return b"\r".join([*told[:3], segment.encode(), *told[3:]])
 
     async def tells_patients(self, raw: bytes) -> None:
         """Any message to the door for patients."""
@@ -66,9 +70,10 @@ class Play:
         """ORM^O01 about the exam."""
         await self.tells_orders(self.order(exam, control))
 
-    def order(self, exam: Exam, control: str = "NW", *, minutes_ago: int = 0) -> bytes:
+    def order(self, exam: Exam, control: str = "NW", *, minutes_ago: int = 0, visit: str = "") -> bytes:
         """The bytes of an ORM^O01 that is written now, or was written a while ago."""
-        return order_message(_header(minutes_ago), control, exam.patient, a_visit(), exam.order)
+        on = replace(a_visit(), visit_number=CX(visit, HD(exam.issuer), "VN")) if visit else a_visit()
+        return order_message(_header(minutes_ago), control, exam.patient, on, exam.order)
 
     async def tells_orders(self, raw: bytes) -> None:
         """Any message to the door for orders."""
@@ -94,7 +99,11 @@ class Play:
 
     async def appoints(self, exam: Exam, trigger: str, at: datetime | None = None) -> None:
         """SIU (IHE RAD-48) about the exam."""
-        header = a_header()
+        await self.tells_appointments(self.appointment(exam, trigger, at))
+
+    def appointment(self, exam: Exam, trigger: str, at: datetime | None = None, *, minutes_ago: int = 0) -> bytes:
+        """The bytes of an SIU that is written now, or was written a while ago."""
+        header = _header(minutes_ago)
         start = f"{at:%Y%m%d%H%M%S%z}" if at else ""
         lines = (
             f"MSH|^~\\&|BOOK|HOSP|FJ|FJ|{header.at:%Y%m%d%H%M%S%z}||SIU^{trigger}^SIU_S12|{header.control_id}|P|2.5.1",
@@ -102,7 +111,10 @@ class Play:
             "RGS|1",
             "AIG|1||CT1",
         )
-        raw = "".join(f"{line}\r" for line in lines).encode()
+        return "".join(f"{line}\r" for line in lines).encode()
+
+    async def tells_appointments(self, raw: bytes) -> None:
+        """Any message to the door for appointments."""
         await self._delivers(lambda: self.appointments.send(raw))
 
     async def on_worklist(self, exam: Exam) -> WorklistEntry:

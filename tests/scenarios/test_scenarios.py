@@ -14,11 +14,12 @@ from fj_events import TOPICS
 from fj_hl7 import MllpClient
 from fj_local.services import PROCESSES
 from fj_local.stack import Stack
-from fj_simulators import Clinic
+from fj_simulators import Clinic, Exam
 from fj_testing import Log, eventually
 
 from tests.failure.facts import once_and_without_gaps
 from tests.scenarios import corrections, exams, identities, orders
+from tests.scenarios.folded import assert_events_are_the_state
 from tests.scenarios.play import Play
 from tests.scenarios.truth import assert_one_truth
 
@@ -28,7 +29,15 @@ SCENARIOS: dict[str, Callable[[Play], Awaitable[None]]] = {
     scenario.__name__: scenario for room in (orders, exams, identities, corrections) for scenario in room.SCENARIOS
 }
 MODES = ("straight", "doubled", "restarted")
-Outcomes = dict[str, Exception | None]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How the scenarios of one mode ended."""
+
+    problems: dict[str, Exception | None]
+    exams: list[Exam]
+    """Of those that ended as they should."""
 
 
 @dataclass
@@ -68,7 +77,8 @@ async def outcomes(request: pytest.FixtureRequest, whole_stack: Stack, clinic: C
     if request.param == "restarted":
         await asyncio.to_thread(restart, whole_stack)
     pause.over.set()
-    yield dict(zip(plays, await playing, strict=True))
+    problems = dict(zip(plays, await playing, strict=True))
+    yield Outcomes(problems, [exam for name, play in plays.items() if not problems[name] for exam in play.exams])
     await appointments.close()
 
 
@@ -104,7 +114,7 @@ def restart(stack: Stack) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_a_scenario_ends_as_it_should(name: str, outcomes: Outcomes) -> None:
-    problem = outcomes[name]
+    problem = outcomes.problems[name]
     if problem is not None:
         raise problem
 
@@ -114,5 +124,9 @@ async def test_every_fact_stands_once_on_the_log(outcomes: Outcomes, events: Log
         once_and_without_gaps(await events.read(*TOPICS))
         return True
 
-    assert outcomes
+    assert outcomes.problems
     await eventually(told, within=15, every=1)
+
+
+async def test_the_log_says_what_the_rooms_answer(outcomes: Outcomes, clinic: Clinic, events: Log) -> None:
+    await assert_events_are_the_state(clinic, events, outcomes.exams)
