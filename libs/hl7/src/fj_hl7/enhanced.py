@@ -39,6 +39,8 @@ class Mode:
     def __init__(self, message: Message) -> None:
         self._accept = _condition(message, 15)
         self._reply = _condition(message, 16)
+        if self._accept is Condition.NEVER and self._reply is None:
+            self._accept = None  # it wants no accept acknowledgement, and says nothing of the reply: that comes as ever
 
     @property
     def enhanced(self) -> bool:

@@ -42,6 +42,7 @@ def asking(raw: bytes, accept: str, reply: str) -> bytes:
         ("NE", "AL", "1", ["AA"]),
         ("", "AL", "1", ["AA"]),
         ("NE", "NE", "1", []),
+        ("NE", "", "1", ["AA"]),
         ("ER", "ER", "1", []),
         ("SU", "SU", "1", ["CA", "AA"]),
         ("", "", "1", ["AA"]),
@@ -52,6 +53,7 @@ def asking(raw: bytes, accept: str, reply: str) -> bytes:
         ("ER", "SU", "unknown", ["CE"]),
         ("NE", "AL", "unknown", ["AE"]),
         ("NE", "NE", "unknown", []),
+        ("NE", "", "unknown", ["AE"]),
     ],
 )
 async def test_a_sender_gets_the_acknowledgements_that_it_asks_for_in_their_order(
