@@ -152,12 +152,16 @@ async def test_what_a_room_gives_up_is_listed_until_somebody_says_what_is_to_bec
     fact = given_up(work_id, WorkKind.IMAGES, study)
     await feed.publish(fact, fact)
     await until(http, work_id, "failed sending")
-    event_id = (await listed(http, work_id))["failed sending"]
     entries = (await http.get("/exceptions", params={"kind": "failed sending"})).text
     assert all(words in entries for words in ("images for ARCHIVE2: cannot be reached", f'href="/exams/{study}"'))
-    page = (await http.get(f"/exceptions/{event_id}")).text
-    assert all(f'data-post="{fact.address}/{act}"' in page for act in ("repeat", "cancel"))
-    assert f'data-look-up="{fact.address}"' in page
+
+    async def has_its_page() -> bool:
+        event_id = (await listed(http, work_id))["failed sending"]  # of the newer fact, once that has come too
+        page = (await http.get(f"/exceptions/{event_id}")).text
+        deeds = [f'data-post="{fact.address}/{act}"' for act in ("repeat", "cancel")]
+        return all(words in page for words in (*deeds, f'data-look-up="{fact.address}"'))
+
+    await eventually(has_its_page, within=30)
 
     def settled(settled_as: WorkSettledAs) -> Fact:
         return WorkSettled(

@@ -1,11 +1,12 @@
 """What `ingest` takes can be got and moved again: private SOP classes, retired ones, rare transfer syntaxes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import httpx
 import pytest
-from fj_testing import Services, eventually
+import yaml
+from fj_testing import ServiceProcess, Services, eventually
 from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE
@@ -15,7 +16,7 @@ from pynetdicom.sop_class import register_uid
 from services.storage.tests.builders import Exam, Image
 from services.storage.tests.scu import Destination, Workstation, a_query
 
-pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
+pytestmark = pytest.mark.servers
 PRIVATE = UID("1.3.46.670589.2.5.1.1")
 RETIRED = UID("1.2.840.10008.5.1.4.1.1.3")
 """Ultrasound Multi-frame Image Storage, retired in 1993."""
@@ -30,6 +31,43 @@ SETTINGS = {"FJ_SOP_CLASSES": f'["{PRIVATE}"]'}
 
 
 @pytest.fixture(scope="module")
+def dimse_port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def destination_port(free_port: Callable[[], int]) -> int:
+    """Where WS1 listens, while a test lets it."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def storage(
+    services: Services, dimse_port: int, destination_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> ServiceProcess:
+    peers = tmp_path_factory.mktemp("peers") / "peers.yaml"
+    peers.write_text(yaml.safe_dump({"WS1": {"host": "127.0.0.1", "port": destination_port}}))
+    return services.start(
+        "storage",
+        STORAGE_QUIET_TIME=1,
+        STORAGE_DIMSE_PORT=dimse_port,
+        FJ_PEERS=str(peers),
+        **SETTINGS,
+    )
+
+
+@pytest.fixture(scope="module")
+def workstation(storage: ServiceProcess, dimse_port: int) -> Workstation:
+    return Workstation(dimse_port)
+
+
+@pytest.fixture
+async def http(storage: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=storage.http, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def ingest_port(services: Services, free_port: Callable[[], int]) -> int:
     """Where an `ingest` with the same settings listens."""
     port = free_port()
@@ -38,7 +76,7 @@ def ingest_port(services: Services, free_port: Callable[[], int]) -> int:
 
 
 async def test_what_was_stored_is_got_and_moved(
-    workstation: Workstation, peer_ports: dict[str, int], ingest_port: int, http: httpx.AsyncClient
+    workstation: Workstation, destination_port: int, ingest_port: int, http: httpx.AsyncClient
 ) -> None:
     exam = Exam()
     classes = (PRIVATE, RETIRED, DICOS)
@@ -52,7 +90,7 @@ async def test_what_was_stored_is_got_and_moved(
     got = await workstation.gets(query, SYNTAXES, *classes)
     assert {(one.uid, one.transfer_syntax, one.data) for one in got.received} == stored
     assert (got.answers.final.Status, got.answers.final.NumberOfCompletedSuboperations) == (0x0000, len(images))
-    with Destination("WS1", peer_ports["WS1"], SYNTAXES, sop_classes=classes) as destination:
+    with Destination("WS1", destination_port, SYNTAXES, sop_classes=classes) as destination:
         moved = await workstation.moves(query, "WS1")
     assert {(one.uid, one.transfer_syntax, one.data) for one in destination.received} == stored
     assert (moved.final.Status, moved.final.NumberOfCompletedSuboperations) == (0x0000, len(images))
