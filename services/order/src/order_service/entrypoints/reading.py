@@ -79,24 +79,26 @@ _MOMENT: Final = timedelta(minutes=1)
 class OrderReading:
     """One order of a message, read by the profile of its sender."""
 
-    __slots__ = ("_message", "_profile", "_site", "group")
+    __slots__ = ("_before", "_message", "_profile", "_site", "group")
 
     def __init__(self, message: Message, group: Group, site: Site) -> None:
         self._message = message
         self.group = group
         self._profile = message.profile
         self._site = site
+        # Looked at only for places of the sender's own, and then for each of them.
+        self._before = message.head("ORC") if message.profile.own else None
 
     def each(self, item: Item, otherwise: Sequence[Place] = ()) -> Iterator[Found]:
         """What stands in the item's places: of the order, else of what stands before all orders."""
-        if item in self._profile.own:
-            return self._profile.each(item, self.group, self._message.head("ORC"))
+        if self._before is not None and item in self._profile.own:
+            return self._profile.each(item, self.group, self._before)
         return self._profile.each(item, self.group, otherwise=otherwise)
 
     def find(self, item: Item) -> Found | None:
         """The first of `each`."""
-        if item in self._profile.own:
-            return self._profile.find(item, self.group, self._message.head("ORC"))
+        if self._before is not None and item in self._profile.own:
+            return self._profile.find(item, self.group, self._before)
         return self._profile.find(item, self.group)
 
     def within(self, item: Item, segment: Segment, otherwise: Sequence[Place] = ()) -> Found | None:
