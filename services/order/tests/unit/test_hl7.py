@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 from fj_events import CodedConcept, Identifier, OrderedStep, Priority, Sex, patient_key
-from fj_hl7 import Message, Refusal
+from fj_hl7 import Item, Message, Place, Refusal
+from fj_hl7.profile import DEFAULT_PLACES, Profile
 from fj_runtime import Sites
 from order_service.domain.order import Heard
 from order_service.domain.wish import Wish
@@ -38,6 +39,15 @@ def test_a_plain_order_is_read_with_the_issuers_that_the_message_names() -> None
     assert request.patient.address.city == "Town"
     assert (request.procedure.code, request.procedure.text) == ("CTCHEST", "CT chest")
     assert request.accession_number is None
+
+
+def test_a_place_of_the_senders_own_before_all_orders_is_said_of_each_of_them() -> None:
+    own = {Item.PRIORITY: (Place.parse("ZUR-1"),), Item.MODALITY: (Place.parse("OBX[3.1=DEVICE]-5"),)}
+    segments = (MSH, PID, "ZUR|S", "OBX|1|ST|DEVICE||CT", ORC, OBR, "ORC|NW|PL2^EHR", OBR, "OBX|1|ST|DEVICE||MR")
+    message = Message.parse("\r".join(segments).encode())
+    message.profile = Profile(places={**DEFAULT_PLACES, **own}, own=frozenset(own))
+    requests = [said.wish.request for said in Translator(Sites.load(None), NAMESPACE).wishes(message)]
+    assert [(each.priority, each.modality) for each in requests] == [(Priority.STAT, "CT"), (Priority.STAT, "MR")]
 
 
 @pytest.mark.parametrize(
