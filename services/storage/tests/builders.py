@@ -4,7 +4,7 @@ import hashlib
 import io
 import itertools
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -33,7 +33,7 @@ from fj_events import (
 from fj_objects import S3Settings, S3Store
 from fj_packs.pack import Origin
 from fj_packs.reading import ABOUT, about
-from fj_packs.tar import plain_member
+from fj_packs.tar import END, padding, plain_member
 from fj_testing import PATIENT_NAMESPACE, S3
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -44,6 +44,8 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRL
 
 NUMBERS: Final = itertools.count(1)
 ISSUER: Final = "MAIN"
+RECEIVED_AT: Final = datetime(2026, 3, 2, 10, 20, 30, tzinfo=UTC)
+"""When images came that a pack holds, as the pack says."""
 
 
 @dataclass(frozen=True)
@@ -229,13 +231,27 @@ class Packer:
     async def ship(self, exam: Exam, images: Sequence[Image], **changed: Any) -> InstancesStored:
         """One pack of the images of one series, and the fact about it."""
         segment = uuid4()
-        origin = Origin(Source.DIMSE, "MAIN", "CT1")
+        origin = Origin(Source.DIMSE, "MAIN", changed.get("calling_ae_title", "CT1"))
         data, offsets = a_tar(images, plain_member(ABOUT, about(segment, exam.study_uid, origin)))
         key = f"packs/{segment}.tar"
         info = await self.store.put(key, data)
         assert info.sha256 is not None
         ref = ObjectRef(bucket=self.bucket, key=key, size=info.size, sha256=info.sha256)
         return exam.stored(images, ref, offsets, **changed)
+
+    async def join(self, exam: Exam, sent: Mapping[str, Image]) -> InstancesStored:
+        """One pack that replaces several: one image of each sender, all of one series."""
+        data, offsets = b"", list[int]()
+        for sender, image in sent.items():
+            first = plain_member(ABOUT, about(uuid4(), exam.study_uid, Origin(Source.DIMSE, "MAIN", sender)))
+            part, (offset,) = a_tar([image], first)
+            offsets.append(len(data) + offset)
+            end = offset + len(image.file)
+            data += part[: end + len(padding(end))]
+        key = f"packs/{uuid4()}.tar"
+        info = await self.store.put(key, data + END)
+        ref = ObjectRef(bucket=self.bucket, key=key, size=info.size, sha256=info.sha256 or "")
+        return exam.stored(list(sent.values()), ref, offsets)
 
 
 def a_tar(images: Sequence[Image], first: bytes = b"") -> tuple[bytes, list[int]]:
@@ -245,6 +261,7 @@ def a_tar(images: Sequence[Image], first: bytes = b"") -> tuple[bytes, list[int]
         for image in images:
             info = tarfile.TarInfo(f"{image.series}/{image.uid}")
             info.size = len(image.file)
+            info.mtime = RECEIVED_AT.timestamp()
             info.pax_headers = {"FILMJACKET.sha256": image.sha256}
             tar.addfile(info, io.BytesIO(image.file))
     stream.seek(0)

@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import BinaryIO, Final
 from uuid import UUID
 
@@ -112,6 +113,22 @@ def walk(file: BinaryIO) -> Iterator[Found]:
                 yield _found(info, end)
     except (tarfile.TarError, ValueError, OverflowError):
         return  # what follows was never completed
+
+
+def first_member(archive: bytes) -> tuple[str, bytes] | None:
+    """Name and content of the member that begins here; None where it is none, or longer than what is given."""
+    found = next(walk(BytesIO(archive)), None)
+    return (found.name, archive[found.offset : found.offset + found.length]) if found else None
+
+
+def received_at(header: bytes) -> datetime | None:
+    """When the member was received before which these `HEADER_ROOM` bytes stand; None where they do not say."""
+    try:
+        with tarfile.open(fileobj=BytesIO(header), mode="r:") as archive:
+            member = archive.next()
+    except tarfile.TarError:
+        return None
+    return datetime.fromtimestamp(member.mtime, UTC) if member and member.mtime else None
 
 
 def header_digest(segment: UUID, header: bytes | memoryview) -> str:

@@ -20,6 +20,7 @@ from storage_service.adapters.candidates import PostgresCandidates
 from storage_service.adapters.coerced import CoercedPacks
 from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
 from storage_service.adapters.confirmed import ConfirmedIndex
+from storage_service.adapters.conflicts import StoredConflicts
 from storage_service.adapters.directory import Directory, PostgresListing
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.files import StoredFiles
@@ -64,6 +65,7 @@ from storage_service.entrypoints.clock import (
     sweep,
     tiering,
 )
+from storage_service.entrypoints.conflicts import conflicts_router
 from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.bulk import bulk_router
 from storage_service.entrypoints.dicomweb.qido import search_router
@@ -119,6 +121,7 @@ class Kept:
     notes: PostgresNotes
     looks: PostgresSecondLooks
     archive: PostgresArchive
+    conflicts: StoredConflicts
 
     @classmethod
     def of(cls, settings: Settings, consumer: Consumer) -> Self:
@@ -150,6 +153,7 @@ class Kept:
             notes=PostgresNotes(pool, unit),
             looks=PostgresSecondLooks(pool, unit),
             archive=PostgresArchive(pool, unit),
+            conflicts=StoredConflicts(pool, manifests, packs, headers),
         )
 
 
@@ -277,6 +281,7 @@ def _of_one_study(settings: Settings, kept: Kept, keepings: PostgresKeepingBook)
     unit = kept.consumer.bus.unit
     router = APIRouter(dependencies=[Depends(only_seen(kept.lookers))])
     router.include_router(_linking(settings, kept))
+    router.include_router(conflicts_router(kept.conflicts))
     router.include_router(rejections_router(kept.book, kept.notes, unit, _rejections))
     router.include_router(keeping_router(kept.book, keepings, unit, keepings_in))
     return router
