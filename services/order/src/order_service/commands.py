@@ -34,17 +34,19 @@ class Outcome(StrEnum):
 async def grant(wish: Wish, orders: Orders) -> Outcome:
     """Do to an order what its placer wants, unless something newer was heard of it; before its order it waits.
 
-    Raises what the act raises, and NoSuchOrder for what cannot wait.
+    Of a replacement the new order is placed, and the end of the old one waits. Raises what the act raises, and
+    NoSuchOrder for what cannot wait.
     """
     control = CONTROLS[wish.control]
-    await visits.take_turns([wish.request], orders)
+    await visits.take_turns(wish.requests, orders)
     known = await (_by_filler(wish, orders) if control.by_filler else orders.by_placer_number(wish.number))
     if known is None and control.waits:
-        await orders.lock_numbers([wish.number])
+        await orders.lock_numbers([wish.number, *(request.placer_order_number for request in wish.requests)])
         known = await orders.by_placer_number(wish.number)
     if known is None:
         if not (control.waits and await orders.keep_early(wish)):
             raise NoSuchOrder(str(wish.number))
+        await _place_instead(wish, orders)
         return Outcome.WAITS
     if is_older(wish.heard, known.heard):
         return Outcome.OLDER
@@ -122,9 +124,9 @@ async def replace_order(
         return await change_order(number, request, orders, actor)
     known = await _known(number, orders)
     replaced = domain.act_on(known, Act.REPLACE)
-    [order] = await place_orders([request], orders, actor, replaces=known.order_id)
+    order = await orders.by_id(request.order_id)  # there, where the replacement came before the order
     if order is None:
-        raise NumberTaken(str(request.placer_order_number))
+        order = await _place_new(request, orders, actor, replaces=known.order_id)
     await orders.save(replaced)
     orders.emit(facts.cancelled(replaced, reason, actor, replaced_by=order.order_id))
     return order
@@ -179,6 +181,19 @@ async def take_number(delivery: DeliveryDelivered, orders: Orders) -> None:
     if order is not None and number is not None:
         with suppress(OtherNumber, NumberTaken):
             await number_order(order, number, orders)
+
+
+async def _place_instead(wish: Wish, orders: Orders) -> None:
+    """Nobody waits for the order that is wanted instead of one that is not known yet. Raises NumberTaken."""
+    if wish.replacement is not None and wish.replacement.placer_order_number != wish.number:
+        await _place_new(wish.replacement, orders)
+
+
+async def _place_new(request: Request, orders: Orders, actor: str | None = None, replaces: UUID | None = None) -> Order:
+    [order] = await place_orders([request], orders, actor, replaces)
+    if order is None:
+        raise NumberTaken(str(request.placer_order_number))
+    return order
 
 
 async def _by_filler(wish: Wish, orders: Orders) -> Order | None:

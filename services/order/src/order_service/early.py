@@ -18,7 +18,7 @@ async def repeat(wish_id: int, reason: str | None, orders: Orders) -> EarlyEntry
     if wish is None or entry is None:
         raise NotWaiting
     orders.emit(settled(entry, WorkSettledAs.REPEATED, reason))
-    await visits.take_turns([wish.request], orders)
+    await visits.take_turns(wish.requests, orders)
     await orders.lock_numbers([wish.number])
     order = await orders.by_placer_number(wish.number)
     if order is not None:

@@ -186,13 +186,91 @@ async def test_an_old_message_is_accepted_and_undoes_nothing(placer: MllpClient,
     await facts(log, number, "order.placed.v1", "order.changed.v1", "order.cancelled.v1")
 
 
-async def test_a_replacement_of_an_unknown_order_does_not_wait(placer: MllpClient, http: httpx.AsyncClient) -> None:
+def replacement(old: str, new: str, control: str = "RP", *, minute: int = 2) -> bytes:
+    """This order, and the one that is wanted instead, in a group for each of its two steps."""
+    header, patient, *_ = orm(old, said_at=at(minute)).split(b"\r")
+    groups = [f"ORC|{control}|{old}^EHR"]
+    for nth, code in enumerate(("CTHEAD", "CTNECK"), 1):
+        groups += [f"ORC|RO|{new}^EHR|A{new}^MAIN", f"OBR|{nth}|{new}^EHR||{code}^CT^L"]
+    return b"\r".join((header, patient, *(line.encode() for line in groups)))
+
+
+@pytest.mark.parametrize("control", ["RP", "RU"])
+async def test_of_a_replacement_before_its_order_the_new_one_is_placed_and_the_end_of_the_old_one_waits(
+    placer: MllpClient, http: httpx.AsyncClient, order: ServiceProcess, log: Log, control: str
+) -> None:
     old, new = a_number(), a_number()
-    header, patient, *_ = orm(old).split(b"\r")
-    groups = (f"ORC|RP|{old}^EHR", f"ORC|RO|{new}^EHR", f"OBR|1|{new}^EHR||CTHEAD^CT head^L")
-    ack = await refusal(placer, b"\r".join((header, patient, *(line.encode() for line in groups))))
-    assert ack.errors[0].code == "204"
-    assert (await http.get("/api/order/orders", params={"placer_order_number": new})).json() == []
+    raw = replacement(old, new, control)
+    for _ in range(2):
+        assert (await placer.send(raw)).code == "AA"
+    [instead] = await facts(log, new, "order.placed.v1")
+    assert len(instead.body["steps"]) == 2
+    assert [(entry["control"], entry["refused"]) for entry in await waiting(http, old)] == [(control, None)]
+
+    await placer.close()
+    order.stop()
+    order.start()
+    for _ in range(2):
+        assert (await placer.send(orm(old, said_at=at(1)))).code == "AA"
+    assert (await placer.send(raw)).code == "AA"
+    _, cancelled = await facts(log, old, "order.placed.v1", "order.cancelled.v1")
+    assert cancelled.body["replaced_by"] == instead.key
+    assert (await http.get(f"/api/order/orders/{instead.key}")).json()["state"] == "ORDERED"
+    assert await waiting(http, old) == []
+    await facts(log, new, "order.placed.v1")
+
+
+async def test_a_chain_of_replacements_that_comes_backwards_ends_with_its_last_order(
+    placer: MllpClient, http: httpx.AsyncClient, log: Log
+) -> None:
+    first, second, third = (a_number() for _ in range(3))
+    for raw in (replacement(second, third, minute=3), replacement(first, second), orm(first, said_at=at(1))):
+        assert (await placer.send(raw)).code == "AA"
+    placed = [(await facts(log, number, "order.placed.v1", "order.cancelled.v1")) for number in (first, second)]
+    [last] = await facts(log, third, "order.placed.v1")
+    assert [cancelled.body["replaced_by"] for _, cancelled in placed] == [placed[1][0].key, last.key]
+    assert [await waiting(http, number) for number in (first, second)] == [[], []]
+
+
+async def test_a_replacement_under_the_same_number_waits_as_a_change(
+    placer: MllpClient, http: httpx.AsyncClient, log: Log
+) -> None:
+    number = a_number()
+    await placer.send(replacement(number, number))
+    assert len(await waiting(http, number)) == 1
+    await placer.send(orm(number, said_at=at(1)))
+    _, changed = await facts(log, number, "order.placed.v1", "order.changed.v1")
+    assert changed.body["procedure"]["code"] == "CTHEAD"
+
+
+async def test_a_replacement_whose_order_never_comes_or_is_replaced_already_is_an_entry_for_a_person(
+    placer: MllpClient, http: httpx.AsyncClient, bus: Bus, log: Log
+) -> None:
+    lost, instead = a_number(), a_number()
+    await placer.send(replacement(lost, instead))
+    await EarlySweep(bus.unit, wait=timedelta(0), keep=timedelta(days=1)).run()
+    [entry] = await waiting(http, lost)
+    [given_up] = await told(log, entry, "work.given_up.v1")
+    assert given_up["reason"] == f"RP of {lost} (EHR): its order did not come"
+    await facts(log, instead, "order.placed.v1")
+
+    twice, one, other = (a_number() for _ in range(3))
+    for raw in (replacement(twice, one), replacement(twice, other, minute=3), orm(twice, said_at=at(1))):
+        await placer.send(raw)
+    await facts(log, twice, "order.placed.v1", "order.cancelled.v1")
+    [entry] = await waiting(http, twice)
+    assert entry["refused"] == "the order is CANCELLED: replace is not possible"
+
+
+async def test_an_early_replacement_that_is_no_new_order_is_refused_and_does_not_wait(
+    placer: MllpClient, http: httpx.AsyncClient, log: Log
+) -> None:
+    old, taken = a_number(), a_number()
+    await placer.send(orm(taken))
+    assert (await refusal(placer, replacement(old, taken))).errors[0].code == "205"
+    assert await waiting(http, old) == []
+    await placer.send(orm(old))
+    await facts(log, old, "order.placed.v1")
 
 
 async def test_waiting_is_bounded_in_number_and_in_time(

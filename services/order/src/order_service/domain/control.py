@@ -46,13 +46,13 @@ _TABLE: Final = {
     "RL": Control(Act.RELEASE, "UR", "OR"),
     "OE": Control(Act.RELEASE, "UR"),
     "OR": Control(Act.RELEASE, "UR"),
-    "RP": Control(Act.REPLACE, "UM", "RQ", waits=False),
-    "RU": Control(Act.REPLACE, "UM", waits=False),
+    "RP": Control(Act.REPLACE, "UM", "RQ"),
+    "RU": Control(Act.REPLACE, "UM"),
     "NA": Control(Act.NUMBER, "UX", waits=False, by_filler=True),
 }
 # XX, OC, OD, OH, OE and RU are how a department system says of an order of its own what it has done already;
 # CR, DR, HR and OR (as requested), that it has done what somebody else asked it for.
-# NA answers what `ehr_sync` asks with SN.
+# NA answers what `ehr_sync` asks with SN, about an order that was born here: it cannot come before it.
 
 CONTROLS: Final[Mapping[str, Control]] = MappingProxyType(_TABLE)
 STATUS: Final = "SC"

@@ -22,6 +22,11 @@ class Wish:
     replacement: Request | None = None
     """What is wanted instead: of RP and RU the group RO behind it."""
 
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What is asked for in it: the order itself, and what is wanted instead."""
+        return (self.request,) if self.replacement is None else (self.request, self.replacement)
+
 
 def is_older(this: Heard, newest: Heard) -> bool:
     """Whether a message is older than what was heard before. What cannot be compared counts as newer, as it came later.
