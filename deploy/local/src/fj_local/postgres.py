@@ -21,6 +21,8 @@ from fj_local.program import Program
 
 ADMIN: Final = "postgres"
 _NOBODY: Final = 65534
+_SQL_WITHIN: Final = 300
+"""Seconds. Making or dropping a database waits for a checkpoint, and so for whatever else writes to the disk."""
 _SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
     # TCP only: the path of a socket may be no longer than 107 characters, and FJ_HOME may.
@@ -51,7 +53,7 @@ class Server:
             check=True,
             capture_output=True,
             env=environment,
-            timeout=60,
+            timeout=_SQL_WITHIN,
         )
         return done.stdout.strip()
 

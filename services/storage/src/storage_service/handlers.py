@@ -216,11 +216,12 @@ async def _linked(
             work.studies.emit(facts.matched(study, found))
             await _settled(study, work.studies)
         else:
-            alone.append((study, found))
+            alone.append((study.waiting_for_order(found), found))
     others = await _alone(alone, work.studies, complete=complete) if alone else {}
     if matched:  # the order's own performed steps may say more about a study than its UID did
         matched = {s.study_instance_uid: s for s in await work.studies.with_progress(list(matched.values()))}
-    return [{**others, **matched}.get(study.study_instance_uid, study) for study in studies]
+    searched = {study.study_instance_uid: study for study, _ in alone}
+    return [{**searched, **others, **matched}.get(study.study_instance_uid, study) for study in studies]
 
 
 async def _alone(found: Sequence[tuple[Study, NoMatch]], studies: Studies, *, complete: bool) -> dict[str, Study]:

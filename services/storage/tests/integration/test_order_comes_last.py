@@ -1,11 +1,11 @@
-"""A performed step is heard of before its order, which is on its way in another topic: the study waits for it.
+"""Images or a performed step are heard of before their order, on its way in another topic: the study waits for it.
 
 Readers of `study-events` so know whose a study is before they hear that it is complete.
 """
 
 import itertools
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from fj_testing import Feed, Log, eventually
@@ -18,7 +18,7 @@ SETTINGS: Final = {"STORAGE_QUIET_TIME": 300}
 """Longer than any test: nothing here is closed by silence."""
 HEARD: Final = """
 SELECT (SELECT count(*) FROM known_order WHERE order_id = $1)
-     + (SELECT count(*) FROM exam WHERE order_id = $1 AND state = 'COMPLETED')
+     + (SELECT count(*) FROM exam WHERE study_instance_uid = $2 AND state = 'COMPLETED')
      + (SELECT count(*) FROM study_route WHERE study_instance_uid = $2 AND received_at IS NOT NULL)
 """
 
@@ -29,14 +29,21 @@ async def says(log: Log, exam: Exam, count: int) -> list[str]:
     return [record.type for record in found]
 
 
-@pytest.mark.parametrize("arrival", list(itertools.permutations(range(3))))
+ARRIVALS: Final = itertools.product(itertools.permutations(range(3)), (False, True))
+
+
+@pytest.mark.parametrize(("arrival", "typed_in"), list(ARRIVALS))
 async def test_whose_it_is_is_told_before_it_is_complete(
-    arrival: Sequence[int], feed: Feed, log: Log, packer: Packer, pool: Pool
+    arrival: Sequence[int], *, typed_in: bool, feed: Feed, log: Log, packer: Packer, pool: Pool
 ) -> None:
-    """The order, the images and the end of the performed step, each heard of when the one before is kept."""
+    """The order, the images and the end of the performed step, each heard of when the one before is kept.
+
+    Where the modality worked without its worklist, the images alone name the order: by its accession number.
+    """
     exam = Exam()
     images = exam.images(2)
-    facts = (exam.order(), await packer.ship(exam, images), exam.completed(images))
+    step: dict[str, Any] = {"order_id": None, "exam_key": exam.study_uid} if typed_in else {}
+    facts = (exam.order(), await packer.ship(exam, images), exam.completed(images, **step))
     for nth, number in enumerate(arrival, 1):
         await feed.publish(facts[number])
 
@@ -47,8 +54,8 @@ async def test_whose_it_is_is_told_before_it_is_complete(
     assert await says(log, exam, 3) == ["study.received.v1", "study.matched.v1", "study.available.v1"]
 
 
-async def test_a_step_without_an_order_waits_for_none(feed: Feed, log: Log, packer: Packer) -> None:
-    exam = Exam()
+async def test_images_and_a_step_that_name_no_order_wait_for_none(feed: Feed, log: Log, packer: Packer) -> None:
+    exam = Exam(accession=None)
     images = exam.images(2)
     await feed.publish(await packer.ship(exam, images), exam.completed(images, order_id=None, exam_key=exam.study_uid))
     assert await says(log, exam, 2) == ["study.received.v1", "study.available.v1"]

@@ -69,6 +69,20 @@ def test_the_accession_number_of_another_issuer_is_another_number() -> None:
     assert refused(STUDY, foreign) == "no order has this Study Instance UID or the accession number A1^MAIN"
 
 
+def test_an_order_may_be_on_its_way_where_the_images_carry_a_number_that_none_has() -> None:
+    ada, ben = PatientPhi(family_name="Lovett", given_name="Ada"), PatientPhi(family_name="Oka", given_name="Ben")
+    of_ben = an_order(accession_number=STUDY.accession_number, named=(ben,))
+    for study, orders, to_come in (
+        (STUDY, [], True),
+        (STUDY, [an_order(accession_number=Identifier(value="A1", issuer="OTHER"))], True),
+        (replace(STUDY, patient=ada), [of_ben], False),
+        (BARE, [], False),
+    ):
+        found = match(study, orders, complete=False, window=WINDOW)
+        assert isinstance(found, NoMatch)
+        assert found.order_to_come is to_come
+
+
 def test_the_only_open_order_of_the_patient_decides_for_bare_images() -> None:
     order = an_order()
     assert matched(BARE, order) == (order.order_id, MatchRule.PATIENT)

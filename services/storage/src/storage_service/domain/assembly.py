@@ -4,7 +4,7 @@
 |---|---|---|
 | one is in progress | any | waits for its end, at most `step_limit` after the last sign of life, then as below |
 | one completed, none in progress | something, and all of it is here | complete now: `mpps` |
-| the same, of an order that is on its way here | the same | waits for the order, at most the quiet time |
+| the same, of an order that is on its way here (decision 21) | the same | waits for it, at most the quiet time |
 | ended | something that is not here | complete after the quiet time: `incomplete` |
 | none, or they list nothing | any | complete after the quiet time: `quiet_time` |
 """
@@ -47,7 +47,7 @@ class Progress:
     listed_here: int = 0
     """How many of those are here."""
     order_to_come: bool = False
-    """A step is of an order that has not been heard of yet: it comes in a topic of its own (decision 21)."""
+    """A step is of an order, or the images carry the number of one, that has not been heard of yet (decision 21)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class NoMatch:
     """What of the images contradicts the order whose number they carry, or whom their patient's number is of."""
     order_id: UUID | None = None
     """That order."""
+    order_to_come: bool = False
+    """The images carry a number that no order has: one may be on its way here (decision 21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def match(study: StudyKeys, orders: Sequence[OrderKeys], *, complete: bool, wind
     if by_accession := [order for order in orders if order.accession_number == study.accession_number]:
         reason = f"the accession number {study.accession_number} is the order's; its Study Instance UID differs"
         return _confirmed(by_accession, study, MatchRule.ACCESSION, reason)
-    return NoMatch(f"no order has this Study Instance UID or the accession number {study.accession_number}")
+    unheard = f"no order has this Study Instance UID or the accession number {study.accession_number}"
+    return NoMatch(unheard, order_to_come=True)
 
 
 def candidates(study: StudyKeys, orders: Sequence[OrderKeys]) -> list[Candidate]:

@@ -104,6 +104,11 @@ class Study:
             unmatched_reason=UNMERGED,
         )
 
+    def waiting_for_order(self, found: NoMatch) -> "Study":
+        """The same study, for which no order was found so far: it may be on its way here."""
+        to_come = self.progress.order_to_come or found.order_to_come
+        return replace(self, progress=replace(self.progress, order_to_come=to_come))
+
     def without_order(self, found: NoMatch) -> "Study":
         """The same study, for which no order was found. How it lost one stays said until it has one."""
         lost_one = (self.unmatched_reason or "").startswith(UNMERGED)
