@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fj_events import REGISTRY, SERVICES, TOPICS
+from patient_service.domain.following import LINK_ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADINGS = ("Owns", "Consumes", "Publishes", "Stores", "Listens on", "Settings", "When it breaks")
@@ -62,6 +63,10 @@ def test_a_service_consumes_what_the_topics_say_and_nothing_else(service: str) -
     if "follow" in used:  # of fj_survivors: it subscribes to merges and unmerges
         subscribed.add("patient-events")
     assert subscribed == declared(service)
+
+
+def test_a_link_waits_for_all_rooms_that_follow_links_and_for_no_other() -> None:
+    assert {room for room in SERVICES if "follow_links" in names_in(package(room) / "entrypoints")} == LINK_ROOMS
 
 
 def declared(service: str) -> set[str]:

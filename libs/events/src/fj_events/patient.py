@@ -151,6 +151,15 @@ class PatientVisitMoveCompleted(Fact, type="patient.visit_move_completed.v1", to
     """All that had something to follow; `order` alone where no order ever went with it."""
 
 
+class PatientLinkCompleted(Fact, type="patient.link_completed.v1", topic="patient-events", key="patient_id"):
+    """Every room that answers for persons has followed a link, or its end: all doors answer alike."""
+
+    patient_id: UUID
+    enterprise_id: UUID
+    """Which person the number stands for now."""
+    rooms: tuple[str, ...]
+
+
 class LinkBasis(OpenEnum):
     """Why two numbers are taken for one person's."""
 
@@ -237,6 +246,16 @@ class PatientFollowed(Fact, type="patient.followed.v1", topic="follower-events",
     room: str
     patient_id: UUID
     survivor_id: UUID
+
+
+class PatientLinkFollowed(Fact, type="patient.link_followed.v1", topic="follower-events", key="follower"):
+    """A room answers for a number as the last link or unlink of it says; the fact that it followed is the cause."""
+
+    follower: str
+    """Room and patient id, `ehr_sync.6f1c…`: each room counts its own facts."""
+    room: str
+    patient_id: UUID
+    enterprise_id: UUID
 
 
 class PatientVisitFollowed(Fact, type="patient.visit_followed.v1", topic="follower-events", key="follower"):

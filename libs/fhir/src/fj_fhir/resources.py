@@ -68,12 +68,20 @@ class Patient(Resource):
     phone: str | None = None
     replaced_by: str | None = None
     """The id of the Patient that this one was merged into: then it is no longer in use."""
+    replaces: tuple[str, ...] = ()
+    """The ids of those that were merged into this one."""
+    see_also: tuple[str, ...] = ()
+    """The ids of others in use that are the same person (link-type)."""
 
     def _content(self) -> Json:
-        survivor = {"other": {"reference": f"Patient/{self.replaced_by}"}, "type": "replaced-by"}
+        linked = [
+            *((other, "replaced-by") for other in (self.replaced_by,) if other),
+            *((other, "replaces") for other in self.replaces),
+            *((other, "seealso") for other in self.see_also),
+        ]
         return {
             "active": self.replaced_by is None,
-            "link": [survivor] if self.replaced_by else None,
+            "link": [{"other": {"reference": f"Patient/{other}"}, "type": kind} for other, kind in linked] or None,
             "name": [self.name.to_json()] if self.name != NO_NAME else None,
             "telecom": [{"system": "phone", "value": self.phone}] if self.phone else None,
             "gender": self.gender,

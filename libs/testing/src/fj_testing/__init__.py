@@ -4,7 +4,17 @@ from fj_testing.beside import beside
 from fj_testing.eventually import PATIENCE, eventually
 from fj_testing.feed import Feed
 from fj_testing.log import Log, Record
-from fj_testing.merging import has_followed, merged, moved_with, person, unmerged, visits_followed
+from fj_testing.merging import (
+    has_followed,
+    has_followed_link,
+    joined,
+    merged,
+    moved_with,
+    parted,
+    person,
+    unmerged,
+    visits_followed,
+)
 from fj_testing.orthanc import orthanc
 from fj_testing.processes import PATIENT_NAMESPACE, ServiceProcess, Services
 from fj_testing.stack import S3, Stack
@@ -22,9 +32,12 @@ __all__ = [
     "beside",
     "eventually",
     "has_followed",
+    "has_followed_link",
+    "joined",
     "merged",
     "moved_with",
     "orthanc",
+    "parted",
     "person",
     "unmerged",
     "visits_followed",

@@ -1,20 +1,26 @@
-"""Merges and unmerges of patients as `patient` states them, orders that go with a visit, and the rooms that follow."""
+"""Merges and links of patients as `patient` states them, orders that go with a visit, and the rooms that follow."""
 
 from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from fj_events import (
     FormerHolder,
     Identifier,
+    LinkBasis,
     OrderChanged,
     OrderPlaced,
+    PatientLinked,
     PatientMerged,
     PatientPhi,
+    PatientUnlinked,
     PatientUnmerged,
     Source,
 )
 
 from fj_testing.log import Log
+
+_SAID: Final[Any] = {"site": "MAIN", "basis": LinkBasis.MESSAGE, "reason": "the registration system said so"}
 
 
 def merged(
@@ -48,6 +54,16 @@ def unmerged(fact: PatientMerged) -> PatientUnmerged:
     )
 
 
+def joined(*numbers: UUID) -> list[PatientLinked]:
+    """These numbers stand for one person from now on, each stays in use."""
+    return [PatientLinked(patient_id=each, enterprise_id=min(numbers), **_SAID) for each in numbers]
+
+
+def parted(*numbers: UUID) -> list[PatientUnlinked]:
+    """Each of these numbers stands for itself alone again."""
+    return [PatientUnlinked(patient_id=each, enterprise_id=each, **_SAID) for each in numbers]
+
+
 def person(number: str, family_name: str) -> PatientPhi:
     """Somebody with a number of MAIN."""
     return PatientPhi(id=Identifier(value=number, issuer="MAIN"), family_name=family_name)
@@ -69,6 +85,17 @@ async def has_followed(log: Log, room: str, fact_id: UUID, count: int = 1) -> li
         within=20,
     )
     return [record.body["survivor_id"] for record in records]
+
+
+async def has_followed_link(log: Log, room: str, fact_id: UUID) -> UUID:
+    """Which person the number stands for, as the room says once after it has followed this fact."""
+    [record] = await log.wait_for(
+        "follower-events",
+        where=lambda r: r.type == "patient.link_followed.v1" and r.headers.get("ce_causationid") == str(fact_id),
+        within=20,
+    )
+    assert record.body["room"] == room
+    return UUID(record.body["enterprise_id"])
 
 
 async def visits_followed(log: Log, room: str, fact_id: UUID) -> list[str]:

@@ -12,7 +12,6 @@ from fj_events import (
     PatientDuplicateSuspected,
 )
 
-from patient_service import handlers
 from patient_service.domain import link as linking
 from patient_service.domain import suspicion as suspicions
 from patient_service.domain.blocking import ALIKE_MOST
@@ -20,6 +19,7 @@ from patient_service.domain.errors import NotSuspected
 from patient_service.domain.link import ByHand
 from patient_service.domain.matching import Grade, Rules, Verdict, compare, sharing
 from patient_service.domain.suspicion import State, Suspicion
+from patient_service.links import link_by_hand, state_link
 from patient_service.ports import Duplicates, Links, Patients, Record
 
 
@@ -54,7 +54,7 @@ async def decide(act: ByHand, work: Work) -> None:
         raise NotSuspected
     site = one.patient.site
     if act.linked:
-        await handlers.link_by_hand(act, work.patients, work.links)
+        await link_by_hand(act, work.patients, work.links)
         await _close(known, DuplicateOutcome.LINKED, site, work)
         return
     await work.duplicates.save(suspicions.closed(known, State.DISMISSED))
@@ -109,7 +109,7 @@ async def _settled(one: Record, other: Record, verdict: Verdict, work: Work) -> 
 async def _link(pair: tuple[UUID, UUID], site: str, verdict: Verdict, work: Work) -> None:
     reason = f"score {verdict.score:g}: {', '.join(verdict.reasons)}"
     said = linking.link(pair, linked=True, at=None, basis=LinkBasis.SCORE, reason=reason)
-    await handlers.state_link(said, site, work.patients, work.links)
+    await state_link(said, site, work.patients, work.links)
 
 
 async def _suspect(one: Record, other: Record, verdict: Verdict, said: str, work: Work) -> None:

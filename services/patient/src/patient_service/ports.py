@@ -8,7 +8,7 @@ from uuid import UUID
 from fj_events import Fact, Identifier, PatientPhi
 
 from patient_service.domain.crossing import SamePerson
-from patient_service.domain.following import Following, VisitFollowing
+from patient_service.domain.following import Following, LinkFollowing, VisitFollowing
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
@@ -140,6 +140,12 @@ class Links(Protocol):
 
     async def sharers(self, patient: Patient) -> Sequence[Patient]:
         """Others that carry one of this patient's numbers, but for a number that very many carry."""
+
+    async def following(self, patient_id: UUID) -> LinkFollowing | None:
+        """How far the rooms are with the last link or unlink of this number. Locked until the end."""
+
+    async def save_following(self, following: LinkFollowing) -> None:
+        """Keep how far they are."""
 
 
 class Linked(NamedTuple):

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fj_events import Fact, Identifier, PatientLinked, PatientMerged, PatientUnlinked, PatientUnmerged
-from patient_service.domain.following import Following
+from patient_service.domain.following import Following, LinkFollowing
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Number
 from patient_service.domain.patient import Patient, identifiers
@@ -75,6 +75,7 @@ class MemoryLinks:
         self.patients = patients
         self.kept: dict[tuple[UUID, UUID], Link] = {}
         self.told: dict[UUID, UUID] = {}
+        self.followings: dict[UUID, LinkFollowing] = {}
 
     async def lock(self) -> None:
         """One test is one transaction."""
@@ -110,6 +111,12 @@ class MemoryLinks:
             for other in self.patients.kept.values()
             if other.patient_id != patient.patient_id and numbers & set(identifiers(other))
         ]
+
+    async def following(self, patient_id: UUID) -> LinkFollowing | None:
+        return self.followings.get(patient_id)
+
+    async def save_following(self, following: LinkFollowing) -> None:
+        self.followings[following.patient_id] = following
 
 
 def persons(facts: Iterable[Fact]) -> dict[UUID, UUID]:

@@ -5,11 +5,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from fj_events import Identifier, LinkBasis, PatientLinked, PatientPhi, PatientUnlinked, Source
+from fj_events import (
+    Identifier,
+    LinkBasis,
+    PatientLinkCompleted,
+    PatientLinked,
+    PatientLinkFollowed,
+    PatientPhi,
+    PatientUnlinked,
+    Source,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from patient_service import handlers
+from patient_service import links as linking
 from patient_service.domain.errors import NoSuchPatient, SamePatient
+from patient_service.domain.following import LINK_ROOMS
 from patient_service.domain.link import ByHand, LinkNews
 from patient_service.domain.patient import News
 
@@ -46,7 +57,7 @@ class House:
 
     async def link(self, *given_: LinkNews) -> None:
         for each in given_:
-            await handlers.link(each, self.patients, self.links)
+            await linking.link(each, self.patients, self.links)
 
     async def announce(self, *given_: News) -> None:
         for each in given_:
@@ -54,7 +65,7 @@ class House:
 
     async def by_hand(self, one: int, other: int, *, linked: bool) -> None:
         act = ByHand(pair=(key(one), key(other)), linked=linked, reason="seen", at=START)
-        await handlers.link_by_hand(act, self.patients, self.links)
+        await linking.link_by_hand(act, self.patients, self.links)
 
     @property
     def told(self) -> dict[UUID, UUID]:
@@ -174,3 +185,28 @@ async def test_whoever_says_so_joins_whom_two_birth_dates_keep_apart() -> None:
     assert set(house.told.values()) == {key(1)}
     await house.announce(news(2, NATIONAL, born=date(1971, 4, 1), minute=5))
     assert set(house.told.values()) == {key(1)}
+
+
+@given(statements(), st.randoms(use_true_random=False))
+async def test_every_link_that_holds_is_complete_once_however_the_rooms_follow(
+    given_: list[LinkNews], random: Any
+) -> None:
+    house, told = House(), dict[UUID, UUID]()
+    await house.link(*given_)
+    said = [(n, f) for n, f in enumerate(house.patients.facts, 1) if isinstance(f, PatientLinked | PatientUnlinked)]
+    for _, fact in said:
+        told[fact.patient_id] = fact.enterprise_id
+    followed = [(number, fact, room) for number, fact in said for room in LINK_ROOMS] * 2
+    random.shuffle(followed)
+    for number, fact, room in followed:
+        word = PatientLinkFollowed(
+            site=fact.site,
+            follower=f"{room}.{fact.patient_id}",
+            room=room,
+            patient_id=fact.patient_id,
+            enterprise_id=fact.enterprise_id,
+        )
+        await linking.on_followed(word, UUID(int=number), house.patients, house.links)
+    done = [fact for fact in house.patients.facts if isinstance(fact, PatientLinkCompleted)]
+    assert {fact.patient_id: fact.enterprise_id for fact in done} == told
+    assert len(done) == len(told)

@@ -14,6 +14,7 @@ from fj_events import (
     PatientLinked,
     PatientMerged,
     PatientRegistered,
+    PatientUnlinked,
     PatientUnmerged,
     PatientUpdated,
     StudyRelinked,
@@ -99,8 +100,8 @@ async def on_patient(fact: PatientRegistered | PatientUpdated, envelope: Envelop
     await look_for_exceptions(fact, envelope, exams)
 
 
-async def on_patient_linked(fact: PatientLinked, envelope: Envelope, exams: Exams) -> None:
-    """Whose a number is has been said."""
+async def on_patient_joined(fact: PatientLinked | PatientUnlinked, envelope: Envelope, exams: Exams) -> None:
+    """Which person a number stands for has been said; that it stands for no other one ends no question."""
     await look_for_exceptions(fact, envelope, exams)
 
 

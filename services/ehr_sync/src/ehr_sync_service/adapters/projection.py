@@ -8,12 +8,14 @@ from uuid import UUID
 
 from fj_bus import Tx
 from fj_events import Identifier, PatientPhi
+from fj_survivors import PERSON
 from fj_survivors import TABLE as SURVIVOR
 
 from ehr_sync_service.domain.plan import PlanRecord
 from ehr_sync_service.domain.records import OrderRecord, PatientRecord, Record, ReportRecord, StudyRecord
 
-TABLES: Final = ("patient_names", "patient_addresses", "patients", "orders", "studies", "reports", "plans", SURVIVOR)
+_RECORDS: Final = ("patient_names", "patient_addresses", "patients", "orders", "studies", "reports", "plans")
+TABLES: Final = (*_RECORDS, SURVIVOR, PERSON)
 """What a rebuild makes anew."""
 _KEPT: Final = {"recorded_at": "least({1}.{0}, excluded.{0})"}
 """What a later fact does not overwrite."""

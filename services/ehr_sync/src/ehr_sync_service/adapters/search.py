@@ -32,6 +32,8 @@ class Table:
     conditions: Mapping[str, Condition]
     whose: str
     """Of whom it is after merges."""
+    others: str = "'{}'::uuid[] AS replaces, '{}'::uuid[] AS linked"
+    """Which other patients it points to."""
     updated: str = "t.updated_at"
     order: str = "NULL::jsonb"
     sorts: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +41,7 @@ class Table:
     @property
     def select(self) -> str:
         """The records, each with its order and with whose it is."""
-        return f"""SELECT t.body, {self.order} AS order_body, {self.whose} AS whose,
+        return f"""SELECT t.body, {self.order} AS order_body, {self.whose} AS whose, {self.others},
             (SELECT w.body FROM patients w WHERE w.patient_id = {self.whose}) AS whose_body FROM {self.rows}"""
 
     def where(self, search: Search, values: Values) -> str:
@@ -97,9 +99,18 @@ def _found(table: Table, row: asyncpg.Record) -> Found:
         order=OrderRecord.model_validate_json(order) if order else None,
         whose=row["whose"],
         patient=PatientRecord.model_validate_json(whose) if whose else None,
+        replaces=tuple(row["replaces"]),
+        linked=tuple(row["linked"]),
     )
 
 
+# A number that was given out again is somebody's: it is in use, and what was merged of it is no Patient any more.
+_MERGED_AWAY: Final = "SELECT s.patient_id FROM survivor s WHERE s.until IS NULL"
+_OTHERS: Final = f"""
+ARRAY({_MERGED_AWAY} AND s.survivor_id = t.patient_id ORDER BY 1) AS replaces,
+ARRAY(SELECT same FROM same_person(t.patient_id) AS same
+       WHERE same <> t.patient_id AND NOT EXISTS ({_MERGED_AWAY} AND s.patient_id IN (same, t.patient_id))
+       ORDER BY 1) AS linked"""
 _ADDRESS: Final = {
     "line": "line",
     "city": "city",
@@ -162,6 +173,7 @@ TABLES: Final[Mapping[str, Table]] = {
         PatientRecord,
         _PATIENT,
         whose="survivor_of(t.patient_id, now())",
+        others=_OTHERS,
         sorts={"birthdate": "t.birth_date", "family": "lower(t.body #>> '{patient,family_name}')"},
     ),
     "ServiceRequest": Table(

@@ -161,6 +161,10 @@ class Found:
     """Whose it is after merges, and after its order went to another patient."""
     patient: PatientRecord | None = None
     """Who that is."""
+    replaces: tuple[UUID, ...] = ()
+    """Of a patient: the numbers that were merged into this one."""
+    linked: tuple[UUID, ...] = ()
+    """Of a patient: the others in use that stand for the same person."""
 
     def moved_from(self, patient_id: UUID | None) -> bool:
         """Whether it is somebody else's than the facts said by now."""

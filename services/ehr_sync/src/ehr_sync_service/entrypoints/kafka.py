@@ -41,7 +41,7 @@ from fj_events import (
     StudyUnmatched,
     StudyUpdated,
 )
-from fj_survivors import follow, follow_visit
+from fj_survivors import follow, follow_links, follow_visit
 
 from ehr_sync_service import handlers, plans
 from ehr_sync_service.domain.plan import Performed
@@ -111,6 +111,7 @@ def _subscribe_to_patients(
             await handlers.on_patient_unmerged(fact, _cause(tx), projection(tx), post(tx))
 
     follow(consumer, followed)
+    follow_links(consumer)
 
 
 def _subscribe_to_exams(consumer: Consumer, projection: Callable[[Tx], Projection], post: Callable[[Tx], Post]) -> None:

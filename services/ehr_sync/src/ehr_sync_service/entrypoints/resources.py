@@ -1,5 +1,6 @@
 """What is known, as FHIR R4 resources."""
 
+from hashlib import sha256
 from uuid import UUID
 
 import fj_fhir
@@ -40,6 +41,8 @@ def _patient(record: PatientRecord, found: Found) -> Json:
         id=str(record.patient_id),
         meta=_meta(record, found, record.patient_id),
         replaced_by=str(found.whose) if found.moved_from(record.patient_id) else None,
+        replaces=tuple(map(str, found.replaces)),
+        see_also=tuple(map(str, found.linked)),
         identifiers=tuple(_number(number, "MR") for number in (phi.id, *phi.other_ids) if number),
         name=_name(phi),
         gender=_GENDERS.get(phi.sex) if phi.sex else None,
@@ -139,13 +142,18 @@ def _diagnostic_report(record: ReportRecord, found: Found) -> Json:
 
 
 def _meta(record: Record, found: Found, patient_id: UUID | None) -> Meta:
-    """What shows its order's data changes when the order does, and with a merge everything that names the patient."""
+    """What shows its order's data changes when the order does, and with a merge everything that names the patient.
+
+    The Patient itself also changes with those whom it points to.
+    """
     parts, moments = [str(record.version)], [record.updated_at]
     if found.order is not None:
         parts.append(str(found.order.version))
         moments.append(found.order.updated_at)
     if found.moved_from(patient_id):
         parts.append(f"{found.whose}"[:8])
+    if others := (*found.replaces, *found.linked):
+        parts.append(sha256(b"".join(each.bytes for each in others)).hexdigest()[:8])
     return Meta(".".join(parts), max(moments))
 
 

@@ -9,6 +9,7 @@ from fj_bus import Tx
 from fj_events import Identifier, LinkBasis
 
 from patient_service.adapters.postgres import COLUMNS, patient_of
+from patient_service.domain.following import LinkFollowing
 from patient_service.domain.link import SHARED_MOST, Link
 from patient_service.domain.patient import Patient, identifiers
 from patient_service.ports import Linked, Person
@@ -34,6 +35,15 @@ _PERSONS: Final = "SELECT patient_id, enterprise_id FROM persons WHERE patient_i
 _SAVE_PERSON: Final = """
 INSERT INTO persons (patient_id, enterprise_id) VALUES ($1, $2)
 ON CONFLICT (patient_id) DO UPDATE SET enterprise_id = excluded.enterprise_id
+"""
+_FOLLOWING: Final = """
+SELECT patient_id, fact_id, site, enterprise_id, rooms, completed FROM link_following WHERE patient_id = $1 FOR UPDATE
+"""
+_SAVE_FOLLOWING: Final = """
+INSERT INTO link_following (patient_id, fact_id, site, enterprise_id, rooms, completed) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (patient_id) DO UPDATE
+   SET fact_id = excluded.fact_id, site = excluded.site, enterprise_id = excluded.enterprise_id,
+       rooms = excluded.rooms, completed = excluded.completed
 """
 _SHARERS: Final = f"""
 SELECT DISTINCT ON (patient_id) {COLUMNS}
@@ -93,6 +103,15 @@ class PostgresLinks:
         values, issuers = [number.value for number in numbers], [number.issuer for number in numbers]
         rows = await self._tx.connection.fetch(_SHARERS, values, issuers, patient.patient_id)
         return [patient_of(row) for row in rows]
+
+    async def following(self, patient_id: UUID) -> LinkFollowing | None:
+        row = await self._tx.connection.fetchrow(_FOLLOWING, patient_id)
+        return LinkFollowing(**{**row, "rooms": frozenset(row["rooms"])}) if row else None
+
+    async def save_following(self, following: LinkFollowing) -> None:
+        known, rooms = following, sorted(following.rooms)
+        values = known.patient_id, known.fact_id, known.site, known.enterprise_id, rooms, known.completed
+        await self._tx.connection.execute(_SAVE_FOLLOWING, *values)
 
 
 class PostgresLinkBook:

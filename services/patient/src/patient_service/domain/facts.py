@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fj_events import FormerHolder, PatientLinked, PatientMerged, PatientUnlinked, PatientUnmerged, Source
 
-from patient_service.domain.following import Following
+from patient_service.domain.following import Following, LinkFollowing
 from patient_service.domain.link import Link
 from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
@@ -74,6 +74,11 @@ def stands_for(number: UUID, enterprise_id: UUID | None, said: Link, site: str) 
     return fact(
         site=site, patient_id=number, enterprise_id=enterprise_id or number, basis=said.basis, reason=said.reason
     )
+
+
+def link_to_follow(fact: PatientLinked | PatientUnlinked, fact_id: UUID) -> LinkFollowing:
+    """What the rooms that answer for persons have to follow: this fact, whatever came before."""
+    return LinkFollowing(patient_id=fact.patient_id, fact_id=fact_id, site=fact.site, enterprise_id=fact.enterprise_id)
 
 
 def _unmerged(

@@ -1,4 +1,4 @@
-"""Which rooms answer for a number as its last merge or unmerge says, and for a visit as its last move does."""
+"""Which rooms answer for a number as its last merge or link says, and for a visit as its last move does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,6 +9,8 @@ from fj_events import TOPICS, PatientFollowed, VisitKind
 
 ROOMS: Final = frozenset(TOPICS[PatientFollowed.topic].producers)
 """All that have to follow: those that say so."""
+LINK_ROOMS: Final = frozenset({"ehr_sync", "portal"})
+"""All that answer for a person with several numbers, and so have to follow links."""
 _ORDER: Final = "order"
 """Follows a move of a visit itself; the others follow the orders that it changes."""
 
@@ -32,6 +34,25 @@ def followed(known: Following, room: str) -> Following:
     """After one more room."""
     rooms = known.rooms | {room}
     return replace(known, rooms=rooms, completed=known.completed or rooms >= ROOMS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFollowing:
+    """How far the rooms are with the last fact that says which person a number stands for."""
+
+    patient_id: UUID
+    fact_id: UUID
+    site: str
+    enterprise_id: UUID
+    rooms: frozenset[str] = frozenset()
+    completed: bool = False
+    """Every room that answers for persons has followed, and it was said."""
+
+
+def link_followed(known: LinkFollowing, room: str) -> LinkFollowing:
+    """After one more room."""
+    rooms = known.rooms | {room}
+    return replace(known, rooms=rooms, completed=known.completed or rooms >= LINK_ROOMS)
 
 
 class Follower(NamedTuple):

@@ -9,6 +9,7 @@ from fj_events import (
     OrderPlaced,
     PatientFollowed,
     PatientLinked,
+    PatientLinkFollowed,
     PatientMerged,
     PatientRegistered,
     PatientUnlinked,
@@ -19,6 +20,7 @@ from fj_events import (
 )
 
 from patient_service import duplicates, handlers, visits
+from patient_service import links as linking
 from patient_service import merges as merging
 from patient_service.duplicates import Work
 from patient_service.ports import Merges, Patients, Visits
@@ -56,6 +58,11 @@ def subscribe(
     async def _(fact: PatientVisitFollowed, tx: Tx) -> None:
         followed_fact = tx.cause.causation_id if tx.cause else None
         await visits.on_followed(fact, followed_fact, patients(tx), moves(tx))
+
+    @consumer.on(PatientLinkFollowed)
+    async def _(fact: PatientLinkFollowed, tx: Tx) -> None:
+        followed_fact = tx.cause.causation_id if tx.cause else None
+        await linking.on_followed(fact, followed_fact, patients(tx), work(tx).links)
 
     async def changed(fact: About, tx: Tx) -> None:
         await duplicates.look_at(fact.patient_id, work(tx))

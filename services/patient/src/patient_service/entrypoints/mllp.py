@@ -12,6 +12,7 @@ from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Intake, Message,
 from fj_runtime import Sites
 
 from patient_service import handlers, renumbering, visits
+from patient_service import links as linking
 from patient_service import merges as merging
 from patient_service.domain.errors import PatientError
 from patient_service.entrypoints.adt import Reader
@@ -69,7 +70,7 @@ def patients_door(
 
     async def link(adt: Reader, tx: Tx) -> None:
         for news in adt.links():
-            await handlers.link(news, stores.patients(tx), stores.links(tx))
+            await linking.link(news, stores.patients(tx), stores.links(tx))
 
     def each(take: _Take) -> Handler[Tx]:
         return _one_by_one(take, sites, namespace)

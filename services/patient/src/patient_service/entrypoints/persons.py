@@ -11,7 +11,7 @@ from fj_events import LinkBasis, PatientPhi
 from fj_runtime import Actor
 from pydantic import BaseModel, Field
 
-from patient_service import handlers
+from patient_service import links as linking
 from patient_service.domain.errors import NoSuchPatient, PatientError
 from patient_service.domain.link import ByHand
 from patient_service.ports import LinkBook, Links, Patients, Person
@@ -82,7 +82,7 @@ def links_router(
         try:
             async with unit(actor) as tx:
                 if await asked.is_new(tx, actor):
-                    await handlers.link_by_hand(act, patients(tx), links(tx))
+                    await linking.link_by_hand(act, patients(tx), links(tx))
         except NoSuchPatient as error:
             raise HTTPException(status.HTTP_404_NOT_FOUND, str(error)) from None
         except PatientError as error:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fj_bus import Tx
 from fj_events import Identifier, PatientPhi
+from fj_survivors import PERSON
 from fj_survivors import TABLE as SURVIVOR
 
 from portal_service.adapters.acts import TABLES as ACTS
@@ -14,7 +15,7 @@ from portal_service.domain.exceptions import Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
-TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", PAIRS, *ACTS, SURVIVOR)
+TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", PAIRS, *ACTS, SURVIVOR, PERSON)
 """The projection: what a rebuild makes anew."""
 
 _NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"

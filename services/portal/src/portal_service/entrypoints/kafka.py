@@ -18,13 +18,12 @@ from fj_events import (
     PatientDuplicateDismissed,
     PatientDuplicateResolved,
     PatientDuplicateSuspected,
-    PatientLinked,
     PatientRegistered,
     PatientUpdated,
     WorkGivenUp,
     WorkSettled,
 )
-from fj_survivors import Moved, follow, follow_visit
+from fj_survivors import Joined, Moved, follow, follow_links, follow_visit
 
 from portal_service import dismissing, handlers
 from portal_service.ports import Acts, Exams, Pairs
@@ -108,13 +107,13 @@ def _patients(consumer: Consumer, exams: Callable[[Tx], Exams]) -> None:
     consumer.on(PatientRegistered)(patient)
     consumer.on(PatientUpdated)(patient)
 
-    @consumer.on(PatientLinked)
-    async def _(fact: PatientLinked, tx: Tx) -> None:
+    async def joined(fact: Joined, tx: Tx) -> None:
         if tx.cause is not None:
-            await handlers.on_patient_linked(fact, tx.cause, exams(tx))
+            await handlers.on_patient_joined(fact, tx.cause, exams(tx))
 
     async def moved(fact: Moved, tx: Tx) -> None:
         if tx.cause is not None:
             await handlers.on_patient_moved(fact, tx.cause, exams(tx))
 
+    follow_links(consumer, joined)
     follow(consumer, moved)
