@@ -63,6 +63,8 @@ class Wanted:
 
     accession: str | None = None
     patient_id: str | None = None
+    linked: bool = False
+    """Under all numbers of the person whom `patient_id` stands for."""
     placer_order_number: str | None = None
     study_instance_uid: str | None = None
     text: str | None = None

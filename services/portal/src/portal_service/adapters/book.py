@@ -28,10 +28,19 @@ _UNDER_NUMBER: Final = """
                             WHERE x.patient_id = i)
        AND (e.patient_id IS NULL OR w.patient_id = survivor_of(e.patient_id, now()) AND e.patient_number = $2
             OR w.patient_id IN (SELECT survivors_with($2)))"""
+# All of the person whom the number stands for by links too, under whichever of their numbers.
+_PERSON: Final = """
+SELECT same_person(known.id)
+  FROM (SELECT p.patient_id FROM patients AS p WHERE p.details #>> '{id,value}' = $2
+        UNION SELECT x.patient_id FROM exams AS x WHERE x.patient_number = $2
+        UNION SELECT survivors_with($2)) AS known (id)"""
+_UNDER_PERSON: Final = f"""
+       e.exam_id IN (SELECT x.exam_id FROM exams AS x WHERE x.patient_id IN ({_PERSON}))
+       AND w.patient_id IN ({_PERSON})"""
 _FIND: Final = f"""
 {_EXAMS}
  WHERE ($1::text IS NULL OR e.accession_number = $1)
-   AND ($2::text IS NULL OR {_UNDER_NUMBER})
+   AND ($2::text IS NULL OR NOT $10 AND {_UNDER_NUMBER} OR $10 AND {_UNDER_PERSON})
    AND ($3::text IS NULL OR e.placer_order_number = $3)
    AND ($4::text IS NULL OR e.study_instance_uids @> ARRAY[$4])
    AND ($5::text IS NULL OR e.words LIKE $5)
@@ -80,6 +89,7 @@ class PostgresExamBook:
             wanted.modality,
             wanted.site,
             wanted.limit,
+            wanted.linked,
         )
 
     async def read(self, exam_id: str) -> Found | None:

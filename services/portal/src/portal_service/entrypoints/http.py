@@ -17,6 +17,7 @@ def exams_router(book: ExamBook) -> APIRouter:
     async def find(  # noqa: PLR0913, PLR0917 - one parameter per way to look for an exam
         accession: Text = None,
         patient_id: Text = None,
+        linked: bool = False,  # noqa: FBT001, FBT002 - a parameter of the query
         placer_order_number: Text = None,
         study_instance_uid: Text = None,
         text: Text = None,
@@ -28,6 +29,7 @@ def exams_router(book: ExamBook) -> APIRouter:
         wanted = Wanted(
             accession=accession,
             patient_id=patient_id,
+            linked=linked,
             placer_order_number=placer_order_number,
             study_instance_uid=study_instance_uid,
             text=text,
