@@ -17,6 +17,13 @@ from fj_local.program import Program, halt, launch, tail
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
 SLEEPY = "import time; time.sleep(60)"
+HALTING = """
+import sys
+from pathlib import Path
+from fj_local.home import Home
+from fj_local.program import halt
+assert halt(Home(Path(sys.argv[1])), "thing")
+"""
 
 
 @pytest.fixture
@@ -72,6 +79,16 @@ def test_a_zombie_does_not_run() -> None:
     running.kill()
     assert (before, running.alive) == (True, False)
     os.waitpid(pid, 0)
+
+
+def test_no_zombie_is_left_of_what_another_process_has_ended(home: Home) -> None:
+    """As `filmjacket storage rebuild` ends the storage that somebody else has started."""
+    launch(home, program(SLEEPY))
+    ours = home.running("thing")
+    assert ours is not None
+    subprocess.run([sys.executable, "-c", HALTING, str(home.path)], check=True)
+    launch(home, replace(program(SLEEPY), name="other"))
+    assert not Path(f"/proc/{ours.pid}").exists()
 
 
 def test_what_runs_is_left_alone_and_what_changed_is_restarted(home: Home) -> None:

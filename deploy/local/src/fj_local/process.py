@@ -50,9 +50,7 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether this very process still runs: same boot, same pid, same start, and not a zombie."""
-        child = _children.get(self.pid)
-        if child is not None and child.poll() is not None:
-            del _children[self.pid]
+        _reap_ended()
         return _boot_id() == self.boot and _started(self.pid) == self.started
 
     def kill(self) -> None:
@@ -129,6 +127,13 @@ def _reap(pid: int) -> None:
     if child is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(timeout=1)
+
+
+def _reap_ended() -> None:
+    """Of all that were started here: of one that another process has ended nobody here would ask again."""
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            _children.pop(pid, None)
 
 
 def _boot_id() -> str:
