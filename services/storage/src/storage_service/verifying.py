@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -30,6 +30,8 @@ class Verifying:
     every: timedelta
     """How old the last look at a pack may grow."""
     bytes_per_second: int
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """For so many seconds."""
 
     async def next(self) -> bool:
         """Look at the pack that is due; False where none is, or the object store does not answer."""
@@ -68,5 +70,5 @@ class Verifying:
             await asyncio.to_thread(digest.update, piece)
             got += len(piece)
             _bytes.inc(len(piece))
-            await asyncio.sleep(len(piece) / self.bytes_per_second)
+            await self.pause(len(piece) / self.bytes_per_second)
         return digest.hexdigest() if got == length or not length else None
