@@ -94,6 +94,20 @@ async def test_folders_and_zips_arrive_and_what_is_no_image_is_told(run: Import,
     await stored(log, "1.2.8.1", 5)
 
 
+def test_without_a_terminal_a_plain_line_says_now_and_then_how_far_it_is(run: Import, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    image = a_file("1.2.8.4", pixels=3_000_000)
+    (folder / "image").write_bytes(image)
+    told = [line for line in run(folder, "--tell-every", "0").stderr.splitlines() if line.startswith("so far ")]
+    on_the_way = "so far 0 stored, 0 were stored before, 0 skipped, 0 failed; "
+    assert {f"{on_the_way}1.0 MB sent", f"{on_the_way}2.1 MB sent"} <= set(told)
+    assert told[-1] == "so far 1 stored, 0 were stored before, 0 skipped, 0 failed; 3.0 MB sent"
+    again = run(folder, "--tell-every", "0").stderr.splitlines()
+    assert again == ["so far 0 stored, 1 were stored before, 0 skipped, 0 failed; 0 bytes sent"]
+    assert run(folder, "--state", tmp_path / "none").stderr == ""
+
+
 def test_what_is_refused_is_named_and_the_exit_code_says_so(run: Import, tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
