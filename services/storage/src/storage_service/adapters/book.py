@@ -50,6 +50,9 @@ SELECT kind, since, site, study_instance_uid, summary, event_id FROM exception_e
  ORDER BY since DESC LIMIT $1
 """
 
+# The earliest is the first of its index. Asked whether there is one, PostgreSQL looks through all studies for it.
+ANY_DUE: Final = "SELECT min(due_at) <= $1 FROM study_route"
+
 
 class PostgresStudyBook:
     """See `storage_service.ports.studies.StudyBook`. `unconfirmed`: with what is in doubt."""
@@ -77,7 +80,7 @@ class PostgresStudyBook:
         return [ExceptionEntry(**dict(row)) for row in await self._pool.fetch(_EXCEPTIONS, limit, self._all)]
 
     async def any_due(self, now: datetime) -> bool:
-        return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM study_route WHERE due_at <= $1)", now))
+        return bool(await self._pool.fetchval(ANY_DUE, now))
 
 
 def _overview(row: Record) -> Overview:

@@ -25,15 +25,17 @@ SELECT e.series_key, e.number_of_instances, e.metadata_key, e.metadata_instances
  WHERE e.study_instance_uid = $1 AND ($2::text IS NULL OR e.series_instance_uid = $2) AND e.number_of_instances > 0
  ORDER BY e.series_number, e.series_instance_uid
 """
-# The lease lets a second process try again what the first one did not finish.
-_UNDESCRIBED: Final = """
+# The lease lets a second process try again what the first one did not finish. PostgreSQL thinks that nearly all series
+# are not described, and would go through all studies to find one of the few: the order is that of the index of those,
+# and their studies are looked up behind it.
+UNDESCRIBED: Final = """
 UPDATE series SET metadata_leased_until = now() + interval '5 minutes'
  WHERE series_key = (
-       SELECT e.series_key FROM series e JOIN study_route r USING (study_instance_uid)
-        WHERE e.metadata_instances IS DISTINCT FROM e.number_of_instances AND r.available_at IS NOT NULL
-          AND e.number_of_instances > 0
+       SELECT e.series_key FROM series e
+        WHERE e.metadata_instances IS DISTINCT FROM e.number_of_instances AND e.number_of_instances > 0
           AND (e.metadata_leased_until IS NULL OR e.metadata_leased_until < now())
-        LIMIT 1 FOR UPDATE OF e SKIP LOCKED)
+          AND (SELECT r.available_at FROM study_route r WHERE r.study_instance_uid = e.study_instance_uid) IS NOT NULL
+        ORDER BY e.study_instance_uid LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING series_key, number_of_instances, metadata_key, metadata_instances
 """
 # Without the lease something was rejected or restored since: it is described anew.
@@ -92,7 +94,7 @@ class PostgresIndex:
         return await self._shown(await self._manifests.find(OF_SERIES, [series.series_key]))
 
     async def next_undescribed(self) -> Series | None:
-        row = await self._pool.fetchrow(_UNDESCRIBED)
+        row = await self._pool.fetchrow(UNDESCRIBED)
         return Series(**row) if row else None
 
     async def described(self, series: Series, key: str, instances: int) -> bool:
