@@ -10,7 +10,7 @@ from fj_events import CodedConcept, SeriesAttributes, StudyAttributes
 from fj_testing import Feed, eventually
 from storage_service.adapters.search import statement
 from storage_service.adapters.sql import Pool
-from storage_service.domain.search import ATTRIBUTES, AnyOf, Level, Search
+from storage_service.domain.search import ATTRIBUTES, AnyOf, Dates, Level, Search
 
 from services.storage.tests.builders import Exam, Packer
 from services.storage.tests.studies import Study
@@ -241,10 +241,10 @@ async def test_a_bad_parameter_is_a_problem_without_its_value(http: httpx.AsyncC
     assert value not in answer.json()["detail"]
 
 
-async def test_only_dicom_json_is_offered(http: httpx.AsyncClient) -> None:
+async def test_dicom_json_and_xml_are_offered(http: httpx.AsyncClient) -> None:
     for accept in ("application/dicom+json", "application/json", "*/*", "text/html, application/dicom+json;q=0.1"):
         assert (await http.get("/dicomweb/studies?limit=1", headers={"Accept": accept})).status_code == 200
-    for accept in ('multipart/related; type="application/dicom+xml"', "text/html"):
+    for accept in ("application/dicom+xml", 'multipart/related; type="application/dicom"', "text/html"):
         assert (await http.get("/dicomweb/studies?limit=1", headers={"Accept": accept})).status_code == 406
     head = await http.head("/dicomweb/studies?limit=1")
     assert (head.status_code, head.content) == (200, b"")
@@ -272,6 +272,18 @@ async def test_who_was_merged_into_whom_is_looked_up_once_for_all_years(pool: Po
     plan = [row[0] for row in await pool.fetch(f"EXPLAIN (VERBOSE) {sql}", *values)]
     assert len([line for line in plan if "patient_number = ANY (" in line]) > 20
     assert sum("current_numbers" in line for line in plan) == 1
+
+
+async def test_the_modalities_of_a_day_are_not_looked_up_among_those_of_the_whole_year(pool: Pool) -> None:
+    modality = AnyOf(ATTRIBUTES["ModalitiesInStudy"], ("CT",))
+    day = Dates(ATTRIBUTES["StudyDate"], date(2026, 3, 2), date(2026, 3, 2))
+    for conditions, looked_up in (((modality,), True), ((modality, day), False)):
+        sql, values = statement(Search(Level.STUDY, conditions, (ATTRIBUTES["PatientName"],), 10, 0))
+        unordered = sql.partition(" ORDER BY ")[0]  # the newest would be in the order of an index without being sorted
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            plan = [row[0] for row in await connection.fetch(f"EXPLAIN {unordered}", *values[:-2])]
+        assert any("Index Cond" in line and "modalities &&" in line for line in plan) is looked_up
 
 
 async def test_studies_are_listed_by_accession_and_patient_number_or_neither(

@@ -7,7 +7,7 @@ from typing import Final
 
 from asyncpg import Record
 
-from storage_service.adapters import coded
+from storage_service.adapters import coded, modalities
 from storage_service.adapters.sql import CURRENT_NUMBERS, UNDATED, Pool
 from storage_service.domain.search import (
     REQUEST,
@@ -60,7 +60,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "StudyDate": "s.study_date",
     "StudyTime": "s.study_time",
     "AccessionNumber": "s.accession_number",
-    "ModalitiesInStudy": "s.modalities",
+    "ModalitiesInStudy": modalities.COLUMN,
     "ReferringPhysicianName": "s.referring_physician_name",
     "StudyDescription": "s.study_description",
     **coded.COLUMNS,
@@ -164,9 +164,11 @@ def _selected(
 
     in_items = coded.within(search.conditions)
     whose = _identifier(search.conditions)
-    alone = (condition for condition in search.conditions if condition not in (*in_items, *whose))
+    together = (*in_items, *whose, *modalities.within(search.conditions))
+    alone = (condition for condition in search.conditions if condition not in together)
     wheres = [_where(condition, search.level, parameter) for condition in alone]
     wheres += coded.wheres(in_items, parameter)
+    wheres += modalities.wheres(search.conditions, parameter)
     wheres += [_with_identifier(*whose, parameter)] if whose else []
     wheres += [where.format(parameter(value)) for where, value in only]
     wheres.append(_SHOWN[search.level])
@@ -236,8 +238,6 @@ def _any_of(condition: AnyOf, column: str, parameter: Callable[[object], str]) -
     values = list(condition.values)
     if condition.attribute.keyword == "SOPClassesInStudy":
         return _HAS_CLASS.format(parameter(values))
-    if condition.attribute.keyword == "ModalitiesInStudy":
-        return f"{column} && {parameter(values)}::text[]"
     if condition.attribute.by is By.NUMBER:
         return f"{column} = ANY({parameter(values)}::int[])"
     if condition.attribute.keyword == "PatientID":
