@@ -2,7 +2,14 @@
 
 import pytest
 from fj_runtime import Problem
-from storage_service.entrypoints.dicomweb.choices import Form, choose_file, choose_frames, choose_octets, choose_picture
+from storage_service.entrypoints.dicomweb.choices import (
+    Form,
+    choose_description,
+    choose_file,
+    choose_frames,
+    choose_octets,
+    choose_picture,
+)
 from storage_service.entrypoints.dicomweb.negotiation import BadAccept, alternatives
 
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
@@ -145,6 +152,40 @@ def test_files_are_converted_where_they_are_not_wanted_as_they_are(
 )
 def test_frames_are_converted_where_they_are_not_wanted_as_they_are(accept: str, syntax: str, form: Form) -> None:
     assert choose_frames(alternatives(accept), syntax, always, encapsulated=syntax == JPEG, single=True) == form
+
+
+JSON, XML = "application/dicom+json", "application/dicom+xml"
+PARTS_OF_XML = f'multipart/related; type="{XML}"'
+
+
+@pytest.mark.parametrize(
+    ("accept", "single", "kind", "multipart"),
+    [
+        ("*/*", False, JSON, False),
+        ("application/*", True, JSON, False),
+        (JSON, False, JSON, False),
+        ("application/json", False, JSON, False),
+        (PARTS_OF_XML, False, XML, True),
+        ("multipart/related", False, XML, True),
+        (XML, True, XML, False),
+        (f"{XML}, */*", True, XML, False),
+        (f"*/*, {PARTS_OF_XML}", False, XML, True),
+        (f"{PARTS_OF_XML}, {JSON}", False, JSON, False),
+        (f"{PARTS_OF_XML}, {JSON};q=0.9", False, XML, True),
+        (f"{PARTS_OF_XML};q=0.2, {JSON};q=0.9", False, JSON, False),
+        (f"{XML}, {JSON};q=0.1", False, JSON, False),
+    ],
+)
+def test_descriptions(accept: str, kind: str, *, single: bool, multipart: bool) -> None:
+    found = choose_description(alternatives(accept), single=single)
+    assert (found.media_type, found.multipart) == (kind, multipart)
+
+
+@pytest.mark.parametrize("accept", [XML, "text/html", 'multipart/related; type="application/dicom"'])
+def test_descriptions_that_are_not_offered(accept: str) -> None:
+    with pytest.raises(Problem) as refused:
+        choose_description(alternatives(accept), single=False)
+    assert refused.value.status_code == 406
 
 
 def test_bulk_data() -> None:

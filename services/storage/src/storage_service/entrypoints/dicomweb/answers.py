@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from storage_service.domain.search import SEQUENCES, Attribute, items
-from storage_service.entrypoints.dicomweb.negotiation import JSON
+from storage_service.entrypoints.dicomweb.choices import Form
+from storage_service.entrypoints.dicomweb.multipart import Part, listing
+from storage_service.entrypoints.dicomweb.native_model import to_xml
+from storage_service.entrypoints.dicomweb.negotiation import JSON, XML
 
 _CHARACTER_SET: Final = "00080005"
 _AVAILABILITY: Final = "00080056"
@@ -23,12 +27,20 @@ def base_url(request: Request) -> str:
     return f"{scheme}://{host}/dicomweb"
 
 
-def json_response(rows: Iterable[Mapping[str, Any]], warnings: Iterable[str] = ()) -> Response:
-    """A list of data sets."""
-    response = Response(to_json(list(rows)), media_type=JSON)
+def found_response(form: Form, rows: Iterable[Mapping[str, Any]], warnings: Iterable[str] = ()) -> Response:
+    """A list of data sets: an array of JSON, or XML in one part each; a list of no parts cannot be written."""
+    if form.media_type == JSON:
+        response = Response(to_json(list(rows)), media_type=JSON)
+    else:
+        parts = [(Part(XML, len(data), _own_url(row)), data) for row in rows for data in (to_xml(row),)]
+        response = listing(form, parts, uuid4().hex) if parts else Response(status_code=204)
     for warning in warnings:
         response.headers.append("Warning", f'299 filmjacket "{warning}"')
     return response
+
+
+def _own_url(result: Mapping[str, Any]) -> str:
+    return str(result[_RETRIEVE_URL]["Value"][0])
 
 
 class Results:

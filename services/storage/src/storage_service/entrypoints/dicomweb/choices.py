@@ -8,7 +8,7 @@ from fj_dicom import UNCOMPRESSED
 from fj_runtime import Problem
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from storage_service.entrypoints.dicomweb.negotiation import ANY_SYNTAX, DICOM, MULTIPART, OCTETS, MediaRange
+from storage_service.entrypoints.dicomweb.negotiation import ANY_SYNTAX, DICOM, JSON, MULTIPART, OCTETS, XML, MediaRange
 
 _COMPRESSED: Final = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
@@ -127,6 +127,29 @@ def choose_octets(accepted: Sequence[MediaRange]) -> Form:
         if one.part is None and one.covers(OCTETS):
             return Form(OCTETS, None, multipart=False)
     raise Problem(406, f"Only {OCTETS} is offered here, alone or in multipart/related")
+
+
+def choose_description(accepted: Sequence[MediaRange], *, single: bool) -> Form:
+    """Metadata, and what a search finds (PS3.18 sections 10.4.4, 10.6.4). `single`: it is one data set.
+
+    Among equals a named form comes before one that any name would fit, and JSON before XML. Raises Problem 406.
+    """
+
+    def forms() -> Iterator[tuple[tuple[float, bool, bool], Form]]:
+        for one in accepted:
+            alone = one.part is None
+            rank = -one.quality, "*" in one.type
+            if alone and (one.covers(JSON) or one.covers("application/json")):
+                yield (*rank, False), Form(JSON, None, multipart=False)
+            if single and alone and one.covers(XML):
+                yield (*rank, True), Form(XML, None, multipart=False, converted=True)
+            if one.covers_parts(XML):
+                yield (*rank, True), Form(XML, None, multipart=True, converted=True)
+
+    best = min(forms(), key=lambda form: form[0], default=None)
+    if best is None:
+        raise Problem(406, f'Only {JSON} and {MULTIPART}; type="{XML}" are offered here')
+    return best[1]
 
 
 def choose_picture(accepted: Sequence[MediaRange], offered: Sequence[str], *, single: bool) -> Form:

@@ -74,9 +74,15 @@ async def telling(request: Request, form: Form, etag: str, told: AsyncGenerator[
         async for part, data in parts:
             yield _head(part, etag)
             yield data
-        yield f"\r\n--{etag}--\r\n".encode()
+        yield _tail(etag)
 
     return StreamingResponse(around(), headers=headers)
+
+
+def listing(form: Form, parts: Sequence[tuple[Part, bytes]], boundary: str) -> Response:
+    """The answer of parts that are all there."""
+    pieces = (piece for part, data in parts for piece in (_head(part, boundary), data))
+    return Response(b"".join((*pieces, _tail(boundary))), headers={"Content-Type": _together(form, boundary)})
 
 
 async def nothing() -> AsyncIterator[bytes]:
@@ -92,7 +98,7 @@ class _Frame:
         self._form = form
         self._parts = parts
         self._boundary = boundary
-        self._tail = f"\r\n--{boundary}--\r\n".encode() if form.multipart else b""
+        self._tail = _tail(boundary) if form.multipart else b""
         lengths = [part.length for part in parts if part.length is not None]
         self.length: int | None = None
         self.headers = {"Content-Type": _together(form, boundary)}
@@ -137,3 +143,7 @@ def _head(part: Part, boundary: str) -> bytes:
         f"\r\n--{boundary}\r\nContent-Type: {part.content_type}\r\nContent-Length: {part.length}\r\n"
         f"Content-Location: {part.location}\r\n\r\n"
     ).encode()
+
+
+def _tail(boundary: str) -> bytes:
+    return f"\r\n--{boundary}--\r\n".encode()

@@ -10,6 +10,7 @@ from fastapi import Request
 from fj_runtime import Problem
 
 JSON: Final = "application/dicom+json"
+XML: Final = "application/dicom+xml"
 DICOM: Final = "application/dicom"
 OCTETS: Final = "application/octet-stream"
 MULTIPART: Final = "multipart/related"
@@ -58,12 +59,6 @@ def accepted_by(request: Request) -> list[MediaRange]:
         return alternatives(request.headers.get("accept"), request.query_params.getlist("accept"))
     except BadAccept:
         raise Problem(400, "The Accept header cannot be read") from None
-
-
-def require_json(request: Request) -> None:
-    """Raises Problem 406 where DICOM JSON is not acceptable, neither under its own name nor as plain JSON."""
-    if not any(one.covers(JSON) or one.covers("application/json") for one in accepted_by(request)):
-        raise Problem(406, f"Only {JSON} is offered here")
 
 
 def accepts_gzip(request: Request) -> bool:

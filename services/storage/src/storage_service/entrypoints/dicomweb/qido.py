@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from storage_service.domain.search import ATTRIBUTES, AnyOf, Condition, Level
 from storage_service.entrypoints.dicomweb import parameters
-from storage_service.entrypoints.dicomweb.answers import Results, base_url, json_response
-from storage_service.entrypoints.dicomweb.negotiation import require_json
+from storage_service.entrypoints.dicomweb.answers import Results, base_url, found_response
+from storage_service.entrypoints.dicomweb.choices import choose_description
+from storage_service.entrypoints.dicomweb.negotiation import accepted_by
 from storage_service.entrypoints.sight import Sight
 from storage_service.ports.index import Searches
 
@@ -53,7 +54,7 @@ def search_router(sight: Sight[Request, Searches], most: int) -> APIRouter:
 
 
 async def _answer(request: Request, level: Level, path: Sequence[Condition], searches: Searches, most: int) -> Response:
-    require_json(request)
+    form = choose_description(accepted_by(request), single=False)
     try:
         asked = parameters.read(request.query_params.multi_items(), level, path, most)
     except parameters.BadParameter as error:
@@ -61,7 +62,7 @@ async def _answer(request: Request, level: Level, path: Sequence[Condition], sea
     found = await searches.search(asked.search)
     results = Results(asked.search.fields, base_url(request))
     warnings = (*asked.warnings, MORE) if found.more else asked.warnings
-    return json_response(map(results.result, found.rows), warnings)
+    return found_response(form, map(results.result, found.rows), warnings)
 
 
 def _study(uid: str) -> Condition:

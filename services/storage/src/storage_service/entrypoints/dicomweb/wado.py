@@ -1,9 +1,12 @@
 """WADO-RS: retrieving studies, series, instances, metadata, frames and bulk data (PS3.18 section 10.4)."""
 
+import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
+from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fj_runtime import Problem
@@ -14,10 +17,17 @@ from storage_service.domain.errors import NotConverted
 from storage_service.domain.metadata import with_base
 from storage_service.domain.retrieval import Octets, Series, Stored, in_storage_order
 from storage_service.entrypoints.dicomweb.answers import base_url
-from storage_service.entrypoints.dicomweb.choices import choose_file, choose_frames, choose_octets
+from storage_service.entrypoints.dicomweb.choices import (
+    Form,
+    choose_description,
+    choose_file,
+    choose_frames,
+    choose_octets,
+)
 from storage_service.entrypoints.dicomweb.conditions import REVALIDATED, Cut, asked_cut, not_modified, tag, validated
-from storage_service.entrypoints.dicomweb.multipart import Body, Part, nothing, sending, sending_cut
-from storage_service.entrypoints.dicomweb.negotiation import JSON, accepted_by, accepts_gzip, require_json
+from storage_service.entrypoints.dicomweb.multipart import Body, Part, nothing, sending, sending_cut, telling
+from storage_service.entrypoints.dicomweb.native_model import to_xml
+from storage_service.entrypoints.dicomweb.negotiation import JSON, XML, accepted_by, accepts_gzip
 from storage_service.entrypoints.dicomweb.refusals import begun, refusing
 from storage_service.entrypoints.dicomweb.stored import address, frame_numbers, parts_of, place, send_stored
 from storage_service.entrypoints.sight import Sight
@@ -25,6 +35,7 @@ from storage_service.ports.index import Index
 from storage_service.ports.objects import Files, Metadata, Packs, Pixels
 
 _METHODS: Final = ["GET", "HEAD"]
+_UIDS: Final = ("0020000D", "0020000E", "00080018")
 _LEVELS: Final = ("study", "series", "instance")
 _ROOT: Final = "/dicomweb"
 _STUDY: Final = "/studies/{study}"
@@ -66,29 +77,30 @@ def _files(router: APIRouter, retrieval: Retrieval) -> None:
 def _descriptions(router: APIRouter, retrieval: Retrieval) -> None:
     @router.api_route(_STUDY + "/metadata", methods=_METHODS)
     async def study(request: Request, study: str) -> Response:
-        require_json(request)
-        return await _send_metadata(
-            request, await (await retrieval.sight.of(request)).series(study), retrieval.metadata
-        )
+        form = choose_description(accepted_by(request), single=False)
+        found = await (await retrieval.sight.of(request)).series(study)
+        return await _send_metadata(request, form, found, retrieval.metadata)
 
     @router.api_route(_SERIES + "/metadata", methods=_METHODS)
     async def series(request: Request, study: str, series: str) -> Response:
-        require_json(request)
-        return await _send_metadata(
-            request, await (await retrieval.sight.of(request)).series(study, series), retrieval.metadata
-        )
+        form = choose_description(accepted_by(request), single=False)
+        found = await (await retrieval.sight.of(request)).series(study, series)
+        return await _send_metadata(request, form, found, retrieval.metadata)
 
     @router.api_route(_INSTANCE + "/metadata", methods=_METHODS)
     async def instance(request: Request, study: str, series: str, instance: str) -> Response:
-        require_json(request)
+        form = choose_description(accepted_by(request), single=True)
         stored = await _one(await retrieval.sight.of(request), study, series, instance)
         base = base_url(request)
-        etag = tag(base, place(stored))
+        etag = tag(base, form, place(stored))
         if known := not_modified(request, etag):
             return known
         with refusing():
-            described = await retrieval.metadata.of_instance(stored)
-        return Response(with_base(described, base), media_type=JSON, headers=validated(etag))
+            described = with_base(await retrieval.metadata.of_instance(stored), base)
+        if form.media_type == JSON:
+            return Response(described, media_type=JSON, headers=validated(etag))
+        parts = [Part(XML, None, f"{address(request, stored)}/metadata")]
+        return await sending(request, form, parts, etag, _counted(_once(to_xml(json.loads(described)[0]))))
 
 
 def _parts(router: APIRouter, retrieval: Retrieval) -> None:
@@ -136,15 +148,17 @@ async def _send_files(request: Request, found: list[Stored], retrieval: Retrieva
     return await send_stored(request, form, order, etag, retrieval.packs)
 
 
-async def _send_metadata(request: Request, found: Sequence[Series], metadata: Metadata) -> Response:
+async def _send_metadata(request: Request, form: Form, found: Sequence[Series], metadata: Metadata) -> Response:
     if not found:
         raise Problem(404, "There is no such study or series")
     base = base_url(request)
+    if form.media_type == XML:
+        return await telling(request, form, _xml_tag(base, found), _documents(found, metadata, base))
     if not all(series.described for series in found):
         arrays = nothing() if request.method == "HEAD" else await begun(_arrays(found, metadata, base))
         return StreamingResponse(arrays, media_type=JSON, headers=REVALIDATED)
     packed = accepts_gzip(request)
-    etag = tag(base, packed, *((series.described, series.coercion and series.coercion.at) for series in found))
+    etag = tag(base, packed, *map(_state, found))
     headers = {**validated(etag), "Vary": "Accept-Encoding"}
     if known := not_modified(request, etag):
         return known
@@ -235,3 +249,32 @@ async def _arrays(found: Sequence[Series], metadata: Metadata, base: str) -> Asy
         yield separator + described[1:-1]
         separator = b","
     yield b"]"
+
+
+def _state(series: Series) -> tuple[object, ...]:
+    return series.described, series.coercion and series.coercion.at
+
+
+def _xml_tag(base: str, found: Sequence[Series]) -> str:
+    """What is not described yet is another answer each time."""
+    complete = all(series.described for series in found)
+    return tag(base, XML, *map(_state, found)) if complete else uuid4().hex
+
+
+async def _documents(
+    found: Sequence[Series], metadata: Metadata, base: str
+) -> AsyncGenerator[tuple[Part, Octets], None]:
+    """The instances of one series after the other, each as XML."""
+    for series in found:
+        described = with_base(await metadata.of_series(series), base)
+        for part in await asyncio.to_thread(_as_parts, described, base):
+            yield part
+
+
+def _as_parts(described: bytes, base: str) -> list[tuple[Part, Octets]]:
+    parts: list[tuple[Part, Octets]] = []
+    for instance in json.loads(described):
+        study, series, own = (instance[uid]["Value"][0] for uid in _UIDS)
+        data = to_xml(instance)
+        parts.append((Part(XML, len(data), f"{base}/studies/{study}/series/{series}/instances/{own}/metadata"), data))
+    return parts
