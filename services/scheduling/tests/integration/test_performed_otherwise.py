@@ -47,6 +47,12 @@ async def test_the_wrong_worklist_entry_puts_everything_back(
     assert len(await modality.sees(wrong)) == 1
     exam = (await http.get(f"/api/scheduling/exams/{wrong.order_id}")).json()
     assert (exam["state"], exam["steps"][0]["state"]) == ("SCHEDULED", "SCHEDULED")
+    (mistake,) = exam["performed"]
+    assert (mistake["sop_instance_uid"], mistake["discontinuation_reason"]["code"]) == (uid, "110514")
+    assert (mistake["patient"]["family_name"], mistake["study_instance_uid"]) == (
+        wrong.patient.family_name,
+        wrong.study_instance_uid,
+    )
     assert await said(log, wrong, 3) == ["scheduled", "started", "put_back"]
     again, _ = await modality.begins(in_progress(right))
     await modality.says(again, ended("COMPLETED", a_series([generate_uid()])))

@@ -1,5 +1,7 @@
 """The exceptions list: what somebody has to look at, each with what there is to compare and to do."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -12,6 +14,14 @@ from portal_service.ports import ActBook, ExamBook, Found, Listed, PairBook, Wan
 
 PAGE: Final = 50
 EXAMLESS: Final = (Kind.REFUSED_MESSAGE, Kind.UNKNOWN_PATIENT)
+COMPARING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Kind.UNKNOWN_PATIENT: "strangers.js",
+        Kind.UID_CONFLICT: "conflicts.js",
+        Kind.WRONG_ENTRY: "wrong_entry.js",
+    }
+)
+"""What puts the two things of an entry side by side, where that is not done for every page."""
 ACTS_SHOWN: Final = 15
 DISMISSED: Final = "dismissed"
 Text = Annotated[str, Query(max_length=200)]
@@ -96,6 +106,7 @@ def exception_pages(book: ExamBook, pairs: PairBook, acts: ActBook, viewer: str)
             homeless=raised.kind in HOMELESS,
             of_work=raised.kind in OF_WORK,
             dismissable=raised.kind in DISMISSABLE,
+            comparing=COMPARING,
             orders=await sharing(raised, found, book),
         )
 

@@ -14,21 +14,39 @@ function make(tag, text, attributes = {}) {
   return node;
 }
 
-function comparison(findings, beside) {
+// Things beside each other: a column for each, a line for what is compared. A line is its name, what each says, and whether
+// that agrees; null where they need not. What none of them says has no line.
+function sideBySide(titles, lines) {
   const table = make("table", undefined, { class: "compared" });
   const head = table.createTHead().insertRow();
-  for (const title of ["", "Images", beside, ""]) head.append(make("th", title, { scope: "col" }));
+  for (const title of ["", ...titles, ""]) head.append(make("th", title, { scope: "col" }));
   const body = table.createTBody();
-  for (const { criterion, agreement, images, order } of findings) {
-    if (!images && !order) continue;
+  for (const [name, values, agreement] of lines) {
+    if (!values.some(Boolean)) continue;
     const line = body.insertRow();
-    line.className = agreement;
-    line.append(make("th", CRITERIA[criterion] || criterion, { scope: "row" }));
-    for (const said of [images, order]) line.append(make("td", said || "–"));
-    line.append(make("td", SIGNS[agreement], { class: "sign" }));
+    line.className = agreement || "";
+    line.append(make("th", name, { scope: "row" }));
+    for (const value of values) line.append(make("td", value || "–"));
+    line.append(make("td", SIGNS[agreement] || "", { class: "sign" }));
   }
   return table;
 }
+
+const comparison = (findings, beside) => sideBySide(
+  ["Images", beside],
+  findings.map(({ criterion, agreement, images, order }) => [CRITERIA[criterion] || criterion, [images, order], agreement]),
+);
+
+// Whether all that is said is the same, in whatever case; unknown where fewer than two say anything.
+function judged(values) {
+  const said = values.filter(Boolean).map((value) => String(value).toLowerCase());
+  if (said.length < 2) return "unknown";
+  return new Set(said).size === 1 ? "agrees" : "differs";
+}
+
+const fullName = (patient) => [patient?.family_name, patient?.given_name].filter(Boolean).join(", ");
+const numbered = (number) => (number ? `${number.value} of ${number.issuer}` : "");
+const moment = (at) => (at ? new Date(at).toLocaleString() : "");
 
 function linkForm(study, candidate) {
   const form = make("form", undefined, { "data-post": `/api/storage/studies/${encodeURIComponent(study)}/link`, "data-then": "/exceptions" });
@@ -170,7 +188,7 @@ async function showWaitingReports() {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  if ($("#candidates")) showCandidates($("#candidates"));
+  for (const place of document.querySelectorAll(".candidates")) showCandidates(place);
   if ($("#registered")) showRegistered($("#registered"));
   if ($("#acts")) showActs($("#acts"));
   if ($("#work")) showWork($("#work"));

@@ -3,26 +3,17 @@
 
 const PATIENTS = "/api/patient/patients";
 const SAID = [
-  ["Name", (patient) => [patient.family_name, patient.given_name].filter(Boolean).join(", ")],
+  ["Name", fullName],
   ["Born", (patient) => patient.birth_date || ""],
   ["Sex", (patient) => patient.sex || ""],
-  ["Number", (patient) => (patient.id ? `${patient.id.value} of ${patient.id.issuer}` : "")],
+  ["Number", (patient) => numbered(patient.id)],
 ];
 
 function sidesOf(stranger, known) {
-  const table = make("table", undefined, { class: "compared" });
-  const head = table.createTHead().insertRow();
-  for (const title of ["", "Images", "Registration", ""]) head.append(make("th", title, { scope: "col" }));
-  const body = table.createTBody();
-  for (const [name, value] of SAID) {
-    const [images, registered] = [value(stranger.patient), value(known.patient)];
-    const agreement = !images || !registered ? "unknown" : images.toLowerCase() === registered.toLowerCase() ? "agrees" : "differs";
-    const line = body.insertRow();
-    line.className = name === "Number" ? "" : agreement; // two numbers of one person differ
-    line.append(make("th", name, { scope: "row" }), make("td", images || "–"), make("td", registered || "–"));
-    line.append(make("td", name === "Number" ? "" : SIGNS[agreement], { class: "sign" }));
-  }
-  return table;
+  return sideBySide(["Images", "Registration"], SAID.map(([name, value]) => {
+    const said = [value(stranger.patient), value(known.patient)];
+    return [name, said, name === "Number" ? null : judged(said)]; // two numbers of one person differ
+  }));
 }
 
 function knownEntry(stranger, known, first) {

@@ -41,6 +41,10 @@ class PerformedView(BaseModel):
 
     sop_instance_uid: str
     status: str
+    study_instance_uid: str
+    """In which study its images are."""
+    patient: PatientPhi
+    """Whom the modality named."""
     step_ids: tuple[str, ...]
     """The scheduled steps that it performs."""
     station_ae_title: str
@@ -63,6 +67,8 @@ class PerformedView(BaseModel):
         return cls(
             sop_instance_uid=step.sop_instance_uid,
             status=step.status,
+            study_instance_uid=step.study_instance_uid,
+            patient=step.patient,
             step_ids=step_ids(exam, step),
             station_ae_title=step.station_ae_title,
             station_name=step.station_name,
