@@ -56,8 +56,11 @@ class Ward:
     def accepted(self, unit: Unit, receipt: Receipt, message: Message) -> None:  # noqa: ARG002
         self.told.append(("accepted", receipt.actor or message.control_id))
 
+    def reread(self, unit: Unit, receipt: Receipt, message: Message, reason: str) -> None:  # noqa: ARG002
+        self.told.append(("reread", f"{receipt.actor}: {reason}"))
+
     @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Unit]:
+    async def unit(self, actor: str | None = None) -> AsyncIterator[Unit]:  # noqa: ARG002 - as a service opens it
         async with self.pool.acquire() as connection, connection.transaction():
             yield Unit(connection)
 

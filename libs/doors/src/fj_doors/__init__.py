@@ -5,6 +5,7 @@ from fj_doors.explaining import Subject
 from fj_doors.http import messages_router
 from fj_doors.keeper import Keeper
 from fj_doors.reloading import profiles_watch
+from fj_doors.rereading import rereading_router
 from fj_doors.senders import instant, site_of
 from fj_doors.settings import DoorSettings
 
@@ -16,5 +17,6 @@ __all__ = [
     "instant",
     "messages_router",
     "profiles_watch",
+    "rereading_router",
     "site_of",
 ]

@@ -137,7 +137,7 @@ def _looking(router: APIRouter, keeper: Keeper) -> None:
         except CannotOpen as error:
             raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, str(error)) from None
         if opened is None:
-            raise _gone()
+            raise gone()
         return _shown(opened, keeper.room, keeper.profiles)
 
 
@@ -146,7 +146,7 @@ def _trying(router: APIRouter, keeper: Keeper, door: Taking) -> None:
     async def try_all(chosen: Range, actor: Reader) -> list[TriedView]:
         """Have all refused messages of a sender, or of a time, tried again, in the order in which they came."""
         tried = await keeper.try_all(Search(**chosen.model_dump()), actor, door)
-        return [_outcome(each, keeper.room) for each in tried]
+        return [outcome(each, keeper.room) for each in tried]
 
     @router.post("/{digest}/replay")
     async def try_again(digest: Digest, control_id: ControlId, actor: Reader) -> TriedView:
@@ -156,17 +156,18 @@ def _trying(router: APIRouter, keeper: Keeper, door: Taking) -> None:
         except CannotOpen as error:
             raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, str(error)) from None
         if tried is None:
-            raise _gone()
-        return _outcome(tried, keeper.room)
+            raise gone()
+        return outcome(tried, keeper.room)
 
     @router.post("/{digest}/dismiss", status_code=status.HTTP_204_NO_CONTENT)
     async def dismiss(digest: Digest, control_id: ControlId, because: Because, actor: Reader) -> None:
         """Nothing is to be done about a refused message: it leaves the exceptions list."""
         if not await keeper.dismiss(control_id, bytes.fromhex(digest), actor, because.reason):
-            raise _gone()
+            raise gone()
 
 
-def _outcome(tried: Tried, room: str) -> TriedView:
+def outcome(tried: Tried, room: str) -> TriedView:
+    """What became of it, as it is shown."""
     return TriedView(
         control_id=tried.kept.key.control_id,
         address=address(room, tried.kept.key),
@@ -188,5 +189,6 @@ def _shown(opened: Opened, room: str, profiles: Profiles) -> OpenedView:
     return OpenedView(**view, text=text.replace("\r", "\n"), raw=raw, answer=answer.replace("\r", "\n"))
 
 
-def _gone() -> HTTPException:
+def gone() -> HTTPException:
+    """The answer about a message that is not kept."""
     return HTTPException(status.HTTP_404_NOT_FOUND, "no such message is kept here (any more)")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 from fj_bus import Bus, Tx
-from fj_hl7 import Archive, BadMessage, Intake, Kept, Ledger, Opened, Outcome, Profiles, Seal, Search
+from fj_hl7 import AckCode, Archive, BadMessage, Came, Intake, Kept, Ledger, Opened, Outcome, Profiles, Seal, Search
 from fj_runtime import Sites
 
 from fj_doors.senders import site_of
@@ -21,6 +21,15 @@ class Taking(Protocol):
     """A door, as far as it is given one message again."""
 
     async def take(self, raw: bytes, peer: str, actor: str | None = None) -> Outcome: ...
+
+    async def reread(self, came: Came, received_at: datetime, reason: str) -> Outcome: ...
+
+
+class NotTaken(Exception):
+    """A message that was refused is tried again; read again is what was taken."""
+
+    def __init__(self) -> None:
+        super().__init__("this message was refused: it can be tried again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,19 @@ class Keeper:
         if opened is None:
             return None
         return Tried(opened.kept, await door.take(opened.raw, opened.kept.peer, actor))
+
+    async def read_again(self, control_id: str, digest: bytes, actor: str, reason: str, door: Taking) -> Tried | None:
+        """What was taken, but understood wrongly, once more by today's profiles. Raises NotTaken.
+
+        What the door then does and says is told with the name of who did it, and why.
+        """
+        opened = await self._open(control_id, digest, actor, "read again")
+        if opened is None:
+            return None
+        kept = opened.kept
+        if kept.code != AckCode.AA:
+            raise NotTaken
+        return Tried(kept, await door.reread(Came(opened.raw, kept.peer, actor), kept.received_at, reason))
 
     async def try_all(self, search: Search, actor: str, door: Taking) -> list[Tried]:
         """Refused messages that nobody has settled, one after the other, in the order in which they came."""

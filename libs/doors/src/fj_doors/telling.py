@@ -1,4 +1,4 @@
-"""Refused messages as facts, so that a person sees them on the exceptions list."""
+"""Refused messages as facts, so that a person sees them on the exceptions list; and which were read again."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from fj_bus import Tx
-from fj_events import MessageError, MessageRefused, MessageSettled, SettledAs
+from fj_events import MessageError, MessageRefused, MessageReread, MessageSettled, SettledAs
 from fj_hl7 import Key, Message, Outcome, Receipt
 from fj_hl7.receipt import UNREADABLE
 from fj_runtime import Sites
@@ -65,6 +65,24 @@ class Teller:
     def accepted(self, unit: Tx, receipt: Receipt, message: Message) -> None:
         """A message that had been refused was taken."""
         unit.emit(self._settled(receipt.key, SettledAs.ACCEPTED, self._site(message), actor=receipt.actor))
+
+    def reread(self, unit: Tx, receipt: Receipt, message: Message, reason: str) -> None:
+        """A person had read again what had been taken."""
+        key = receipt.key
+        application, _, facility = key.sender.partition("\t")
+        fact = MessageReread(
+            site=self._site(message),
+            actor=receipt.actor,
+            message_id=message_id(self.room, key),
+            room=self.room,
+            kind=receipt.kind,
+            control_id=key.control_id,
+            application=application[:_MAX_NAME],
+            facility=facility[:_MAX_NAME],
+            reason=reason,
+            address=address(self.room, key),
+        )
+        unit.emit(fact)
 
     def dismissed(self, unit: Tx, key: Key, site: str, reason: str | None) -> None:
         """A person, whose name the unit has, says that nothing is to be done."""

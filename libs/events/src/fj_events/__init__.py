@@ -46,7 +46,7 @@ from fj_events.keeping import (
     StudyRemoved,
     StudyRetired,
 )
-from fj_events.message import MessageError, MessageRefused, MessageSettled, SettledAs
+from fj_events.message import MessageError, MessageRefused, MessageReread, MessageSettled, SettledAs
 from fj_events.operating import LetterDropped, LetterReplayed, WorkGivenUp, WorkKind, WorkSettled, WorkSettledAs
 from fj_events.order import (
     OrderCancelled,
@@ -173,6 +173,7 @@ __all__ = [
     "MatchRule",
     "MessageError",
     "MessageRefused",
+    "MessageReread",
     "MessageSettled",
     "NotePhi",
     "ObjectRef",

@@ -1,4 +1,4 @@
-"""Facts about HL7 messages that a door could not take. Each room speaks of those at its own door."""
+"""Facts about HL7 messages that a door could not take, or took wrongly. Each room speaks of those at its own door."""
 
 from fj_events.base import Fact, OpenEnum, Part
 
@@ -50,3 +50,20 @@ class MessageSettled(Fact, type="message.settled.v1", topic="message-events", ke
     room: str
     settled_as: SettledAs
     reason: str | None = None
+
+
+class MessageReread(Fact, type="message.reread.v1", topic="message-events", key="message_id"):
+    """A person had a message read again that had been taken: its sender's profile had been wrong.
+
+    What came of it are facts of their own, with that person as `actor`; where nothing is newer in it, there are none.
+    """
+
+    message_id: str
+    room: str
+    kind: str
+    control_id: str
+    application: str
+    facility: str
+    reason: str
+    address: str
+    """Where the room shows it to those who may see it."""

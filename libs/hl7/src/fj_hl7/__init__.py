@@ -27,7 +27,7 @@ from fj_hl7.pid import PID
 from fj_hl7.places import Found, Place
 from fj_hl7.profile import Item, Profile
 from fj_hl7.profiles import BadProfile, Profiles
-from fj_hl7.receipt import Key, Receipt
+from fj_hl7.receipt import Came, Key, Receipt
 from fj_hl7.seal import CannotOpen, Seal
 from fj_hl7.segment import Segment, Value
 from fj_hl7.server import Health, MllpServer
@@ -50,6 +50,7 @@ __all__ = [
     "BadProfile",
     "BadTime",
     "BatchNotMessage",
+    "Came",
     "CannotConnect",
     "CannotOpen",
     "Delimiters",

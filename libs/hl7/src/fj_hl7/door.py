@@ -1,12 +1,13 @@
 """A door: everything between a frame and its answer that is the same in every service."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, Generic, Self
+from typing import Any, Final, Generic
 
 import structlog
 
@@ -14,8 +15,8 @@ from fj_hl7 import metrics
 from fj_hl7.ack import ack, nack_unreadable
 from fj_hl7.batch import split_batch
 from fj_hl7.errors import AckCode, BadMessage, BatchNotMessage, ErrorCode, Hl7Error, Refusal
+from fj_hl7.frames import Frame, Taken
 from fj_hl7.handling import Foreseeing, Handler, Intake, Outcome, U, foreseeing
-from fj_hl7.ledger import Entry
 from fj_hl7.message import LineEnds, Message
 from fj_hl7.parts import INCOMPLETE
 from fj_hl7.receipt import UNREADABLE, Came, Key, Receipt
@@ -32,60 +33,16 @@ _DOORS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A frame that was taken, and its answer, which is given once it is committed."""
-
-    entry: Entry
-    answer: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame(Generic[U]):
-    """What a frame holds and who handles it; the receipt has its answer, unless a handler says something else."""
-
-    answered: Message
-    """Whose control id the answer repeats."""
-    messages: Sequence[Message]
-    handlers: Sequence[Foreseeing[Any, U]]
-    read: Sequence[Any]
-    """What each handler has read of its message."""
-    expected: list[Sequence[str]]
-    """What the answer of the receipt says behind MSA."""
-    receipt: Receipt
-
-    refusal: Refusal | None = None
-    """Why the messages do not fit, which counts only where they are new."""
-
-    @classmethod
-    def of(
-        cls,
-        answered: Message,
-        messages: Sequence[Message],
-        handlers: Sequence[Foreseeing[Any, U]],
-        came: Came,
-    ) -> Self:
-        """A frame with what its handlers can say of it before the transaction."""
-        read, expected, refusal = [], list[Sequence[str]](), None
-        try:
-            for handler, message in zip(handlers, messages, strict=True):
-                read.append(handler.read(message))
-                expected += handler.expects(read[-1])
-        except Refusal as error:
-            refusal = error
-        receipt = Receipt.of(answered, came, ack(answered, AckCode.AA, reply=expected))
-        return cls(answered, messages, handlers, read, expected, receipt, refusal)
-
-
 class Door(Generic[U]):
     """Answers frames: read, enter in the ledger, call the handler of the message's kind, acknowledge.
 
-    `handlers` by message code and trigger (`ADT^A04`). `unit` opens a transaction: the ledger's entry and what the
-    handler does commit together, before AA. Frames that come at the same time share one, and a handler is given all
-    their messages that follow each other, to take them in this order (`Foreseeing`: what it has read of them before).
-    If one raises, nothing of it stays and each frame is taken again alone: so it may be called twice for a message and
-    keeps nothing outside of `unit`. It refuses by raising `Refusal`; whatever else it raises becomes AE with a general
-    text. Both leave nothing behind but the raw bytes among the refused ones.
+    `handlers` by message code and trigger (`ADT^A04`). `unit` opens a transaction, under the name of who has something
+    read again: the ledger's entry and what the handler does commit together, before AA. Frames that come at the same
+    time share one, and a handler is given all their messages that follow each other, to take them in this order
+    (`Foreseeing`: what it has read of them before). If one raises, nothing of it stays and each frame is taken again
+    alone: so it may be called twice for a message and keeps nothing outside of `unit`. It refuses by raising `Refusal`;
+    whatever else it raises becomes AE with a general text. Both leave nothing behind but the raw bytes among the
+    refused ones.
 
     A sender that asks for enhanced mode (MSH-15, MSH-16) gets what it wants: accept acknowledgement, reply, both, none.
 
@@ -100,7 +57,7 @@ class Door(Generic[U]):
         self,
         name: str,
         handlers: Mapping[str, Handler[U] | Foreseeing[Any, U]],
-        unit: Callable[[], AbstractAsyncContextManager[U]],
+        unit: Callable[..., AbstractAsyncContextManager[U]],
         intake: Intake[U],
     ) -> None:
         self.name = name
@@ -111,7 +68,7 @@ class Door(Generic[U]):
         self._ledger = intake.ledger
         self._profiles = intake.profiles
         self._watch = intake.watch
-        self._take: Together[_Frame[U], _Taken] = Together(self._take_all)
+        self._take: Together[Frame[U], Taken] = Together(self._take_all)
 
     async def __call__(self, raw: bytes, peer: str) -> tuple[bytes, ...]:
         """The answers to one frame from the address `peer`. Raises nothing but cancellation."""
@@ -127,30 +84,46 @@ class Door(Generic[U]):
         """Take or refuse what came in one frame; `actor` has it tried again. Raises nothing but cancellation."""
         came = Came(raw, peer, actor)
         try:
-            messages = self._read(raw, peer)
+            messages = self._read(came)
         except BadMessage as error:
-            refused = nack_unreadable(raw, str(error))
-            wrong = Hl7Error(str(error), ErrorCode.SEGMENT_SEQUENCE_ERROR)
-            outcome = Outcome(refused, AckCode.AR, UNREADABLE, None, (wrong,))
-            return await self._keep(Receipt.unreadable(came, refused), outcome)
+            outcome = _unreadable(came, error)
+            return await self._keep(Receipt.unreadable(came, outcome.raw), outcome)
         first = messages[0]
+        outcome = await self._answered(first, self._accept(first, messages, came))
+        if outcome.code is AckCode.AA:
+            return outcome
+        return await self._keep(Receipt.of(first, came, outcome.raw), outcome)
+
+    async def reread(self, came: Came, received_at: datetime, reason: str) -> Outcome:
+        """Let the handlers take once more what they took, as the profile of its sender reads it today.
+
+        Its answer is the new one then. What they refuse changes nothing, and is still kept as taken. Raises nothing but
+        cancellation.
+        """
         try:
-            return await self._accept(first, messages, came)
+            messages = self._read(came)
+        except BadMessage as error:
+            return _unreadable(came, error)
+        for message in messages:
+            message.received_at = received_at
+        return await self._answered(messages[0], self._accept_again(messages, came, reason))
+
+    async def _answered(self, first: Message, accepting: Awaitable[Outcome]) -> Outcome:
+        try:
+            return await accepting
         except Refusal as refusal:
             code, errors, reply = refusal.code, refusal.errors, refusal.reply
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the sender gets its answer
             _log.error("hl7 handler failed", door=self.name, kind=self._label(first), exc_info=error)
             code, errors = AckCode.AE, (Hl7Error("The message could not be processed; nothing was changed"),)
             reply = ()
-        answer = ack(first, code, *errors, reply=reply)
-        outcome = Outcome(answer, code, self._label(first), first, errors)
-        return await self._keep(Receipt.of(first, came, answer), outcome)
+        return Outcome(ack(first, code, *errors, reply=reply), code, self._label(first), first, errors)
 
     async def _accept(self, first: Message, messages: list[Message], came: Came) -> Outcome:
         if first.is_part and len(messages) == 1:
             return await self._take_part(first, came)
         handlers = [self._handler(message) for message in messages]
-        taken = await self._take(_Frame.of(first, messages, handlers, came))
+        taken = await self._take(Frame.of(first, messages, handlers, came))
         entry = taken.entry
         if entry.stored is not None:
             metrics.REPEATED.labels(self.name).inc()
@@ -160,7 +133,7 @@ class Door(Generic[U]):
         self._count_irregular(messages)
         return Outcome(taken.answer, AckCode.AA, self._label(first), first)
 
-    async def _take_all(self, frames: Sequence[_Frame[U]]) -> list[_Taken]:
+    async def _take_all(self, frames: Sequence[Frame[U]]) -> list[Taken]:
         """All frames in one transaction, or none of them."""
         async with self._unit() as unit:
             entries = await self._ledger.enter(unit.connection, [frame.receipt for frame in frames])
@@ -173,11 +146,11 @@ class Door(Generic[U]):
                     self._watch.accepted(unit, frame.receipt, frame.messages[0])
         # The same message twice at once is answered alike: the ledger had not heard of this answer when it was asked.
         return [
-            _Taken(entry, answers.get(frame.receipt.key) or entry.stored or frame.receipt.answer)
+            Taken(entry, answers.get(frame.receipt.key) or entry.stored or frame.receipt.answer)
             for frame, entry in zip(frames, entries, strict=True)
         ]
 
-    async def _handle(self, frames: Sequence[_Frame[U]], unit: U) -> dict[Key, bytes]:
+    async def _handle(self, frames: Sequence[Frame[U]], unit: U) -> dict[Key, bytes]:
         """Let the handlers take all messages; the answers of those frames of which they say other than expected."""
         for refusal in filter(None, (frame.refusal for frame in frames)):
             raise refusal
@@ -198,6 +171,17 @@ class Door(Generic[U]):
             if reply != frame.expected
         }
 
+    async def _accept_again(self, messages: Sequence[Message], came: Came, reason: str) -> Outcome:
+        first = messages[0]
+        frame = Frame.of(first, messages, [self._handler(message) for message in messages], came)
+        receipt = frame.receipt
+        async with self._unit(came.actor) as unit:
+            answers = {receipt.key: receipt.answer} | await self._handle([frame], unit)
+            await self._ledger.answer(unit.connection, answers)
+            if self._watch is not None:
+                self._watch.reread(unit, receipt, first, reason)
+        return Outcome(answers[receipt.key], AckCode.AA, self._label(first), first)
+
     async def _take_part(self, part: Message, came: Came) -> Outcome:
         """Keep one part of a message; the last one takes the whole."""
         self._handler(part, part=True)
@@ -212,7 +196,7 @@ class Door(Generic[U]):
                 self._tell(unit, await self._ledger.parts.keep(unit.connection, receipt, part))
             else:
                 whole = self._profiles.read(await self._ledger.parts.finish(unit.connection, receipt, part), came.peer)
-                frame = _Frame.of(part, [whole], [self._handler(whole)], came)
+                frame = Frame.of(part, [whole], [self._handler(whole)], came)
                 other = await self._handle([frame], unit)
                 answer = other.get(receipt.key, frame.receipt.answer)
                 await self._ledger.answer(unit.connection, {receipt.key: answer})
@@ -242,7 +226,7 @@ class Door(Generic[U]):
         if handler is None:
             raise self._not_taken(message)
         if message.is_part and not part:
-            text = "one part of a message (DSC-1, MSH-14) in a batch"
+            text = "one part of a message (DSC-1, MSH-14) in a batch, or read again by itself"
             raise Refusal(AckCode.AE, Hl7Error(text, ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH", 1, 14))
         if message.strangers:
             text = f"line {message.strangers[0]} of the message is no segment"
@@ -282,8 +266,13 @@ class Door(Generic[U]):
             if message.warnings:
                 metrics.IRREGULAR.labels(self.name, "mended").inc()
 
-    def _read(self, raw: bytes, peer: str) -> list[Message]:
+    def _read(self, came: Came) -> list[Message]:
         try:
-            return [self._profiles.read(raw, peer)]
+            return [self._profiles.read(came.raw, came.peer)]
         except BatchNotMessage:
-            return [self._profiles.read(part, peer) for part in split_batch(raw)]
+            return [self._profiles.read(part, came.peer) for part in split_batch(came.raw)]
+
+
+def _unreadable(came: Came, error: BadMessage) -> Outcome:
+    wrong = Hl7Error(str(error), ErrorCode.SEGMENT_SEQUENCE_ERROR)
+    return Outcome(nack_unreadable(came.raw, str(error)), AckCode.AR, UNREADABLE, None, (wrong,))

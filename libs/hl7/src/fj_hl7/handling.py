@@ -55,12 +55,15 @@ def foreseeing(handler: Handler[U] | Foreseeing[Any, U]) -> Foreseeing[Any, U]:
 
 
 class Watch(Protocol[U_contra]):
-    """Who hears of refused messages, within the transaction that keeps or settles them."""
+    """Who hears of what is refused, taken after all or read again, within the transaction that does it."""
 
     def refused(self, unit: U_contra, receipt: Receipt, outcome: "Outcome") -> None: ...
 
     def accepted(self, unit: U_contra, receipt: Receipt, message: Message) -> None:
         """What had been refused was taken after all."""
+
+    def reread(self, unit: U_contra, receipt: Receipt, message: Message, reason: str) -> None:
+        """A person had read again what had been taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from fj_hl7.charsets import decode
 from fj_hl7.delimiters import Delimiters
 from fj_hl7.errors import BadMessage, BatchNotMessage, missing
 from fj_hl7.profile import DEFAULT, Profile
 from fj_hl7.segment import Reading, Segment
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n\x0b\x00"
@@ -110,7 +113,7 @@ class Message(Segments):
     `strangers` are the numbers of the lines that are no segment: text broken by a raw line end, or garbage.
     """
 
-    __slots__ = ("codec", "delimiters", "header", "line_ends", "profile", "raw", "strangers", "warnings")
+    __slots__ = ("codec", "delimiters", "header", "line_ends", "profile", "raw", "received_at", "strangers", "warnings")
 
     def __init__(self, raw: bytes, text: str, reading: Reading) -> None:
         lines, line_ends = _lines(text)
@@ -127,6 +130,8 @@ class Message(Segments):
         self.header = Segment("MSH", lines[0], reading)
         self.profile: Profile = DEFAULT
         """How its sender writes (`Profiles.read`)."""
+        self.received_at: datetime | None = None
+        """When it was taken, of one that is read again (`Door.reread`): it says nothing that is newer."""
 
     @classmethod
     def parse(cls, raw: bytes, charset: str | None = None) -> Self:

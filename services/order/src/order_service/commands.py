@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from fj_events import DeliveryDelivered, Identifier, OrderHeld, OrderReleased
+from fj_events import DeliveryDelivered, Identifier, OrderHeld, OrderReleased, Source
 
 from order_service import visits
 from order_service.domain import facts
@@ -44,14 +44,15 @@ async def grant(wish: Wish, orders: Orders) -> Outcome:
         await orders.lock_numbers([wish.number, *(request.placer_order_number for request in wish.requests)])
         known = await orders.by_placer_number(wish.number)
     if known is None:
-        if not (control.waits and await orders.keep_early(wish)):
+        if not (control.waits and await orders.keep_early(wish.as_it_comes)):
             raise NoSuchOrder(str(wish.number))
         await _place_instead(wish, orders)
         return Outcome.WAITS
-    if is_older(wish.heard, known.heard):
+    if is_older(wish.heard, domain.heard_before(known, wish.heard, control.act)):
         return Outcome.OLDER
     await _ACTS[control.act](wish, orders)
-    await orders.heard(known.order_id, wish.heard)
+    if not is_older(wish.heard, known.heard):
+        await orders.heard(known.order_id, wish.heard, worded=control.act in domain.WORDING)
     return Outcome.DONE
 
 
@@ -98,6 +99,8 @@ async def change_order(
         order = domain.told(order, fact_id, known.details)
     if order != known:
         await orders.save(order)
+        if request.source is not Source.HL7:  # newer than all messages so far, should one of them be read again
+            await orders.heard(order.order_id, request.heard, worded=True)
     return order
 
 

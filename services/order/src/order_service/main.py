@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from fj_bus import Bus, BusSettings, Consumer, Relay, bus_commands, operator_router
-from fj_doors import Keeper, Subject, explain_command, messages_router, profiles_watch
+from fj_doors import Keeper, Subject, explain_command, messages_router, profiles_watch, rereading_router
 from fj_hl7 import MllpServer
 from fj_runtime import Actor, Part, Periodic, Sites, api, command, database, database_watch, serve
 
@@ -75,6 +75,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
             early_router(bus.unit, PostgresOrders, PostgresOrderBook(bus.pool)),
             service_requests(bus.unit, PostgresOrders, sites, namespace),
             messages_router(keeper, door),
+            rereading_router(keeper, door),
             operator_router(bus, consumer, Actor),
         )
         chosen = [part for role in ROLES if role in roles for part in parts[role]]

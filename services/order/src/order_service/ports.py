@@ -33,8 +33,8 @@ class Orders(Protocol):
     async def save(self, order: Order) -> None:
         """Keep a changed order; when it was heard of last, only `add` and `heard` keep."""
 
-    async def heard(self, order_id: UUID, heard: Heard) -> None:
-        """Keep when the newest message about an order was made."""
+    async def heard(self, order_id: UUID, heard: Heard, *, worded: bool) -> None:
+        """Keep when the newest message about an order was made; `worded`: it said what is asked for."""
 
     async def lock_numbers(self, numbers: Sequence[Identifier | None]) -> None:
         """Let nobody else place orders with these numbers, nor wait for them, until the end of the transaction."""

@@ -1,5 +1,6 @@
 """Which of two messages about one order is the newer one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -29,4 +30,20 @@ def heard(said_at: datetime | None, transaction_at: datetime | None = None) -> H
     ],
 )
 def test_the_time_of_the_wish_decides_then_that_of_the_message(this: Heard, newest: Heard, older: bool) -> None:
+    assert is_older(this, newest) is older
+
+
+@pytest.mark.parametrize(
+    ("this", "newest", "older"),
+    [
+        (replace(heard(NINE), came_at=NINE), replace(heard(NINE), came_at=TEN), True),
+        (replace(heard(None), came_at=NINE), replace(heard(NINE), came_at=TEN), True),
+        (replace(heard(TEN), came_at=NINE), replace(heard(NINE), came_at=TEN), False),
+        (replace(heard(NINE), came_at=TEN), replace(heard(NINE), came_at=TEN), False),
+        (heard(NINE), replace(heard(NINE), came_at=TEN), False),
+    ],
+)
+def test_what_is_read_again_is_as_new_as_when_it_came_where_nothing_else_tells(
+    this: Heard, newest: Heard, older: bool
+) -> None:
     assert is_older(this, newest) is older

@@ -20,7 +20,7 @@ from order_service.domain.visit import NUMBERS, Named, Visit, numbers_of
 
 _COLUMNS: Final = (
     "order_id, site, life, details, changes, report_id, report_version, delivered, said_at, transaction_at,"
-    " named_id, named, named_on, beneath"
+    " named_id, named, named_on, beneath, heard_at, worded"
 )
 _BY_PLACER: Final = f"SELECT {_COLUMNS} FROM orders WHERE placer_value = $1 AND placer_issuer = $2 FOR UPDATE"
 _BY_FILLER: Final = f"""
@@ -61,7 +61,11 @@ UPDATE orders
  WHERE order_id = $1
 """
 _HEARD: Final = """
-UPDATE orders SET said_at = coalesce($2, said_at), transaction_at = coalesce($3, transaction_at) WHERE order_id = $1
+UPDATE orders
+   SET said_at = coalesce($2, said_at), transaction_at = coalesce($3, transaction_at), heard_at = coalesce($4, now()),
+       worded = CASE WHEN NOT $5 THEN coalesce(worded, jsonb_build_object(
+           'said_at', said_at, 'transaction_at', transaction_at, 'came_at', heard_at)) END
+ WHERE order_id = $1
 """
 _ARE_ONE: Final = """
 SELECT survivor_of($2, placed_at) = survivor_of($3, now()) FROM orders WHERE order_id = $1
@@ -76,6 +80,7 @@ SELECT {_SHOWN} FROM orders
  ORDER BY placed_at DESC LIMIT $3
 """
 _CHANGES: Final = TypeAdapter(tuple[Change, ...])
+_WORDED: Final = TypeAdapter(Heard)
 
 
 class PostgresOrders(PostgresEarly, PostgresVisits):
@@ -121,8 +126,9 @@ class PostgresOrders(PostgresEarly, PostgresVisits):
             order.beneath,
         )
 
-    async def heard(self, order_id: UUID, heard: Heard) -> None:
-        await self._tx.connection.execute(_HEARD, order_id, heard.said_at, heard.transaction_at)
+    async def heard(self, order_id: UUID, heard: Heard, *, worded: bool) -> None:
+        times = (heard.said_at, heard.transaction_at, heard.came_at)
+        await self._tx.connection.execute(_HEARD, order_id, *times, worded)
 
     async def are_one(self, order: Order, patient_id: UUID) -> bool:
         asked = (order.order_id, order.details.patient_id, patient_id)
@@ -187,7 +193,8 @@ def _order(row: Record | None) -> Order | None:
         report_id=row["report_id"],
         report_version=row["report_version"],
         delivered=json.loads(row["delivered"]),
-        heard=Heard(said_at=row["said_at"], transaction_at=row["transaction_at"]),
+        heard=Heard(said_at=row["said_at"], transaction_at=row["transaction_at"], came_at=row["heard_at"]),
+        worded=_WORDED.validate_json(row["worded"]) if row["worded"] else None,
         named=_placers(row, details),
         beneath=Life(row["beneath"]) if row["beneath"] else None,
     )

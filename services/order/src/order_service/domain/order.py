@@ -38,6 +38,8 @@ class Heard:
     """Of the message (MSH-7)."""
     transaction_at: datetime | None = None
     """Of the wish in it (ORC-9)."""
+    came_at: datetime | None = None
+    """When it came here: of what an order has heard, and of a message that is read again. None: it comes now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,8 @@ class Order:
     """Of each report and destination, `report id/name`, the newest version that is there."""
     heard: Heard = field(default_factory=Heard)
     """The newest message about it."""
+    worded: Heard | None = None
+    """The newest one that said what is asked for, where others came behind it."""
     named: Named | None = None
     """What its placer named, where its visit or account went to another patient or got another number since."""
 
@@ -135,6 +139,15 @@ def change(order: Order, request: Request, *, merged: bool = False) -> Order:
     if not differences(order.details, details):
         return replace(order, named=request.named)
     return replace(order, life=move(order.life, Act.CHANGE), details=details, named=request.named)
+
+
+WORDING: Final = frozenset({Act.CHANGE, Act.REPLACE})
+"""The acts of messages that say what is asked for."""
+
+
+def heard_before(order: Order, heard: Heard, act: Act) -> Heard:
+    """What must not be newer than a message. A change that is read again undoes no hold, nor is it undone by one."""
+    return order.worded if heard.came_at and order.worded and act is Act.CHANGE else order.heard
 
 
 def act_on(order: Order, act: Act) -> Order:

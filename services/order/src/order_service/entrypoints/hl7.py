@@ -114,10 +114,10 @@ def _part(reading: OrderReading, request: Request) -> Part:
 
 def _heard(message: Message, orc: Segment, site: Site) -> Heard:
     """When it was said. A clock that is ahead must not silence those who come later: nothing is newer than now."""
-    now = datetime.now(UTC)
+    latest = message.received_at or datetime.now(UTC)
     times = (message.header.time(7), orc.time(9))
-    said_at, transaction_at = (min(instant(time, site), now) if time else None for time in times)
-    return Heard(said_at=said_at, transaction_at=transaction_at)
+    said_at, transaction_at = (min(instant(time, site), latest) if time else None for time in times)
+    return Heard(said_at=said_at, transaction_at=transaction_at, came_at=message.received_at)
 
 
 def _replaces(said: Said) -> bool:

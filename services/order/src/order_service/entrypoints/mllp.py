@@ -25,7 +25,7 @@ WISHES: Final = Counter("order_wishes_total", "What became of what placers want 
 
 def orders_door(
     translator: Translator,
-    unit: Callable[[], AbstractAsyncContextManager[Tx]],
+    unit: Callable[..., AbstractAsyncContextManager[Tx]],
     orders: Callable[[Tx], Orders],
     intake: Intake[Tx],
 ) -> Door[Tx]:
