@@ -33,6 +33,9 @@ class ScheduledStep(Part):
     """Scheduled Procedure Step ID (0040,0009), SH."""
     modality: str
     station_ae_title: str
+    """Of the station, or of the group of stations that the step is for."""
+    group: tuple[str, ...] | None = None
+    """AE titles of the stations any of which may do it; absent where it is for one station."""
     station_name: str | None = None
     starts_at: AwareDatetime
     duration_minutes: int

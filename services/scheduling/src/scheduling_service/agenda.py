@@ -3,6 +3,7 @@
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.agenda import Agenda, StationTime, entries
 from scheduling_service.domain.errors import NoSuchStation
+from scheduling_service.domain.groups import groups_of
 from scheduling_service.domain.slots import open_spans
 from scheduling_service.ports import ExamBook, Rooms
 
@@ -14,10 +15,11 @@ async def agenda_of(wanted: StationTime, book: ExamBook, rooms: Rooms, desk: Des
     if station is None:
         raise NoSuchStation
     zone = desk.zone_of(site)
+    titles = groups_of(ae_title, site, desk.catalogue)
     return Agenda(
         station=station,
         time_zone=zone.key,
         open=open_spans(station, zone, within),
         blocks=await rooms.blocks(site, ae_title, within),
-        entries=entries(await book.at_station(site, ae_title, within), wanted),
+        entries=entries(await book.at_station(site, titles, within), titles, within),
     )

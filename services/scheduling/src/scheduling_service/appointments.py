@@ -1,18 +1,29 @@
 """Handlers of appointments: one function per command of a person, or of a system that books for people."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from fj_events import ExamArrived, ExamMissed, ExamWaitlistLeft, Fact
 
-from scheduling_service.domain.appointment import Wish, arrive, book, give_up, miss, span_of, wait, wait_no_longer
+from scheduling_service.domain.appointment import (
+    Wish,
+    arrive,
+    book,
+    give_up,
+    miss,
+    rooms_for,
+    span_of,
+    times,
+    wait,
+    wait_no_longer,
+)
 from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.errors import NoSuchExam, NoSuchStation, NotFree, NotPossible
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.facts import rescheduled, waitlisted
-from scheduling_service.domain.slots import Block
+from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import StepState
 from scheduling_service.domain.waiting import Waiting
 from scheduling_service.ports import Schedule
@@ -34,12 +45,27 @@ async def book_exam(key: str, wish: Wish, schedule: Schedule, desk: Desk, *, aga
     Raises NoSuchExam, NotPossible, NoSuchStation, NotFree.
     """
     exam = await exam_in_hand(key, schedule)
+    wish = await in_a_room(exam, wish, schedule, desk)
     after = book(exam, wish, desk.catalogue, desk.zone_of(exam.site))
     if after.steps == exam.steps:
         return exam
     if exam.is_booked != again:
         raise NotPossible("moved: it has no appointment" if again else "booked: it has an appointment", exam.state)
     return await keep_booked(exam, after, schedule)
+
+
+async def in_a_room(exam: Exam, wish: Wish, schedule: Schedule, desk: Desk) -> Wish:
+    """The wish with a room for each step that is planned for a group: its first one that is free then.
+
+    The rooms are held until the end of the transaction. Raises NotFree.
+    """
+    groups = {step.plan.station_ae_title: step.plan.group for step in exam.steps if step.plan.group}
+    if not groups or not exam.is_waiting or wish.stations or wish.station_ae_title not in {None, *groups}:
+        return wish
+    spans = times(exam, wish)
+    titles = {title for group in groups.values() for title in group}
+    taken = await schedule.hold_stations(exam.site, titles, Span(spans[0].start, spans[-1].end))
+    return replace(wish, stations=rooms_for(exam, wish, taken, desk.catalogue, desk.zone_of(exam.site)))
 
 
 async def keep_booked(before: Exam, after: Exam, schedule: Schedule) -> Exam:

@@ -118,7 +118,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         keeper = Keeper.of(bus, with_.sites, settings.load_profiles(), settings.seal, settings.keep)
         door = appointments_door(with_.sites, bus.unit, with_.schedule, with_.desk, keeper.intake)
         services = [
-            worklist_service(PostgresWorklist(bus.pool), settings.worklist_max),
+            worklist_service(PostgresWorklist(bus.pool), with_.catalogue, settings.worklist_max),
             performed_service(translator, bus.unit, with_.schedule, with_.lists, _pass_on(peers)),
         ]
         parts: dict[str, tuple[Part, ...]] = {

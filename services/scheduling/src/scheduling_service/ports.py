@@ -176,8 +176,8 @@ class ExamBook(Protocol):
     async def find(self, wanted: Wanted, limit: int) -> list[Exam]:
         """The newest exams that fit."""
 
-    async def at_station(self, site: str, ae_title: str, within: Span) -> list[Exam]:
-        """The exams with a step at this station that starts in this time."""
+    async def at_station(self, site: str, ae_titles: Collection[str], within: Span) -> list[Exam]:
+        """The exams with a step under one of these titles that starts in this time."""
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         """Steps that fit with the keys of their exams, by start."""

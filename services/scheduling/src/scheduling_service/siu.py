@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fj_events import ExamBookingRefused, OrderChanged, OrderPlaced
 
-from scheduling_service.appointments import Desk, missed_facts, plan_facts
+from scheduling_service.appointments import Desk, in_a_room, missed_facts, plan_facts
 from scheduling_service.domain.appointment import Wish, book, give_up, miss
 from scheduling_service.domain.errors import NotFree, SchedulingError
 from scheduling_service.domain.exam import Exam
@@ -84,6 +84,7 @@ async def _book(news: News, exam: Exam, schedule: Schedule, desk: Desk) -> None:
     if news.starts_at is None:
         return
     wish = Wish(starts_at=news.starts_at, station_ae_title=_station(news, exam, desk), because=f"booked by {BECAUSE}")
+    wish = await in_a_room(exam, wish, schedule, desk)
     after = book(exam, wish, desk.catalogue, desk.zone_of(exam.site))
     if after.steps == exam.steps:
         return

@@ -217,7 +217,15 @@ def test_other_steps_are_planned_anew_and_the_same_ones_stay() -> None:
 
 
 PROCEDURE = "{code: X, text: x, steps: [{modality: CT, duration_minutes: 5}]}"
+GROUPED = "procedures: []\nstations: [{ae_title: CT1, modality: CT}, {ae_title: MR1, modality: MR, site: NORTH}]\n"
 BROKEN = {
+    "group C has what is no station of its site: CT2": f"{GROUPED}groups: [{{ae_title: C, stations: [CT1, CT2]}}]",
+    "no station of its site: MR1": f"{GROUPED}groups: [{{ae_title: MR_ALL, site: SOUTH, stations: [MR1]}}]",
+    "group ALL is of more than one modality: CT, MR": f"{GROUPED}groups: [{{ae_title: ALL, stations: [CT1, MR1]}}]",
+    "are a station and a group: CT1": f"{GROUPED}groups: [{{ae_title: CT1, stations: [CT1]}}]",
+    "stands more than once: ('C', None)": f"{GROUPED}groups: [{', '.join(['{ae_title: C, stations: [CT1]}'] * 2)}]",
+    "groups.0.ae_title": f"{GROUPED}groups: [{{ae_title: CT*, stations: [CT1]}}]",
+    "groups.0.stations": f"{GROUPED}groups: [{{ae_title: CT_ALL, stations: []}}]",
     "stations.0.ae_title": "stations: [{ae_title: A_TITLE_THAT_IS_TOO_LONG, modality: CT}]\nprocedures: []\n",
     "default": "stations: []\nprocedures: []\n",
     "stands more than once: X": f"stations: []\nprocedures: [{', '.join([PROCEDURE] * 2)}]\n",
@@ -267,6 +275,7 @@ def test_an_order_of_several_procedures_has_the_steps_of_all_one_after_the_other
         {"code": "X", "text": "X", "procedures": ["NONE"]},
         {"code": "X", "text": "X", "procedures": ["CTTRAUMA"]},
         {"code": "X", "text": "X", "steps": [{"modality": "CT", "duration_minutes": 5, "stations": ["MR1"]}]},
+        {"code": "X", "text": "X", "steps": [{"modality": "CT", "duration_minutes": 5, "group": "CT_ALL"}]},
     ],
 )
 def test_a_procedure_of_parts_or_rooms_that_there_are_not_is_refused(wrong: dict[str, Any]) -> None:

@@ -1,12 +1,17 @@
-"""A hospital full of modalities: 200 stations ask for their worklist every 10 s, with 10,000 open steps."""
+"""A hospital full of modalities: 200 stations ask for their worklist every 10 s, with 10,000 open steps.
+
+Every four of them are a group: each finds 47 steps of its own and the 12 of its group.
+"""
 
 import asyncio
+import json
 import random
 import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from tempfile import NamedTemporaryFile
 from typing import Final
 from uuid import UUID
 
@@ -21,16 +26,26 @@ from fj_bench.worklist import FIRST_DAY, an_order, fill
 STATIONS: Final = 200
 STEPS: Final = 10_000
 EVERY_SECONDS: Final = 10.0
+IN_A_GROUP: Final = 4
+GROUPS: Final = STATIONS // IN_A_GROUP
+OF_STATIONS: Final = 47 * STATIONS
 POLLS: Final = 6
 """Of each station."""
 BAR: Final = 0.1
 
 
 def measure(site: Ground) -> Iterator[Figure]:
-    """All steps are of one day, 50 a station: each poll finds all of its station, on an association of its own."""
+    """All steps are of one day: each poll finds all of its station and its group, on an association of its own."""
     port = site.free_port()
-    with site.services() as services:
-        service = services.start("scheduling", SCHEDULING_DIMSE_PORT=port, SCHEDULING_MLLP_PORT=site.free_port())
+    with site.services() as services, NamedTemporaryFile("w", suffix=".yaml") as catalogue:
+        json.dump(_catalogue(), catalogue)
+        catalogue.flush()
+        service = services.start(
+            "scheduling",
+            SCHEDULING_DIMSE_PORT=port,
+            SCHEDULING_MLLP_PORT=site.free_port(),
+            SCHEDULING_CATALOGUE=catalogue.name,
+        )
         orders = [_order(number) for number in range(STEPS)]
         asyncio.run(fill(site.stack.kafka(), services.topic_prefix, orders, services.database("scheduling")))
         process = psutil.Process(service.running.pid)
@@ -50,13 +65,29 @@ def measure(site: Ground) -> Iterator[Figure]:
         yield shown("of one core", spent / (EVERY_SECONDS * POLLS) * 100, " %", "scheduling, while 200 stations poll")
 
 
+def _catalogue() -> dict[str, object]:
+    titles = [f"CT{number + 1}" for number in range(STATIONS)]
+    groups = [
+        {"ae_title": f"GROUP{number + 1}", "stations": titles[number * IN_A_GROUP :][:IN_A_GROUP]}
+        for number in range(GROUPS)
+    ]
+    return {
+        "default": {"modality": "CT", "duration_minutes": 10, "station": "CT1"},
+        "stations": [{"ae_title": title, "modality": "CT"} for title in titles],
+        "groups": groups,
+        "procedures": [],
+    }
+
+
 def _order(number: int) -> OrderPlaced:
-    order = an_order(number)
-    return order.model_copy(
+    turn, title = number // STATIONS, f"CT{number % STATIONS + 1}"
+    if number >= OF_STATIONS:
+        turn, title = (number - OF_STATIONS) // GROUPS, f"GROUP{number % GROUPS + 1}"
+    return an_order(number).model_copy(
         update={
             "order_id": UUID(int=number + 1),
-            "asked_for": FIRST_DAY.replace(hour=7 + number // STATIONS // 6, minute=number // STATIONS % 6 * 10),
-            "station_ae_title": f"CT{number % STATIONS + 1}",
+            "asked_for": FIRST_DAY.replace(hour=7 + turn // 6, minute=turn % 6 * 10),
+            "station_ae_title": title,
         }
     )
 

@@ -1,5 +1,6 @@
 """Exams looked up from outside of any transaction."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,7 @@ SELECT exam_key, state, plan::text,
 """
 
 _AT_STATION: Final = f"""{SHOWN}
- WHERE e.exam_key IN (SELECT exam_key FROM step WHERE site = $1 AND station_ae_title = $2
+ WHERE e.exam_key IN (SELECT exam_key FROM step WHERE site = $1 AND station_ae_title = ANY($2)
                          AND starts_at >= $3 AND starts_at < $4)
 """
 
@@ -69,8 +70,9 @@ class PostgresExamBook:
         )
         return [shown(row) for row in rows]
 
-    async def at_station(self, site: str, ae_title: str, within: Span) -> list[Exam]:
-        return [shown(row) for row in await self._pool.fetch(_AT_STATION, site, ae_title, within.start, within.end)]
+    async def at_station(self, site: str, ae_titles: Collection[str], within: Span) -> list[Exam]:
+        rows = await self._pool.fetch(_AT_STATION, site, list(ae_titles), within.start, within.end)
+        return [shown(row) for row in rows]
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         rows = await self._pool.fetch(

@@ -1,6 +1,6 @@
 """The agenda of a station: when it is open, when it is blocked, and who is to come."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from scheduling_service.domain.catalogue import Station
@@ -37,13 +37,12 @@ class Agenda:
     entries: list[Entry]
 
 
-def entries(exams: Iterable[Exam], wanted: StationTime) -> list[Entry]:
-    """The steps at a station, by start."""
+def entries(exams: Iterable[Exam], ae_titles: Collection[str], within: Span) -> list[Entry]:
+    """The steps at a station by start: those under its own AE title, and under those of its groups."""
     found = [
         Entry(exam, step)
         for exam in exams
         for step in exam.steps
-        if step.plan.station_ae_title == wanted.ae_title
-        and wanted.within.start <= step.plan.starts_at < wanted.within.end
+        if step.plan.station_ae_title in ae_titles and within.start <= step.plan.starts_at < within.end
     ]
     return sorted(found, key=lambda each: (each.step.plan.starts_at, each.exam.key))

@@ -1,6 +1,6 @@
 """Appointments: what people, and the systems that book for them, do with an exam before it starts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from fj_events import ScheduledStep
 from scheduling_service.domain.catalogue import Catalogue, Station
 from scheduling_service.domain.errors import NoSuchStation, NotFree, NotPossible
 from scheduling_service.domain.exam import WAITS, Exam
-from scheduling_service.domain.planning import from_start, templates
+from scheduling_service.domain.planning import at_station, from_start, templates
 from scheduling_service.domain.slots import Span, is_open
 from scheduling_service.domain.step import Act, Step, moved
 from scheduling_service.domain.waiting import Waiting
@@ -37,13 +37,41 @@ def book(exam: Exam, wish: Wish, catalogue: Catalogue, zone: ZoneInfo) -> Exam:
     if exam.ordered is None or not exam.is_waiting:
         raise NotPossible("booked", exam.state)
     steps = _at_stations(exam, wish, catalogue)
-    start = wish.starts_at.astimezone(UTC).replace(microsecond=0)
-    booked = tuple(replace(step, state=moved(step.state, Act.BOOK), booked=True) for step in from_start(steps, start))
+    moved_there = from_start(steps, _start(wish))
+    booked = tuple(replace(step, state=moved(step.state, Act.BOOK), booked=True) for step in moved_there)
+    if any(step.plan.group for step in booked):  # an appointment is at one station
+        raise NoSuchStation
     for step in booked:
         station = catalogue.station(step.plan.station_ae_title, exam.site)
         if station is not None and not is_open(station, zone, span_of(step.plan)):
             raise NotFree("closed")
     return replace(exam, steps=booked, ordered=replace(exam.ordered, planned_because=wish.because, waiting=None))
+
+
+def times(exam: Exam, wish: Wish) -> list[Span]:
+    """From when to when each step would be."""
+    return [span_of(step.plan) for step in from_start(exam.steps, _start(wish))]
+
+
+def rooms_for(
+    exam: Exam, wish: Wish, taken: Mapping[str, Sequence[Span]], catalogue: Catalogue, zone: ZoneInfo
+) -> tuple[str, ...]:
+    """For each step that is planned for a group the first of it that is open and free then. Raises NotFree."""
+    rooms = []
+    for step, span in zip(exam.steps, times(exam, wish), strict=True):
+        stations = (catalogue.station(title, exam.site) for title in step.plan.group or ())
+        free = (
+            each.ae_title
+            for each in stations
+            if each is not None
+            and is_open(each, zone, span)
+            and not any(span.start < other.end and other.start < span.end for other in taken.get(each.ae_title, ()))
+        )
+        room = next(free, None) if step.plan.group else step.plan.station_ae_title
+        if room is None:
+            raise NotFree("taken")
+        rooms.append(room)
+    return tuple(rooms)
 
 
 def give_up(exam: Exam, because: str) -> Exam:
@@ -89,6 +117,10 @@ def wait_no_longer(exam: Exam) -> Exam:
     return replace(exam, ordered=replace(exam.ordered, waiting=None))
 
 
+def _start(wish: Wish) -> datetime:
+    return wish.starts_at.astimezone(UTC).replace(microsecond=0)
+
+
 def _each(exam: Exam, act: Act, done: str) -> Exam:
     steps = tuple(replace(step, state=moved(step.state, act)) for step in exam.steps)
     if exam.ordered is None or steps == exam.steps:
@@ -128,12 +160,4 @@ def _at_station(step: Step, title: str, able: Sequence[Station]) -> Step:
     station = _among(able, title)
     if station is None:
         raise NoSuchStation
-    return replace(step, plan=step.plan.model_copy(update=_of_station(station)))
-
-
-def _of_station(station: Station) -> dict[str, str | None]:
-    return {
-        "station_ae_title": station.ae_title,
-        "station_name": station.name,
-        "station_location": station.location,
-    }
+    return replace(step, plan=step.plan.model_copy(update=at_station(station)))

@@ -14,9 +14,10 @@ def differences(exam: Exam, performed: PerformedStep) -> tuple[str, ...]:
         return ()
     named = step_ids(exam, performed)
     plans = [step.plan for step in exam.steps if step.step_id in named]
+    titles = {title for plan in plans for title in (plan.station_ae_title, *(plan.group or ()))}
     pairs: dict[str, tuple[Collection[str], Collection[str]]] = {
         "modality": ({performed.modality}, {plan.modality for plan in plans}),
-        "station": ({performed.station_ae_title}, {plan.station_ae_title for plan in plans}),
+        "station": ({performed.station_ae_title}, titles),
         "procedure": (_codes(performed.procedure), {exam.ordered.procedure.code}),
         "protocol": (_codes(performed.protocol), _codes(code for plan in plans for code in plan.protocol)),
     }

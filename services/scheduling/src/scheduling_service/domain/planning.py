@@ -2,9 +2,10 @@
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import Final
 from uuid import UUID
 
@@ -33,6 +34,7 @@ class Circumstances:
 class _Place:
     station: Station
     why: str
+    group: tuple[str, ...] | None = None
 
 
 def plan(order_id: UUID, site: str, details: OrderDetails, circumstances: Circumstances) -> Exam:
@@ -74,7 +76,7 @@ def replan(exam: Exam, ordered: Ordered, details: OrderDetails, circumstances: C
     start = circumstances.now if not exam.steps else exam.steps[0].plan.starts_at
     again = plan(ordered.order_id, exam.site, details, replace(circumstances, now=start))
     if details.asked_for == ordered.details.asked_for:
-        again = _at_its_appointment(exam, again)
+        again = _at_its_appointment(exam, again, circumstances.catalogue)
     return _with_what_persons_said(again, ordered)
 
 
@@ -87,14 +89,32 @@ def _with_what_persons_said(again: Exam, ordered: Ordered) -> Exam:
     return replace(again, ordered=ordered)
 
 
-def _at_its_appointment(exam: Exam, again: Exam) -> Exam:
+def _at_its_appointment(exam: Exam, again: Exam, catalogue: Catalogue) -> Exam:
     """The patient stays where they are, and so does the time of an appointment; its slot, where the plan still fits."""
-    steps = tuple(replace(step, state=exam.state) for step in again.steps)
+    steps = tuple(replace(step, state=exam.state) for step in _in_their_rooms(exam, again, catalogue))
     if not any(step.booked for step in exam.steps):
         return replace(again, steps=steps)
     steps = from_start(steps, exam.steps[0].plan.starts_at)
     fits = [_room(step) for step in exam.steps] == [_room(step) for step in steps]
     return replace(again, steps=tuple(replace(step, booked=fits) for step in steps))
+
+
+def _in_their_rooms(exam: Exam, again: Exam, catalogue: Catalogue) -> Iterator[Step]:
+    """The steps of a new plan; what is booked in a room of the group that it is for now stays there."""
+    booked = [step.plan.station_ae_title if step.booked else "" for step in exam.steps]
+    for step, title in zip(again.steps, chain(booked, repeat("")), strict=False):
+        room = catalogue.station(title, again.site) if title in (step.plan.group or ()) else None
+        yield step if room is None else replace(step, plan=step.plan.model_copy(update=at_station(room)))
+
+
+def at_station(station: Station) -> dict[str, object]:
+    """What a plan says of where it is."""
+    return {
+        "station_ae_title": station.ae_title,
+        "group": None,
+        "station_name": station.name,
+        "station_location": station.location,
+    }
 
 
 def from_start(steps: Sequence[Step], start: datetime) -> tuple[Step, ...]:
@@ -112,14 +132,14 @@ def templates(exam: Exam, catalogue: Catalogue) -> tuple[StepTemplate, ...]:
     if exam.ordered is not None:
         known = procedure_of(exam.ordered.details, catalogue)[0].steps
         if [step.modality for step in known] == [plan.modality for plan in plans]:
-            able = [step.stations for step in known]
+            able = [step.stations or _titles(step.group, exam.site, catalogue) for step in known]
     ends = [plan.starts_at + timedelta(minutes=plan.duration_minutes) for plan in plans]
     pauses = [after.starts_at - end for end, after in zip(ends, plans[1:], strict=False)]
     return tuple(
         StepTemplate(
             modality=plan.modality,
             duration_minutes=plan.duration_minutes,
-            stations=stations,
+            stations=plan.group or stations,
             pause_minutes=int(pause.total_seconds()) // 60,
         )
         for plan, stations, pause in zip(plans, able, [*pauses, timedelta()], strict=True)
@@ -145,15 +165,28 @@ def _place(step: StepTemplate, wish: OrderedStep, site: str, circumstances: Circ
     catalogue, modality, title = circumstances.catalogue, step.modality, wish.station_ae_title
     stations = rooms(step, wish, site, catalogue)
     if title:
-        said = Station(ae_title=title, modality=modality, name=wish.station_name, location=wish.station_location)
+        group = catalogue.group(title, site)
+        name = wish.station_name or (group.name if group else None)
+        said = Station(ae_title=title, modality=modality, name=name, location=wish.station_location)
         known = (each for each in catalogue.stations_for(step, site) if each.ae_title == title)
-        return _Place(next(known, said), f"station {title} chosen by the placer")
+        return _Place(
+            next(known, said), f"station {title} chosen by the placer", _titles(title, site, catalogue) or None
+        )
     if not stations:
         default = Station(ae_title=catalogue.default.station, modality=modality)
         return _Place(default, f"no station for {modality}: {default.ae_title} by default")
+    group = catalogue.group(step.group, site)
+    if group is not None and stations == catalogue.stations_for(step, site):
+        anyone = Station(ae_title=group.ae_title, modality=modality, name=group.name)
+        why = f"group {group.ae_title}, any of {len(stations)} for {modality}"
+        return _Place(anyone, why, _titles(group.ae_title, site, catalogue))
     station = min(stations, key=lambda each: circumstances.open_steps.get(each.ae_title, 0))
     of = f"least loaded of {len(stations)} for" if len(stations) > 1 else "the one for"
     return _Place(station, f"station {station.ae_title}, {of} {modality}")
+
+
+def _titles(group: str | None, site: str, catalogue: Catalogue) -> tuple[str, ...]:
+    return tuple(each.ae_title for each in catalogue.members(group, site))
 
 
 def _start(wanted: datetime) -> datetime:
@@ -173,6 +206,7 @@ def _steps(
             step_id=_step_id(order_id, wish.step_id, number),
             modality=template.modality,
             station_ae_title=place.station.ae_title,
+            group=place.group,
             station_name=place.station.name,
             starts_at=start,
             duration_minutes=template.duration_minutes,

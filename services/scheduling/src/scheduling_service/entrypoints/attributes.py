@@ -57,6 +57,11 @@ def _patient_name(item: Item) -> str:
     return "=".join(name_groups(item.patient)).rstrip("=")
 
 
+def _stations(item: Item) -> str:
+    """One value, or one for each station of the group that it is scheduled for (PS3.6: VM 1-n)."""
+    return "\\".join(_fitting(title, "AE") for title in item.step.group or (item.step.station_ae_title,))
+
+
 def _physician(staff: Staff | None) -> str:
     return "" if staff is None else f"{staff.family_name or ''}^{staff.given_name or ''}".rstrip("^")
 
@@ -115,7 +120,7 @@ STEP: Final[Attributes] = {  # Scheduled Procedure Step Sequence
     0x0018990C: _NO_ITEMS,
     0x0018990D: _NO_ITEMS,
     0x00321070: _text("LO", lambda item: item.step.contrast_agent),
-    0x00400001: _text("AE", lambda item: item.step.station_ae_title),
+    0x00400001: Text("AE", _stations),
     0x00400002: Text("DA", lambda item: _date(item.starts_local)),
     0x00400003: Text("TM", lambda item: _time(item.starts_local)),
     0x00400004: Text("DA", lambda item: _date(_ends(item))),

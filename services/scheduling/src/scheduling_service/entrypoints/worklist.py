@@ -22,7 +22,9 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
+from scheduling_service.domain.catalogue import Catalogue
 from scheduling_service.domain.errors import BadRange
+from scheduling_service.domain.groups import with_groups
 from scheduling_service.domain.period import Period, period
 from scheduling_service.domain.worklist import Key, Query
 from scheduling_service.entrypoints.attributes import WORKLIST
@@ -54,12 +56,12 @@ _seconds = Histogram("fj_worklist_query_seconds", "Time from a worklist query to
 _items = Counter("fj_worklist_items", "Worklist items answered")
 
 
-def worklist_service(worklist: Worklist, limit: int) -> FindService:
+def worklist_service(worklist: Worklist, catalogue: Catalogue, limit: int) -> FindService:
     """The C-FIND of the worklist. A query that more than `limit` steps match is refused."""
-    return FindService(MODALITY_WORKLIST, _handler(worklist, limit))
+    return FindService(MODALITY_WORKLIST, _handler(worklist, catalogue, limit))
 
 
-def _handler(worklist: Worklist, limit: int) -> FindHandler:
+def _handler(worklist: Worklist, catalogue: Catalogue, limit: int) -> FindHandler:
     async def find(request: Request) -> Matches:
         identifier = request.dataset()
         step = _step(identifier)
@@ -67,7 +69,7 @@ def _handler(worklist: Worklist, limit: int) -> FindHandler:
         if not wanted:
             raise Refused(Status(Find.IDENTIFIER_MISMATCH, "the identifier asks for nothing"))
         with _seconds.time():
-            query = _query(request.caller.site, identifier, step)
+            query = with_groups(_query(request.caller.site, identifier, step), catalogue)
             found = () if _asks_for_physician(step) else await worklist.find(query, limit + 1)
         if len(found) > limit:
             raise Refused(Status(Find.OUT_OF_RESOURCES, f"more than {limit} steps match"))

@@ -54,7 +54,7 @@ async def put(db: Database, fact: OrderPlaced | OrderChanged, placed_at: datetim
 def order_keys(row: Row) -> OrderKeys:
     """An order as a row of `known_order` with the columns `BESIDE` it."""
     chosen = [row["scheduled_step_id"]] if row["scheduled_step_id"] else []
-    stations = [row["station"]] if row["station"] else row["stations"]
+    stations = {row["station"], *row["stations"]} - {None}
     told = ([row["patient"]] if row["patient"] else []) + row["announced"]
     return OrderKeys(
         order_id=row["order_id"],
@@ -69,7 +69,7 @@ def order_keys(row: Row) -> OrderKeys:
         named=tuple(PatientPhi.model_validate_json(text, extra="ignore") for text in told),
         requested_procedure_id=row["requested_procedure_id"],
         step_ids=tuple(dict.fromkeys((*chosen, *row["step_ids"]))),
-        stations=tuple(stations),
+        stations=tuple(sorted(stations)),
         procedure=CodedConcept.model_validate_json(row["procedure"]) if row["procedure"] else None,
         ended=not row["open"],
     )

@@ -51,7 +51,8 @@ async def plan_exam(db: Database, fact: ExamScheduled | ExamRescheduled) -> None
     await lock_studies(db, [fact.study_instance_uid])
     modalities = sorted({step.modality for step in fact.steps})
     starts_at = min((step.starts_at for step in fact.steps), default=None)
-    planned = ([step.step_id for step in fact.steps], sorted({step.station_ae_title for step in fact.steps}))
+    stations = {title for step in fact.steps for title in step.group or (step.station_ae_title,)}
+    planned = ([step.step_id for step in fact.steps], sorted(stations))
     about = (fact.exam_key, fact.order_id, fact.study_instance_uid)
     await db.execute(_PLAN, *about, modalities, *planned, starts_at)
 
