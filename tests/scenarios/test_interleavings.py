@@ -73,7 +73,7 @@ class Story:
 
     def _of_the_patient(self) -> dict[str, Send]:
         play, emergency, known = self.play, self.emergency, self.known
-        # Under the new number: what is told late of an old one A47 cannot have taken along (patient, decision 1).
+        # Under the new number: what is made after an A47 and told of the old one stays there (patient, decision 9).
         renamed = replace(self.survivor, patient=replace(self.survivor.patient, names=(XPN("Newname", "Nora"),)))
         return {
             "A04 unknown": partial(play.tells_patients, play.patient(emergency, "A04", minutes_ago=9)),

@@ -29,12 +29,15 @@ async def announce(news: News, patients: Patients, merges: Merges, links: Links)
     if known.is_of_former(news.at):
         await merging.keep_announcement(news, None, merges)
         await merging.look_for_reuse(news, patients, merges)
+        await merging.announce_along(news, patients, merges)
         return
     before = await patients.by_id(news.patient_id)
     patient = await learn(news, domain.announced, patients, provisional=False)
     if await merging.keep_announcement(news, before, merges) and is_merged:
         await merging.look_for_reuse(news, patients, merges)
         patient = await learning.known(news.patient_id, patients)
+    if before is not None:
+        await merging.announce_along(news, patients, merges)
     for each in linking.sharing(patient, await links.sharers(patient)):
         await state_link(each, patient.site, patients, links)
 

@@ -1,7 +1,10 @@
 """When somebody says that two numbers are one patient's, or undoes that, or a number is given out again: do this."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 from fj_events import PatientFollowed, PatientMergeCompleted, PatientPhi, PatientRegistered, Source
@@ -12,8 +15,10 @@ from patient_service.domain import merge as domain
 from patient_service.domain.errors import NoSuchPatient, NotMerged, SamePatient
 from patient_service.domain.facts import Act
 from patient_service.domain.merge import Merge, MergeNews, Number, Whose
-from patient_service.domain.patient import News, Patient, identifiers, renamed, without
+from patient_service.domain.patient import News, Patient, identifiers, renamed, told_before, without
 from patient_service.ports import Merges, Patients
+
+_GIVEN_AGAIN: Final = "the number was given to somebody else"
 
 
 async def merge(news: MergeNews, patients: Patients, merges: Merges) -> None:
@@ -27,13 +32,22 @@ async def merge(news: MergeNews, patients: Patients, merges: Merges) -> None:
     await merges.lock()
     known = await merges.of(number)
     prior = await _named(news.prior, known, patients)
-    survivor = await _named(news.survivor, await merges.of(survivor_id), patients)
-    if news.renames and not known.is_of_former(news.at):
-        await learning.update(survivor, renamed(survivor, prior), patients)
-    said = domain.told(known, Merge(patient_id=number, into=survivor_id, at=news.at))
+    await _named(news.survivor, await merges.of(survivor_id), patients)
+    said = domain.told(known, Merge(patient_id=number, into=survivor_id, at=news.at, renames=news.renames))
     if said != known:
+        await merges.save(said)
+        if news.renames and not known.is_of_former(news.at):
+            await _take_along(number, news.at, lambda survivor: renamed(survivor, prior), patients, merges)
         act = Act(news.survivor.site, news.survivor.source, "the numbers before it were merged otherwise")
         await _keep(said, act, patients, merges)
+
+
+async def announce_along(news: News, patients: Patients, merges: Merges) -> None:
+    """What was so before a number was changed (A47), and is told after it, is told of who has the new number."""
+    for survivor_id in await _take_along(news.patient_id, news.at, partial(told_before, news=news), patients, merges):
+        act = Act(news.site, news.source, _GIVEN_AGAIN)
+        for each in await merges.into(survivor_id):
+            await _keep(each, act, patients, merges)
 
 
 async def unmerge(
@@ -68,7 +82,7 @@ async def keep_announcement(news: News, before: Patient | None, merges: Merges) 
 async def look_for_reuse(news: News, patients: Patients, merges: Merges) -> None:
     """After an announcement: the number may have been given to somebody else, and so may those merged into it."""
     known = await merges.of(news.patient_id)
-    act = Act(news.site, news.source, "the number was given to somebody else")
+    act = Act(news.site, news.source, _GIVEN_AGAIN)
     if known.merges:
         await _keep(known, act, patients, merges, news)
     for each in await merges.into(news.patient_id):
@@ -92,6 +106,22 @@ async def on_followed(
             site=now.site, patient_id=now.patient_id, survivor_id=now.survivor_id, rooms=tuple(sorted(now.rooms))
         )
         patients.emit(fact)
+
+
+async def _take_along(
+    number: UUID, at: datetime, told: Callable[[Patient], Patient], patients: Patients, merges: Merges
+) -> list[UUID]:
+    """Tell it of all who got a new number in place of this one at this instant or later. Who is known otherwise now."""
+    changed: list[UUID] = []
+    for renaming in (await merges.of(number)).renamings(at):
+        if (await merges.of(renaming.into)).is_of_former(renaming.at):
+            continue
+        before = await learning.known(renaming.into, patients)
+        now = await learning.update(before, told(before), patients)
+        if now != before:
+            onward = await _take_along(renaming.into, renaming.at, told, patients, merges)
+            changed += [renaming.into, *onward]
+    return changed
 
 
 async def _named(news: News, known: Number, patients: Patients) -> Patient:

@@ -198,6 +198,8 @@ async def test_every_link_that_holds_is_complete_once_however_the_rooms_follow(
         told[fact.patient_id] = fact.enterprise_id
     followed = [(number, fact, room) for number, fact in said for room in LINK_ROOMS] * 2
     random.shuffle(followed)
+    lasting = {fact.patient_id: number for number, fact in said}
+    missing = {fact.patient_id: set(LINK_ROOMS) for _, fact in said}
     for number, fact, room in followed:
         word = PatientLinkFollowed(
             site=fact.site,
@@ -207,6 +209,10 @@ async def test_every_link_that_holds_is_complete_once_however_the_rooms_follow(
             enterprise_id=fact.enterprise_id,
         )
         await linking.on_followed(word, UUID(int=number), house.patients, house.links)
+        if number == lasting[fact.patient_id]:
+            missing[fact.patient_id].discard(room)
+        complete = {each.patient_id for each in house.patients.facts if isinstance(each, PatientLinkCompleted)}
+        assert complete == {patient_id for patient_id, rooms in missing.items() if not rooms}
     done = [fact for fact in house.patients.facts if isinstance(fact, PatientLinkCompleted)]
     assert {fact.patient_id: fact.enterprise_id for fact in done} == told
     assert len(done) == len(told)

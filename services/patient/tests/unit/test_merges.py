@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -39,6 +40,11 @@ def news(number: int, *, registered: int | None = None, **said: Any) -> News:
         at=at(registered or 0),
         registered_at=None if registered is None else at(registered),
     )
+
+
+def an_update(number: int, minute: int, **said: Any) -> News:
+    """An update (A08) of what was so at this minute."""
+    return replace(news(number, **said), at=at(minute))
 
 
 def a_merge(prior: int, survivor: int, minute: int, *, renames: bool = False) -> MergeNews:
@@ -190,6 +196,58 @@ async def test_a_new_number_takes_along_what_is_known_of_the_person() -> None:
     await house.merge(a_merge(1, 2, 1, renames=True))
     renamed = house.patients.kept[key(2)]
     assert (renamed.provisional, renamed.details.display, renamed.details.phone) == (False, "Example", "1")
+
+
+@given(st.permutations(range(7)), st.lists(st.integers(0, 6), max_size=4))
+async def test_what_was_so_before_a_number_was_changed_is_of_the_person_whenever_it_comes(
+    order: list[int], doubled: list[int]
+) -> None:
+    said: list[News | MergeNews] = [
+        news(1, registered=0, family_name="Example", phone="1"),
+        an_update(1, 2, family_name="Sample", birth_date=date(1970, 4, 1)),
+        an_update(1, 3, phone="3", other_ids=(Identifier(value="N", issuer="NATIONAL"),)),
+        a_merge(1, 2, 5, renames=True),
+        an_update(2, 6, given_name="Ada", family_name="Sample"),
+        an_update(2, 4, sex=Sex.FEMALE, phone="4"),
+        a_merge(2, 3, 8, renames=True),
+    ]
+    house = House()
+    for place in (*order, *doubled):
+        each = said[place]
+        await (house.merge(each) if isinstance(each, MergeNews) else house.announce(each))
+    for number in (2, 3):
+        patient = house.patients.kept[key(number)]
+        assert (patient.provisional, patient.details.display, patient.details.phone) == (False, "Sample, Ada", "4")
+        assert (patient.details.birth_date, patient.details.sex) == (date(1970, 4, 1), Sex.FEMALE)
+        assert patient.details.other_ids == ()
+    assert house.told == {key(1): key(3), key(2): key(3)}
+
+
+async def test_what_was_so_after_a_number_was_changed_and_what_is_told_after_an_undo_stays_under_the_old_number() -> (
+    None
+):
+    house = House()
+    await house.announce(news(1, registered=0, family_name="Example"))
+    await house.merge(a_merge(1, 2, 5, renames=True))
+    await house.announce(an_update(1, 6, phone="6"))
+    await house.unmerge(1)
+    await house.merge(a_merge(1, 2, 5, renames=True))
+    await house.announce(an_update(1, 4, sex=Sex.FEMALE))
+    now = house.patients.kept[key(2)].details
+    assert (now.display, now.phone, now.sex) == ("Example", None, None)
+
+
+async def test_what_comes_late_of_a_number_that_was_changed_is_not_told_of_who_has_it_now() -> None:
+    house = House()
+    born = {"birth_date": date(1970, 4, 1)}
+    await house.announce(news(1, registered=0, family_name="Example", **born))
+    await house.merge(a_merge(1, 2, 5, renames=True))
+    await house.announce(news(1, registered=9, family_name="Other", birth_date=date(2001, 1, 1)))
+    await house.announce(an_update(1, 4, phone="4"))
+    await house.announce(an_update(1, 10, phone="10"))
+    phones = [house.patients.kept[key(number)].details.phone for number in (1, 2)]
+    assert phones == ["10", "4"]
+    assert house.patients.kept[key(2)].details.display == "Example"
 
 
 async def test_an_emergency_number_that_is_given_out_again_keeps_the_old_records_with_the_survivor() -> None:

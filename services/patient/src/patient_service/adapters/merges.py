@@ -16,10 +16,10 @@ from patient_service.domain.reuse import Announcement
 
 # All that is known of numbers, one row for each thing of one of three kinds.
 _KNOWN: Final = """
-SELECT patient_id, 'merge' AS kind, into_id AS other_id, merged_at AS at, undone
+SELECT patient_id, 'merge' AS kind, into_id AS other_id, merged_at AS at, undone, renames
   FROM merges JOIN asked USING (patient_id)
- UNION ALL SELECT patient_id, 'reuse', NULL, at, NULL FROM reuses JOIN asked USING (patient_id)
- UNION ALL SELECT patient_id, 'holder', survivor_id, until, NULL FROM holders JOIN asked USING (patient_id)
+ UNION ALL SELECT patient_id, 'reuse', NULL, at, NULL, NULL FROM reuses JOIN asked USING (patient_id)
+ UNION ALL SELECT patient_id, 'holder', survivor_id, until, NULL, NULL FROM holders JOIN asked USING (patient_id)
  ORDER BY patient_id, at NULLS LAST
 """
 _OF: Final = f"WITH asked AS (SELECT unnest($1::uuid[]) AS patient_id) {_KNOWN}"
@@ -36,10 +36,10 @@ WITH RECURSIVE around (number) AS (
 """
 _INTO: Final = f"WITH asked AS (SELECT DISTINCT patient_id FROM merges WHERE into_id = $1) {_KNOWN}"
 _SAVE_MERGES: Final = """
-INSERT INTO merges (patient_id, into_id, merged_at, undone)
-SELECT $1, into_id, at, undone FROM unnest($2::uuid[], $3::timestamptz[], $4::boolean[]) AS m (into_id, at, undone)
-ON CONFLICT (patient_id, merged_at, into_id) DO UPDATE SET undone = excluded.undone
- WHERE merges.undone <> excluded.undone
+INSERT INTO merges (patient_id, into_id, merged_at, undone, renames)
+SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::boolean[], $5::boolean[])
+ON CONFLICT (patient_id, merged_at, into_id) DO UPDATE SET undone = excluded.undone, renames = excluded.renames
+ WHERE (merges.undone, merges.renames) <> (excluded.undone, excluded.renames)
 """
 _SAVE_REUSES: Final = """
 INSERT INTO reuses (patient_id, at) SELECT $1, unnest($2::timestamptz[]) ON CONFLICT DO NOTHING
@@ -87,7 +87,7 @@ class PostgresMerges:
         execute, key = self._tx.connection.execute, number.patient_id
         merges, holders = number.merges, number.stated
         said = [each.into for each in merges], [each.at for each in merges], [each.undone for each in merges]
-        await execute(_SAVE_MERGES, key, *said)
+        await execute(_SAVE_MERGES, key, *said, [each.renames for each in merges])
         await execute(_SAVE_REUSES, key, list(number.reused))
         await execute(_DROP_HOLDERS, key)
         await execute(_SAVE_HOLDERS, key, [each.survivor for each in holders], [each.until for each in holders])
@@ -125,7 +125,9 @@ def _number(patient_id: UUID, rows: Sequence[Record]) -> Number:
     return Number(
         patient_id=patient_id,
         merges=tuple(
-            Merge(patient_id=patient_id, into=row["other_id"], at=row["at"], undone=row["undone"])
+            Merge(
+                patient_id=patient_id, into=row["other_id"], at=row["at"], undone=row["undone"], renames=row["renames"]
+            )
             for row in rows
             if row["kind"] == "merge"
         ),

@@ -46,6 +46,8 @@ class Merge:
     at: datetime
     undone: bool = False
     """An operator undid this statement; a newer one counts again."""
+    renames: bool = False
+    """The person got a new number (A47)."""
 
     @property
     def order(self) -> tuple[datetime, bool, UUID]:
@@ -91,6 +93,11 @@ class Number:
         """Which of its holders had it at this instant."""
         return sum(at >= reused for reused in self.reused)
 
+    def renamings(self, at: datetime) -> list["Merge"]:
+        """Which new numbers the person who had the number at this instant got then, or later."""
+        _, end = list(_pairs([*self.reused, None]))[self.place(at)]
+        return [merge for merge in self._between(at, end) if merge.renames and not merge.undone]
+
     def _between(self, start: datetime | None, end: datetime | None) -> Iterator[Merge]:
         for merge in self.merges:
             if (start is None or merge.at >= start) and (end is None or merge.at < end):
@@ -102,10 +109,12 @@ Node: TypeAlias = tuple[UUID, int]
 
 
 def told(known: Number, said: Merge) -> Number:
-    """The number after one more statement: one that is known, undone or not, is no news."""
-    if any((each.at, each.into) == (said.at, said.into) for each in known.merges):
-        return known
-    return replace(known, merges=(*known.merges, said))
+    """The number after one more statement: one that is known, undone or not, is no news but that it renames."""
+    same = [each for each in known.merges if (each.at, each.into) == (said.at, said.into)]
+    if not same:
+        return replace(known, merges=(*known.merges, said))
+    merges = (replace(each, renames=each.renames or said.renames) if each in same else each for each in known.merges)
+    return replace(known, merges=tuple(merges))
 
 
 def undone(known: Number, merge: Merge) -> Number:

@@ -84,6 +84,11 @@ def renamed(known: Patient, prior: Patient) -> Patient:
     return replace(known, provisional=provisional, details=known.details.model_copy(update=items), words=now.words)
 
 
+def told_before(known: Patient, news: News) -> Patient:
+    """The patient under a new number after the registration system spoke of the old one. Its numbers came with it."""
+    return announced(known, replace(news, details=news.details.model_copy(update={"other_ids": ()})))
+
+
 def identifiers(patient: Patient) -> tuple[Identifier, ...]:
     """Every number that is the patient's own, the main one first."""
     main = patient.details.id
