@@ -83,7 +83,9 @@ from fj_events.patient import (
     PatientVisitMoveCompleted,
     PatientVisitMoved,
     PatientVisitRenumbered,
+    PatientVisitUpdated,
     VisitKind,
+    VisitState,
 )
 from fj_events.registry import REGISTRY
 from fj_events.report import (
@@ -115,7 +117,18 @@ from fj_events.study import (
     StudyUpdated,
     UncommittedReference,
 )
-from fj_events.terms import Actor, Address, CodedConcept, Identifier, ObjectRef, Site, Staff, Uid, patient_key
+from fj_events.terms import (
+    Actor,
+    Address,
+    CodedConcept,
+    Identifier,
+    ObjectRef,
+    PatientLocation,
+    Site,
+    Staff,
+    Uid,
+    patient_key,
+)
 from fj_events.topics import SERVICES, TOPICS, Topic, dead_letter_topic
 from fj_events.vocabulary import ClinicalPhi, Evidence, NotePhi, PatientPhi, Priority, ReportPhi, Sex, Source, VisitPhi
 
@@ -196,6 +209,7 @@ __all__ = [
     "PatientLinkCompleted",
     "PatientLinkFollowed",
     "PatientLinked",
+    "PatientLocation",
     "PatientMergeCompleted",
     "PatientMerged",
     "PatientPhi",
@@ -207,6 +221,7 @@ __all__ = [
     "PatientVisitMoveCompleted",
     "PatientVisitMoved",
     "PatientVisitRenumbered",
+    "PatientVisitUpdated",
     "PerformedSeries",
     "Phi",
     "Priority",
@@ -256,6 +271,7 @@ __all__ = [
     "UnknownType",
     "VisitKind",
     "VisitPhi",
+    "VisitState",
     "WithdrawnReport",
     "WorkGivenUp",
     "WorkKind",

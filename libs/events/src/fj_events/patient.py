@@ -131,6 +131,40 @@ class PatientVisitRenumbered(Fact, type="patient.visit_renumbered.v1", topic="pa
     visit: VisitPhi
 
 
+class VisitState(OpenEnum):
+    """How far a visit is."""
+
+    PLANNED = "planned"
+    """Announced before it begins (A05)."""
+    ADMITTED = "admitted"
+    """The patient is here, as an inpatient or not (A01, A04, A06, A07)."""
+    DISCHARGED = "discharged"
+    """The patient has left (A03)."""
+    CANCELLED = "cancelled"
+    """It does not take place (A11, A38)."""
+
+
+class PatientVisitUpdated(Fact, type="patient.visit_updated.v1", topic="patient-events", key="visit_id"):
+    """How far a visit is and where its patient is (HL7 v2.5.1 ch. 3 A01 to A13, A38); the last fact of a number holds.
+
+    Of each patient among `patient_ids` for itself: two who have a visit of one number have one each. Carries all that
+    is so by now, also where a cancel took something back.
+    """
+
+    visit_id: UUID
+    """UUIDv5 of kind, issuer and number under the installation's namespace."""
+    patient_ids: tuple[UUID, ...]
+    """All numbers under which it was told of this visit: more than one where it went to another patient."""
+    state: VisitState | None = None
+    """None where nothing holds that was said: a move or another number of the visit was undone."""
+    patient_class: str | None = None
+    """HL7 table 0004: I inpatient, O outpatient, E emergency …"""
+    updated_at: AwareDatetime
+    """When the last of it happened, as the sender says (EVN-2, else MSH-7)."""
+    visit: VisitPhi
+    """`location` only where the patient is here by now."""
+
+
 class PatientMergeCompleted(Fact, type="patient.merge_completed.v1", topic="patient-events", key="patient_id"):
     """Every room has followed a merge, or an unmerge: all doors answer alike."""
 

@@ -55,6 +55,23 @@ class Staff(_Term):
         return ", ".join(part for part in (self.family_name, self.given_name) if part) or self.id or ""
 
 
+class PatientLocation(_Term):
+    """Where a patient is in a hospital (HL7 PL)."""
+
+    point_of_care: str | None = None
+    room: str | None = None
+    bed: str | None = None
+    floor: str | None = None
+    building: str | None = None
+    facility: str | None = None
+
+    @property
+    def display(self) -> str:
+        """What is known, from the ward to the hospital; empty where nothing is."""
+        known = (self.point_of_care, self.room, self.bed, self.floor, self.building, self.facility)
+        return ", ".join(part for part in known if part)
+
+
 class Address(_Term):
     """A postal address (HL7 XAD)."""
 

@@ -3,7 +3,7 @@
 from datetime import date
 
 from fj_events.base import OpenEnum, Phi
-from fj_events.terms import Address, Identifier
+from fj_events.terms import Address, Identifier, PatientLocation
 
 
 class Priority(OpenEnum):
@@ -98,6 +98,8 @@ class VisitPhi(Phi):
     """PV1-19, MRG-5; PID-18, MRG-3."""
     present_number: Identifier | None = None
     """The number that it got in its place (PV1-19 of A50, PID-18 of A49)."""
+    location: PatientLocation | None = None
+    """Where the patient is now (PV1-3)."""
 
 
 class NotePhi(Phi):

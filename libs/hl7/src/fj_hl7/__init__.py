@@ -4,7 +4,7 @@ from fj_hl7.ack import Ack, ack, nack_unreadable, new_control_id, read_ack
 from fj_hl7.batch import is_batch, split_batch
 from fj_hl7.client import CannotConnect, MllpClient, MllpError, NoAnswer, Refused
 from fj_hl7.connection import Limits
-from fj_hl7.datatypes import CWE, CX, EI, HD, XAD, XCN, XPN
+from fj_hl7.datatypes import CWE, CX, EI, HD, PL, XAD, XCN, XPN
 from fj_hl7.delimiters import Delimiters, escape, unescape
 from fj_hl7.door import Door
 from fj_hl7.dtm import DTM, BadTime, Precision, write_dtm
@@ -39,6 +39,7 @@ __all__ = [
     "EI",
     "HD",
     "PID",
+    "PL",
     "VT",
     "XAD",
     "XCN",

@@ -130,6 +130,22 @@ class XCN(NamedTuple):
         return join((*map(escape, names), "", self.authority.as_subcomponents()))
 
 
+class PL(NamedTuple):
+    """Person location (2.A.53)."""
+
+    point_of_care: str = ""
+    room: str = ""
+    bed: str = ""
+    facility: HD = HD()
+    building: str = ""
+    floor: str = ""
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        facility = HD.read(value.part(4))
+        return cls(value.get(1), value.get(2), value.get(3), facility, value.get(7), value.get(8))
+
+
 class XAD(NamedTuple):
     """Extended address (2.A.84)."""
 

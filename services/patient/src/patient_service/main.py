@@ -17,6 +17,7 @@ from patient_service.adapters.duplicates import PostgresDuplicateBook, PostgresD
 from patient_service.adapters.links import PostgresLinkBook, PostgresLinks
 from patient_service.adapters.merges import PostgresMerges
 from patient_service.adapters.postgres import PostgresPatientBook, PostgresPatients
+from patient_service.adapters.stays import PostgresStays
 from patient_service.adapters.visits import PostgresVisitBook, PostgresVisits
 from patient_service.domain.matching import Rules
 from patient_service.duplicates import Work
@@ -64,7 +65,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
     namespace = UUID(settings.patient_namespace.get_secret_value())
     async with consuming(settings) as consumer:
         bus = consumer.bus
-        stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks, PostgresVisits)
+        stores = Stores(PostgresPatients, PostgresMerges, PostgresLinks, PostgresVisits, PostgresStays)
         sites = Sites.load(settings.sites)
         keeper = Keeper.of(bus, sites, settings.load_profiles(), settings.seal, settings.keep)
         door = patients_door(sites, namespace, bus.unit, stores, keeper.intake)
@@ -81,7 +82,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         book = PostgresPatientBook(bus.pool)
         undo = merges_router(book, bus.unit, PostgresPatients, PostgresMerges)
         links = links_router(PostgresLinkBook(bus.pool), bus.unit, PostgresPatients, PostgresLinks)
-        moved = visits_router(PostgresVisitBook(bus.pool), bus.unit, PostgresPatients, PostgresVisits)
+        stores_of_visits = PostgresPatients, PostgresVisits, PostgresStays
+        moved = visits_router(PostgresVisitBook(bus.pool), bus.unit, *stores_of_visits)
         pix = pix_router(PostgresCrossReferences(bus.pool, namespace, [site.issuers.patient for site in sites]))
         rules = load_rules(settings.matching)
         review = duplicates_router(PostgresDuplicateBook(bus.pool), bus.unit, work_with(rules))

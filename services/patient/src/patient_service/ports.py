@@ -14,6 +14,7 @@ from patient_service.domain.merge import Number, Whose
 from patient_service.domain.patient import Patient
 from patient_service.domain.renumbering import Renumbering
 from patient_service.domain.reuse import Announcement
+from patient_service.domain.stay import Event, Node, Stay
 from patient_service.domain.suspicion import Suspicion
 from patient_service.domain.visit import Move, Visit
 
@@ -97,6 +98,28 @@ class Visits(Protocol):
 
     async def save_following(self, following: VisitFollowing) -> None:
         """Keep how far they are. Who has followed orders of earlier facts stays known."""
+
+
+class Stays(Protocol):
+    """What ADT said of visits: how far they are and where the patient is, inside one transaction."""
+
+    async def keep(self, visit: Visit) -> None:
+        """Know that there is such a number."""
+
+    async def add(self, visit: Visit, event: Event) -> None:
+        """Keep an event; said again, as it was said last."""
+
+    async def events(self, visit_ids: Sequence[UUID]) -> list[Event]:
+        """All that was said of these, in the order of arrival."""
+
+    async def around(self, visit_id: UUID) -> Mapping[UUID, Visit]:
+        """This visit, where anybody spoke of it, and those that ever had its number or got it, and so on."""
+
+    async def told(self, visit_ids: Sequence[UUID]) -> Mapping[Node, Stay]:
+        """What the others were told last."""
+
+    async def keep_told(self, visit_id: UUID, stay: Stay) -> None:
+        """Keep what they are told now of all patients of `stay` who have this number."""
 
 
 class ToldVisit(NamedTuple):

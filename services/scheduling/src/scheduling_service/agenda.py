@@ -16,10 +16,12 @@ async def agenda_of(wanted: StationTime, book: ExamBook, rooms: Rooms, desk: Des
         raise NoSuchStation
     zone = desk.zone_of(site)
     titles = groups_of(ae_title, site, desk.catalogue)
+    exams = await book.at_station(site, titles, within)
+    visits = await book.visits_of([exam.key for exam in exams])
     return Agenda(
         station=station,
         time_zone=zone.key,
         open=open_spans(station, zone, within),
         blocks=await rooms.blocks(site, ae_title, within),
-        entries=entries(await book.at_station(site, titles, within), titles, within),
+        entries=entries(exams, visits, titles, within),
     )

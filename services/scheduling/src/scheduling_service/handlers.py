@@ -19,6 +19,7 @@ from fj_events import (
     PatientRegistered,
     PatientUnmerged,
     PatientUpdated,
+    PatientVisitUpdated,
     Refused,
     StudyRelinked,
     Uid,
@@ -161,6 +162,12 @@ async def on_patient_moved(fact: PatientMerged | PatientUnmerged, schedule: Sche
     await schedule.hold_patients(*fact.holders)
     for exam in await schedule.open_exams_under(fact.patient_id):
         await schedule.save(exam)
+
+
+async def on_visit_updated(fact: PatientVisitUpdated, schedule: Schedule) -> None:
+    """Show where the patient is now. The steps stay as they are: an order is its placer's to take back."""
+    if fact.visit.number is not None:
+        await schedule.save_visit(fact.visit.number, fact)
 
 
 async def create_performed(performed: PerformedStep, schedule: Schedule, lists: InstanceLists) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from fj_events import Fact, ObjectRef, PatientPhi, Uid
+from fj_events import Fact, Identifier, ObjectRef, PatientPhi, PatientVisitUpdated, Uid
 
 from scheduling_service.domain.appointed import Appointed, WantedAppointments
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
@@ -15,6 +15,7 @@ from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import Step
 from scheduling_service.domain.study import Study
+from scheduling_service.domain.visit import Visit
 from scheduling_service.domain.waiting import Freed
 from scheduling_service.domain.worklist import Item, Query
 
@@ -107,6 +108,9 @@ class Schedule(Protocol):
     async def hold_patients(self, *patient_ids: UUID) -> None:
         """Wait until nobody else plans for these patients or learns who they are, and keep them until the end."""
 
+    async def save_visit(self, number: Identifier, fact: PatientVisitUpdated) -> None:
+        """Keep where patients are and how far the visit with this number is, for each of them."""
+
     async def open_exams_under(self, patient_id: UUID) -> list[Exam]:
         """The exams with open steps whose orders name this patient, whoever that is by now."""
 
@@ -178,6 +182,9 @@ class ExamBook(Protocol):
 
     async def at_station(self, site: str, ae_titles: Collection[str], within: Span) -> list[Exam]:
         """The exams with a step under one of these titles that starts in this time."""
+
+    async def visits_of(self, exam_keys: Collection[str]) -> Mapping[str, Visit]:
+        """The visits on which these exams are ordered, of those of which the registration system spoke."""
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         """Steps that fit with the keys of their exams, by start."""

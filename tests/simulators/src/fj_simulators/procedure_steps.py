@@ -59,6 +59,8 @@ def worklist_query() -> Dataset:
         "StudyInstanceUID",
         "RequestedProcedureID",
         "AdmissionID",
+        "VisitStatusID",
+        "CurrentPatientLocation",
         "RequestedProcedureDescription",
         "RequestedProcedurePriority",
         "ReferringPhysicianName",

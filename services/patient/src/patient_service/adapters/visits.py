@@ -30,7 +30,9 @@ _SAVE_RENUMBERING: Final = "UPDATE visit_renumberings SET undone = $3 WHERE visi
 _RENUMBERINGS: Final = f"SELECT {_RENUMBERING} FROM visit_renumberings WHERE visit_id = $1"
 _FIND: Final = f"""
 SELECT {_VISIT} FROM visits
- WHERE (value = $1 AND ($2::text IS NULL OR issuer = $2))
+ WHERE (value = $1 AND ($2::text IS NULL OR issuer = $2)
+        AND (EXISTS (SELECT FROM visit_moves m WHERE m.visit_id = visits.visit_id)
+             OR EXISTS (SELECT FROM visit_renumberings r WHERE r.visit_id = visits.visit_id)))
     OR visit_id IN (SELECT visit_id FROM visit_renumberings WHERE value = $1 AND ($2::text IS NULL OR issuer = $2))
  ORDER BY visit_id LIMIT $3
 """

@@ -84,7 +84,7 @@ class Reader:
         """Which number a visit or account has now (A50: MRG-5 to PV1-19, A49: MRG-3 to PID-18)."""
         kind, field, name, place = _RENUMBERED[self.message.trigger]
         mrg, segment = self.message["MRG"], self.message[name]
-        number = next(iter(self._numbers(segment.each(CX, place))), None)
+        number = next(iter(self.numbers(segment.each(CX, place))), None)
         if number is None:
             raise missing(name, segment.sequence, place)
         return self._renumbering(self.news(), mrg, self._visit(kind, mrg, field), number)
@@ -97,16 +97,16 @@ class Reader:
         pid = self.message["PID"]
         for group in self.message.groups("PID", "MRG"):
             pid = group.segment("PID") or pid
-            number = next(iter(self._numbers(pid.each(CX, place))), None)
+            number = next(iter(self.numbers(pid.each(CX, place))), None)
             for mrg in group.segments("MRG"):
-                if number is None or not self._numbers(mrg.each(CX, field)):
+                if number is None or not self.numbers(mrg.each(CX, field)):
                     continue
                 account = self._visit(VisitKind.ACCOUNT, mrg, field)
                 if account.number != number:
                     yield self._renumbering(self._patient(pid), mrg, account, number)
 
     def _renumbering(self, patient: News, mrg: Segment, visit: Visit, number: Identifier) -> RenumberNews:
-        ours = (patient.details.id, *patient.details.other_ids, *self._numbers(mrg.each(CX, 1)))
+        ours = (patient.details.id, *patient.details.other_ids, *self.numbers(mrg.each(CX, 1)))
         said = Renumbering(
             patient_id=patient.patient_id,
             patient_ids=frozenset(patient_key(self.namespace, each.issuer, each.value) for each in ours if each),
@@ -130,7 +130,7 @@ class Reader:
         """
         replaced: list[Identifier] = []
         for mrg in self.message.segments("MRG") or [self.message["MRG"]]:
-            numbers = self._numbers(mrg.each(CX, 2))
+            numbers = self.numbers(mrg.each(CX, 2))
             if not numbers and self.message.trigger == _ALTERNATES:
                 raise missing("MRG", mrg.sequence, 2)
             replaced += numbers
@@ -151,27 +151,26 @@ class Reader:
     def _priors(self, mrg: Segment, survivor: News) -> list[News]:
         """One for each prior number. One that the survivor is known by is no merge, unless it is the only one."""
         external = mrg.each(CX, 4)
-        numbers = self._numbers(mrg.each(CX, 1))
+        numbers = self.numbers(mrg.each(CX, 1))
         if not numbers and self.message.trigger in _EXTERNAL:
-            numbers, external = self._numbers(external), []
+            numbers, external = self.numbers(external), []
         if not numbers:
             raise missing("MRG", mrg.sequence, 1)
         others = [number for number in numbers if number != survivor.details.id] or numbers
         name = mrg.first(XPN, 7)
         said = {"family_name": name.family or None, "given_name": name.given or None} if name else {}
-        further = self._numbers(external)
+        further = self.numbers(external)
         return [self._news(number, further if number == others[0] else [], said) for number in others]
 
     def _visit(self, kind: VisitKind, mrg: Segment, field: int) -> Visit:
-        number = next(iter(self._numbers(mrg.each(CX, field))), None)
+        number = next(iter(self.numbers(mrg.each(CX, field))), None)
         if number is None:
             raise missing("MRG", mrg.sequence, field)
-        key = patient_key(self.namespace, f"{kind}\x1f{number.issuer}", number.value)
-        return Visit(visit_id=key, kind=kind, number=number)
+        return visit_of(kind, number, self.namespace)
 
     def _patient(self, pid: Segment) -> News:
         read = PID.read(pid, self.message.profile)
-        ids = self._numbers(read.ids)
+        ids = self.numbers(read.ids)
         if not ids:
             raise missing("PID", pid.sequence, 3)
         registers = self.message.trigger in _REGISTERS
@@ -195,8 +194,15 @@ class Reader:
             registered_at=registered_at,
         )
 
-    def _numbers(self, ids: Sequence[CX]) -> list[Identifier]:
+    def numbers(self, ids: Sequence[CX]) -> list[Identifier]:
+        """Those that are there, with their issuers."""
         return [Identifier(value=cx.value, issuer=_issuer(cx) or self.site.issuers.patient) for cx in ids if cx.value]
+
+
+def visit_of(kind: VisitKind, number: Identifier, namespace: UUID) -> Visit:
+    """The visit or account with this number."""
+    key = patient_key(namespace, f"{kind}\x1f{number.issuer}", number.value)
+    return Visit(visit_id=key, kind=kind, number=number)
 
 
 def _issuer(cx: CX) -> str:

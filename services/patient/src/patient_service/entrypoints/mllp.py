@@ -11,15 +11,16 @@ from fj_bus import Tx
 from fj_hl7 import AckCode, Door, ErrorCode, Handler, Hl7Error, Intake, Message, Refusal
 from fj_runtime import Sites
 
-from patient_service import handlers, renumbering, visits
+from patient_service import handlers, renumbering, stays, visits
 from patient_service import links as linking
 from patient_service import merges as merging
 from patient_service.domain.errors import PatientError
-from patient_service.entrypoints.adt import Reader
-from patient_service.ports import Links, Merges, Patients, Visits
+from patient_service.entrypoints.adt import Reader, visit_of
+from patient_service.entrypoints.pv1 import happened
+from patient_service.ports import Links, Merges, Patients, Stays, Visits
 
 TELLS: Final = (*(f"ADT^A{number:02d}" for number in range(1, 14)), "ADT^A28", "ADT^A31", "ADT^A38")
-"""Each says who the patient is. What A02, A03, A06 … A13, A38 say of visits and accounts is not kept."""
+"""Each says who the patient is; those of `EFFECTS` how far the visit is, and where the patient is, too."""
 MERGES: Final = ("ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39", "ADT^A40", "ADT^A43", "ADT^A47")
 """Merges of patients in the words of every version, a number moved to another patient, and a number changed."""
 LINKS: Final = ("ADT^A24", "ADT^A37")
@@ -45,6 +46,7 @@ class Stores:
     merges: Callable[[Tx], Merges]
     links: Callable[[Tx], Links]
     visits: Callable[[Tx], Visits]
+    stays: Callable[[Tx], Stays]
 
 
 def patients_door(
@@ -58,6 +60,7 @@ def patients_door(
 
     async def tell(adt: Reader, tx: Tx) -> None:
         await handlers.announce(adt.news(), stores.patients(tx), stores.merges(tx), stores.links(tx))
+        await _hear(adt, stores, tx)
 
     async def merge(adt: Reader, tx: Tx) -> None:
         for news in adt.merges():
@@ -67,6 +70,7 @@ def patients_door(
 
     async def change(adt: Reader, tx: Tx) -> None:
         await handlers.replace_numbers(adt.news(), adt.replaced_numbers(), stores.patients(tx))
+        await _hear(adt, stores, tx)
 
     async def link(adt: Reader, tx: Tx) -> None:
         for news in adt.links():
@@ -85,14 +89,23 @@ def patients_door(
     return Door("patients", kinds, unit, intake)
 
 
+async def _hear(adt: Reader, stores: Stores, tx: Tx) -> None:
+    if (heard := happened(adt)) is not None:
+        await stays.hear(heard.event, heard.visit, stores.patients(tx), stores.visits(tx), stores.stays(tx))
+
+
 def _of_visits(stores: Stores, tell: _Take) -> Mapping[str, _Take]:
     async def move(adt: Reader, tx: Tx) -> None:
         for news in adt.moves():
             await visits.move(news, stores.patients(tx), stores.visits(tx))
+            await stays.tell(news.visit.visit_id, stores.patients(tx), stores.visits(tx), stores.stays(tx))
 
     async def renumber(adt: Reader, tx: Tx) -> None:
-        await renumbering.renumber(adt.renumbered(), stores.patients(tx), stores.visits(tx))
+        news = adt.renumbered()
+        await renumbering.renumber(news, stores.patients(tx), stores.visits(tx))
         await tell(adt, tx)
+        await stores.stays(tx).keep(visit_of(news.visit.kind, news.renumbering.number, adt.namespace))
+        await stays.tell(news.visit.visit_id, stores.patients(tx), stores.visits(tx), stores.stays(tx))
 
     return {**dict.fromkeys(MOVES, move), **dict.fromkeys(RENUMBERS, renumber)}
 

@@ -12,12 +12,12 @@ from fj_events import Identifier, VisitKind
 from fj_runtime import Actor, Problem
 from pydantic import BaseModel, Field
 
-from patient_service import renumbering, visits
+from patient_service import renumbering, stays, visits
 from patient_service.domain import renumbering as numbers
 from patient_service.domain.errors import NoSuchStatement, NoSuchVisit, NotTheLast
 from patient_service.domain.renumbering import Renumbering
 from patient_service.domain.visit import Move, last
-from patient_service.ports import Patients, ToldVisit, VisitBook, Visits
+from patient_service.ports import Patients, Stays, ToldVisit, VisitBook, Visits
 
 _Undo = Callable[[UUID, UUID, str, Patients, Visits], Awaitable[None]]
 
@@ -103,6 +103,7 @@ def visits_router(
     unit: Callable[[str], AbstractAsyncContextManager[Tx]],
     patients: Callable[[Tx], Patients],
     store: Callable[[Tx], Visits],
+    stays_of: Callable[[Tx], Stays],
 ) -> APIRouter:
     """Search, and undo."""
     router = APIRouter(prefix="/api/patient/visits", tags=["visits"])
@@ -119,6 +120,7 @@ def visits_router(
         try:
             async with unit(actor) as tx:
                 await undo(visit_id, said.statement_id, said.reason, patients(tx), store(tx))
+                await stays.tell(visit_id, patients(tx), store(tx), stays_of(tx))
         except (NoSuchVisit, NoSuchStatement) as error:
             raise Problem(status.HTTP_404_NOT_FOUND, str(error)) from None
         except NotTheLast as error:

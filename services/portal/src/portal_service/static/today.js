@@ -16,10 +16,19 @@ function stepActs(step) {
   return acts;
 }
 
+// Where the patient is: the ward, the room, the bed; or that they are not here.
+function whereabouts({ visit }) {
+  const place = visit?.location ?? {};
+  const known = [place.point_of_care, place.room, place.bed, place.floor, place.building, place.facility].filter(Boolean);
+  if (known.length) return known.join(", ");
+  return visit && visit.state !== "admitted" ? `visit ${visit.state}` : "";
+}
+
 function patientCell(step) {
   const { patient } = step;
   const about = [patient?.id?.value, patient?.birth_date, patient?.sex].filter(Boolean).join(", ");
-  return filledWith(made("div"), link(personName(patient), `/exams/${encodeURIComponent(step.exam_key)}`), made("br"), made("small", "", about));
+  return filledWith(made("div"), link(personName(patient), `/exams/${encodeURIComponent(step.exam_key)}`), made("br"), made("small", "", about),
+    made("div", "whereabouts", whereabouts(step)));
 }
 
 function protocolCell(step) {

@@ -1,6 +1,6 @@
 """Exams looked up from outside of any transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -8,9 +8,11 @@ from asyncpg import Record
 from fj_events import PatientPhi
 
 from scheduling_service.adapters.records import EXAMS, exam_of, step_of
+from scheduling_service.adapters.visits import visit_of
 from scheduling_service.domain.exam import Exam, Wanted, WantedSteps
 from scheduling_service.domain.slots import Span
 from scheduling_service.domain.step import Step
+from scheduling_service.domain.visit import Visit
 
 if TYPE_CHECKING:
     from fj_runtime.database import Pool
@@ -46,6 +48,12 @@ _AT_STATION: Final = f"""{SHOWN}
  WHERE e.exam_key IN (SELECT exam_key FROM step WHERE site = $1 AND station_ae_title = ANY($2)
                          AND starts_at >= $3 AND starts_at < $4)
 """
+_VISITS: Final = """
+SELECT exam_key, visit FROM exam,
+       visit_of(ordered #>> '{details,clinical,visit_number,value}',
+                ordered #>> '{details,clinical,visit_number,issuer}', survivor_of(patient_id, recorded_at)) AS visit
+ WHERE exam_key = ANY($1) AND visit IS NOT NULL
+"""
 
 
 class PostgresExamBook:
@@ -73,6 +81,10 @@ class PostgresExamBook:
     async def at_station(self, site: str, ae_titles: Collection[str], within: Span) -> list[Exam]:
         rows = await self._pool.fetch(_AT_STATION, site, list(ae_titles), within.start, within.end)
         return [shown(row) for row in rows]
+
+    async def visits_of(self, exam_keys: Collection[str]) -> Mapping[str, Visit]:
+        rows = await self._pool.fetch(_VISITS, list(exam_keys))
+        return {row["exam_key"]: visit for row in rows if (visit := visit_of(row["visit"]))}
 
     async def find_steps(self, wanted: WantedSteps, limit: int) -> list[tuple[str, Step]]:
         rows = await self._pool.fetch(

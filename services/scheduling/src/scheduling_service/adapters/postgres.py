@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from asyncpg import Range
 from fj_bus import Tx
-from fj_events import Fact, PatientPhi, Uid
+from fj_events import Fact, Identifier, PatientPhi, PatientVisitUpdated, Uid
 
-from scheduling_service.adapters import awaited, patients
+from scheduling_service.adapters import awaited, patients, visits
 from scheduling_service.adapters import performed as performed_steps
 from scheduling_service.adapters.locks import LOCK, hashed
 from scheduling_service.adapters.occupied import free_again, hold, keep_free, occupy
@@ -102,15 +102,15 @@ DELETE FROM worklist WHERE exam_key = $1 AND number >= $20
 _FILL_WORKLIST: Final = """
 INSERT INTO worklist (exam_key, number, site, urgency, starts_local, station_ae_title, modality, step_id, patient_id,
                       patient_id_value, patient_id_issuer, patient_names, accession_number, requested_procedure_id,
-                      study_instance_uid, item)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                      study_instance_uid, item, visit_value, visit_issuer)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (exam_key, number) DO UPDATE
    SET urgency = excluded.urgency, starts_local = excluded.starts_local, station_ae_title = excluded.station_ae_title,
        modality = excluded.modality, step_id = excluded.step_id, patient_id = excluded.patient_id,
        patient_id_value = excluded.patient_id_value, patient_id_issuer = excluded.patient_id_issuer,
        patient_names = excluded.patient_names, accession_number = excluded.accession_number,
        requested_procedure_id = excluded.requested_procedure_id, study_instance_uid = excluded.study_instance_uid,
-       item = excluded.item
+       item = excluded.item, visit_value = excluded.visit_value, visit_issuer = excluded.visit_issuer
 """
 _OPEN_STEPS: Final = """
 SELECT station_ae_title, count(*) AS steps FROM worklist
@@ -216,6 +216,9 @@ class PostgresSchedule:
 
     async def save_patient(self, patient_id: UUID, patient: PatientPhi) -> None:
         await patients.save(self._tx.connection, patient_id, patient)
+
+    async def save_visit(self, number: Identifier, fact: PatientVisitUpdated) -> None:
+        await visits.save(self._tx.connection, number, fact)
 
     async def open_steps(self, site: str, ae_titles: Collection[str], day: datetime) -> Mapping[str, int]:
         midnight = datetime.combine(day.astimezone(self._zone_of(site)), time.min)

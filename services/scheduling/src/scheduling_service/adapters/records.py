@@ -116,6 +116,8 @@ def worklist_rows(exam_key: str, waiting: Sequence[Item]) -> list[tuple[object, 
             item.details.requested_procedure_id,
             item.study_instance_uid,
             item.model_dump_json(exclude_none=True),
+            visit.value if (visit := item.details.clinical.visit_number) else None,
+            visit.issuer if visit else None,
         )
         for number, item in enumerate(waiting)
     ]

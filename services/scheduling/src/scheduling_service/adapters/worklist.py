@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from asyncpg import Record
 
+from scheduling_service.adapters.visits import visit_of
 from scheduling_service.domain.worklist import Item, Query, folded
 
 if TYPE_CHECKING:
     from fj_runtime.database import Pool
 
+_VISIT: Final = "visit_of(visit_value, visit_issuer, patient_id)"
 _WILD: Final = re.compile(r"[*?]")
 _ESCAPED: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%", "?": "_"})
 
@@ -24,7 +26,7 @@ class PostgresWorklist:
     async def find(self, query: Query, limit: int) -> Collection[Item]:
         conditions, arguments = _where(query)
         rows = await self._pool.fetch(
-            f"SELECT item FROM worklist WHERE {' AND '.join(conditions)}"
+            f"SELECT item, {_VISIT} AS visit FROM worklist WHERE {' AND '.join(conditions)}"
             f" ORDER BY urgency, starts_local, exam_key, number LIMIT {limit:d}",
             *arguments,
         )
@@ -41,10 +43,15 @@ class _Found(Collection[Item]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Item]:
-        return (Item.model_validate_json(row["item"], extra="ignore") for row in self._rows)
+        return (_item(row) for row in self._rows)
 
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
+
+
+def _item(row: Record) -> Item:
+    item, visit = Item.model_validate_json(row["item"], extra="ignore"), visit_of(row["visit"])
+    return item if visit is None else item.model_copy(update={"visit": visit})
 
 
 def _where(query: Query) -> tuple[list[str], list[object]]:

@@ -1,12 +1,13 @@
 """The agenda of a station: when it is open, when it is blocked, and who is to come."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from scheduling_service.domain.catalogue import Station
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import Step
+from scheduling_service.domain.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Entry:
 
     exam: Exam
     step: Step
+    visit: Visit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,15 @@ class Agenda:
     entries: list[Entry]
 
 
-def entries(exams: Iterable[Exam], ae_titles: Collection[str], within: Span) -> list[Entry]:
-    """The steps at a station by start: those under its own AE title, and under those of its groups."""
+def entries(
+    exams: Iterable[Exam], visits: Mapping[str, Visit], ae_titles: Collection[str], within: Span
+) -> list[Entry]:
+    """The steps at a station by start: those under its own AE title, and under those of its groups.
+
+    `visits` by exam key.
+    """
     found = [
-        Entry(exam, step)
+        Entry(exam, step, visits.get(exam.key))
         for exam in exams
         for step in exam.steps
         if step.plan.station_ae_title in ae_titles and within.start <= step.plan.starts_at < within.end

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from scheduling_service.domain.exam import Exam
 from scheduling_service.domain.period import Period
 from scheduling_service.domain.step import ON_WORKLIST, StepState
+from scheduling_service.domain.visit import Visit
 
 
 class Item(BaseModel):
@@ -29,6 +30,8 @@ class Item(BaseModel):
     notes: tuple[str, ...] = ()
     patient: PatientPhi
     """As the patient is called now, which may not be how the order called them."""
+    visit: Visit | None = None
+    """The visit as it is when the step is asked for; None where the registration system said nothing of it."""
     starts_local: datetime
     """When the step starts, by the clock on the site's wall: worklists have no time zones."""
 

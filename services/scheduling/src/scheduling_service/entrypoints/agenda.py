@@ -14,6 +14,7 @@ from scheduling_service.domain.exam import step_ids
 from scheduling_service.domain.notes import Note
 from scheduling_service.domain.slots import Span
 from scheduling_service.domain.step import StepState
+from scheduling_service.domain.visit import Visit
 from scheduling_service.entrypoints.appointments import BlockView
 from scheduling_service.entrypoints.http import StepView
 from scheduling_service.entrypoints.office import Office, told
@@ -40,6 +41,8 @@ class EntryView(StepView):
     procedure: CodedConcept | None
     accession_number: Identifier | None
     patient: PatientPhi | None
+    visit: Visit | None
+    """On which it is ordered, where the registration system spoke of it."""
     waiting_since: datetime | None
     performed: str | None
     """The status of the newest MPPS for this step."""
@@ -60,6 +63,7 @@ class EntryView(StepView):
             procedure=exam.ordered.procedure if exam.ordered else None,
             accession_number=details.accession_number if details else None,
             patient=details.patient if details else None,
+            visit=entry.visit,
             waiting_since=exam.waits.since if exam.waits else None,
             performed=performed[-1] if performed else None,
             notes=exam.ordered.notes if exam.ordered else (),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fj_dicom import Attributes, Items, Text
-from fj_events import CodedConcept, Identifier, PatientPhi, Priority, Sex, Staff
+from fj_events import CodedConcept, Identifier, PatientPhi, Priority, Sex, Staff, VisitState
 
 from scheduling_service.domain.worklist import Item, name_groups
 
@@ -20,6 +20,12 @@ PRIORITIES: Final[Mapping[str, str]] = MappingProxyType(
     {Priority.STAT: "STAT", Priority.ASAP: "HIGH", Priority.URGENT: "HIGH", Priority.ROUTINE: "ROUTINE"}
 )
 """Requested Procedure Priority (0040,1003)."""
+
+
+VISITS: Final[Mapping[str, str]] = MappingProxyType(
+    {VisitState.PLANNED: "SCHEDULED", VisitState.ADMITTED: "ADMITTED", VisitState.DISCHARGED: "DISCHARGED"}
+)
+"""Visit Status ID (0038,0008). One that does not take place has none."""
 
 
 def _text(vr: str, read: Callable[[Item], str | None]) -> Text:
@@ -36,6 +42,12 @@ def _fitting(text: str | None, vr: str) -> str:
 def _unknown(vr: str) -> Text:
     """Supported, but nobody tells us: always empty."""
     return Text(vr, lambda _: "")
+
+
+def _location(item: Item) -> str:
+    """Where the patient is now, from the ward to the hospital."""
+    location = item.visit and item.visit.location
+    return location.display if location else ""
 
 
 _NO_ITEMS: Final = Items(lambda _: (), {})
@@ -183,10 +195,11 @@ _PATIENT: Final[Attributes] = {  # Patient and Visit
     0x001021C0: _unknown("US"),  # Pregnancy Status
     0x001021D0: _unknown("DA"),  # Last Menstrual Date
     0x00104000: _unknown("LT"),  # Patient Comments
+    0x00380008: Text("CS", lambda item: VISITS.get(item.visit.state, "") if item.visit else ""),
     0x00380010: _text("LO", lambda item: _value(item.details.clinical.visit_number)),
     0x00380014: Items(lambda item: tuple(filter(None, (item.details.clinical.visit_number,))), ISSUER),
     0x00380050: _unknown("LO"),  # Special Needs
-    0x00380300: _unknown("LO"),  # Current Patient Location
+    0x00380300: _text("LO", _location),
     0x00380500: _unknown("LO"),  # Patient State
     0x00403001: _unknown("LO"),  # Confidentiality Constraint on Patient Data Description
 }

@@ -12,6 +12,7 @@ from fj_events import (
     OrderReleased,
     PatientRegistered,
     PatientUpdated,
+    PatientVisitUpdated,
     StudyAvailable,
     StudyMatched,
     StudyReceived,
@@ -87,6 +88,10 @@ def _patients(consumer: Consumer, schedule: Callable[[Tx], Schedule]) -> None:
     @consumer.on(PatientUpdated)
     async def _(fact: PatientUpdated, tx: Tx) -> None:
         await handlers.on_patient_known(fact, schedule(tx))
+
+    @consumer.on(PatientVisitUpdated)
+    async def _(fact: PatientVisitUpdated, tx: Tx) -> None:
+        await handlers.on_visit_updated(fact, schedule(tx))
 
     async def moved(fact: Moved, tx: Tx) -> None:
         await handlers.on_patient_moved(fact, schedule(tx))
