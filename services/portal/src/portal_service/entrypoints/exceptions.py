@@ -19,9 +19,10 @@ COMPARING: Final[Mapping[str, str]] = MappingProxyType(
         Kind.UNKNOWN_PATIENT: "strangers.js",
         Kind.UID_CONFLICT: "conflicts.js",
         Kind.WRONG_ENTRY: "wrong_entry.js",
+        Kind.DELAYED_REMOVAL: "keeping.js",
     }
 )
-"""What puts the two things of an entry side by side, where that is not done for every page."""
+"""What fills in its two sides, or the one that there is, where that is not done for every page."""
 ACTS_SHOWN: Final = 15
 DISMISSED: Final = "dismissed"
 Text = Annotated[str, Query(max_length=200)]

@@ -134,6 +134,21 @@ function reasoned(words, address) {
   return form;
 }
 
+const ABOUT_EXAMS = ["order-events", "exam-events", "study-events", "report-events"];
+const OF_LETTER = ["state", "partition", "offset", "key", "event_id", "attempts", "first_seen", "awaits_kind", "awaits_id"];
+
+// The fact of a dead letter: where it stands, and what it is about. Its body is not given out.
+function letterFact(letter, open) {
+  const name = `${letter.service} ${letter.id}`;
+  const box = make("details", undefined, { "data-letter": name, ...(open.has(name) ? { open: "" } : {}) });
+  const known = make("dl");
+  const fields = OF_LETTER.filter((name) => letter[name] !== null && letter[name] !== undefined);
+  known.append(...fields.flatMap((name) => [make("dt", name.replaceAll("_", " ")), make("dd", said(letter[name]))]));
+  box.append(make("summary", `${letter.type || "?"} #${letter.sequence ?? "?"}`), known);
+  if (letter.key && ABOUT_EXAMS.includes(letter.topic)) box.append(link("Its exam", `/exams/${encodeURIComponent(letter.key)}`));
+  return box;
+}
+
 async function showDeadLetters() {
   const place = $("#dead-letters");
   const found = await Promise.all(place.dataset.services.split(" ").map(async (service) => {
@@ -141,12 +156,14 @@ async function showDeadLetters() {
     return held.dead_letters.map((letter) => ({ ...letter, service }));
   }));
   if (place.contains(document.activeElement) && document.activeElement.tagName === "INPUT") return; // somebody types
+  const open = new Set([...place.querySelectorAll("[data-letter][open]")].map(({ dataset }) => dataset.letter));
   const lines = found.flat().map((letter) => {
+    const fact = letterFact(letter, open);
     const acts = make("span");
     const to = `/api/${letter.service}/dead-letters/${letter.id}`;
     acts.append(act("Replay", `${to}/replay`, showDeadLetters), reasoned("Give up", `${to}/drop`));
     return row(
-      letter.service, letter.topic, `${letter.type || "?"} #${letter.sequence ?? "?"}`,
+      letter.service, letter.topic, fact,
       [letter.error, letter.detail].filter(Boolean).join(": "), new Date(letter.since).toLocaleString(), letter.behind, acts,
     );
   });
