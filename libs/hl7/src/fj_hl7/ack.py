@@ -3,6 +3,7 @@
 import itertools
 import re
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,7 +57,7 @@ def ack(
         _copied(header.raw(6)),
         _copied(header.raw(3)),
         _copied(header.raw(4)),
-        write_dtm(datetime.now().astimezone()),
+        _written(int(time.time())),
         "",
         _reply_type(message, version, code),
         new_control_id(),
@@ -82,6 +83,12 @@ def nack_unreadable(raw: bytes, text: str, code: AckCode = AckCode.AR) -> bytes:
         except BadMessage:
             pass
     return ack(Message.parse(f"MSH|^~\\&|||||||ACK|||{_OUR_VERSION}".encode()), code, error)
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> str:
+    """The time of an answer. All of one second have the same."""
+    return write_dtm(datetime.fromtimestamp(second).astimezone())
 
 
 def _reply_type(message: Message, version: tuple[int, ...], answered: AckCode | CommitCode) -> str:

@@ -31,6 +31,7 @@ _WANTED: Final[Mapping[Condition, frozenset[bool]]] = MappingProxyType(
     }
 )
 """By condition: whether success (True), whether failure (False)."""
+_CONDITIONS: Final[Mapping[str, Condition]] = MappingProxyType({condition.value: condition for condition in Condition})
 
 
 class Mode:
@@ -70,8 +71,7 @@ class Mode:
 
 
 def _condition(message: Message, field: int) -> Condition | None:
-    said = message.header.get(field).strip().upper()
-    return Condition(said) if said in set(Condition) else None
+    return _CONDITIONS.get(message.header.get(field).strip().upper())
 
 
 def _wants(condition: Condition | None, *, success: bool) -> bool:

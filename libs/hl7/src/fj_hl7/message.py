@@ -113,7 +113,18 @@ class Message(Segments):
     `strangers` are the numbers of the lines that are no segment: text broken by a raw line end, or garbage.
     """
 
-    __slots__ = ("codec", "delimiters", "header", "line_ends", "profile", "raw", "received_at", "strangers", "warnings")
+    __slots__ = (
+        "_kind",
+        "codec",
+        "delimiters",
+        "header",
+        "line_ends",
+        "profile",
+        "raw",
+        "received_at",
+        "strangers",
+        "warnings",
+    )
 
     def __init__(self, raw: bytes, text: str, reading: Reading) -> None:
         lines, line_ends = _lines(text)
@@ -128,6 +139,7 @@ class Message(Segments):
         self.line_ends = line_ends
         self.strangers = strangers
         self.header = Segment("MSH", lines[0], reading)
+        self._kind = ""
         self.profile: Profile = DEFAULT
         """How its sender writes (`Profiles.read`)."""
         self.received_at: datetime | None = None
@@ -167,7 +179,9 @@ class Message(Segments):
     @property
     def kind(self) -> str:
         """Message code and trigger event, as `ORM^O01`."""
-        return f"{self.code}^{self.trigger}"
+        if not self._kind:  # everybody on its way through a door asks
+            self._kind = f"{self.code}^{self.trigger}"
+        return self._kind
 
     @property
     def control_id(self) -> str:

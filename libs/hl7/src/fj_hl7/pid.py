@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from fj_hl7.datatypes import CX, XAD, XPN
 from fj_hl7.profile import DEFAULT, Profile
-from fj_hl7.segment import Segment
+from fj_hl7.segment import NULL, Segment
 
 _NULLABLE: Final = {"birth_date": 7, "sex": 8, "address": 11, "phone": 13}
 
@@ -60,8 +60,12 @@ class PID:
             sex=profile.sex(pid.get(8).strip()),
             address=pid.first(XAD, 11),
             phone=pid.get(13).strip() or pid.get(13, 12).strip(),
-            nulls=frozenset(name for name, field in _NULLABLE.items() if pid.is_null(field)),
+            nulls=_nulls(pid) if NULL in str(pid) else frozenset(),
         )
+
+
+def _nulls(pid: Segment) -> frozenset[str]:
+    return frozenset(name for name, field in _NULLABLE.items() if pid.is_null(field))
 
 
 def _address(address: XAD) -> dict[str, str]:
