@@ -7,6 +7,8 @@ from fj_events import Identifier
 from fj_hl7 import Message, Refusal
 from fj_runtime import Sites
 from patient_service.entrypoints.adt import Reader
+from patient_service.entrypoints.explain import understood
+from patient_service.entrypoints.pv1 import happened
 
 ADA = "PID|1||P1^^^HOSP^MR||Example^Ada"
 
@@ -69,3 +71,30 @@ def test_a36_merges_accounts_where_it_has_both_numbers(
     assert [(each.visit.number.value, each.renumbering.number.value) for each in news] == told
     for each in news:
         assert len(each.renumbering.patient_ids) == 2, "the orders may still be the prior patient's"
+
+
+@pytest.mark.parametrize(
+    ("kind", "pv1", "said"),
+    [
+        ("ADT^A01", "I|4W^401^2^NORTH&1.2&ISO^^^TOWER^4", "4W, 401, 2, 4, TOWER, NORTH"),
+        ("ADT^A10", "I|4W^401^2|||||||||XRAY", "4W, 401, 2"),
+        ("ADT^A10", "I|4W^401^2||||||||XRAY", "XRAY"),
+        ("ADT^A02", "I|4W^401^2||||||||XRAY", "4W, 401, 2"),
+        ("ADT^A08", "I", None),
+        ("ADT^A08", 'I|""', ""),
+        ("ADT^A08", "I|^^^", None),
+    ],
+)
+def test_where_the_patient_is_is_read_and_told_to_who_tests_a_profile(kind: str, pv1: str, said: str | None) -> None:
+    fields = pv1.split("|")
+    adt = reader(kind, ADA, "PV1|1|" + "|".join(fields + [""] * (17 - len(fields))) + "|V1^^^HOSP")
+    heard = happened(adt)
+    assert heard is not None
+    assert heard.visit.number == Identifier(value="V1", issuer="HOSP")
+    [told] = understood(Sites.load(None), UUID(int=7), adt.message)
+    assert (told["location"], told["patient_class"]) == (said, "I")
+
+
+@pytest.mark.parametrize("segments", [[], ["PV1|1|I|4W"], ["PV1"]])
+def test_without_a_visit_number_nothing_is_said_of_a_visit(segments: list[str]) -> None:
+    assert happened(reader("ADT^A01", ADA, *segments)) is None

@@ -19,7 +19,7 @@ ADA = b"PID|1||P1^^^HOSP^MR~X9^^^NAT||Example^Ada^B~\xe5\xb1\xb1^x^^^^^^I||19700
 SEEDS = tuple(
     b"\r".join((HEAD % kind, EVENT, ADA, *rest))
     for kind, *rest in (
-        (b"ADT^A01^ADT_A01", b"PV1|1|I"),
+        (b"ADT^A01^ADT_A01", b"PV1|1|I|4W^401^2|||W0|||||||||||||V1^^^HOSP"),
         (b"ADT^A08",),
         (b"ADT^A40", b"MRG|P2^^^HOSP||||||Example^Eda", b"PID|2||P3^^^HOSP||Example^Ida", b"MRG|P4^^^HOSP~P5^^^HOSP"),
         (b"ADT^A24", b"PID|2||P3^^^OTHER||Example^Ida"),

@@ -9,6 +9,7 @@ from fj_runtime import Sites
 from patient_service.domain.patient import News
 from patient_service.entrypoints.adt import Reader
 from patient_service.entrypoints.mllp import LINKS, MERGES, MOVES, RENUMBERS, REPLACES
+from patient_service.entrypoints.pv1 import happened
 
 
 def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapping[str, object]]:
@@ -49,12 +50,27 @@ def understood(sites: Sites, namespace: UUID, message: Message) -> Iterator[Mapp
             "prior": news.visit.number,
             "number": news.renumbering.number,
             "at": adt.at,
+            **_visit(adt),
         }
     elif message.kind in REPLACES:
         replaced = adt.replaced_numbers()
-        yield {**_names(adt.news()), **({"replaced": replaced} if replaced else {})}
+        yield {**_names(adt.news()), **({"replaced": replaced} if replaced else {}), **_visit(adt)}
     else:
-        yield {**_names(adt.news()), "at": adt.at}
+        yield {**_names(adt.news()), "at": adt.at, **_visit(adt)}
+
+
+def _visit(adt: Reader) -> dict[str, object]:
+    """What happened in the visit, where the message says that."""
+    heard = happened(adt)
+    if heard is None:
+        return {}
+    event = heard.event
+    return {
+        "visit_number": heard.visit.number,
+        "patient_class": event.patient_class,
+        "location": event.location and event.location.display,
+        "prior_location": event.prior_location and event.prior_location.display,
+    }
 
 
 def _names(news: News) -> dict[str, object]:
