@@ -28,8 +28,20 @@ def _attributes(parent: Element) -> dict[str, Any]:
         tag, vr = attribute.get("tag", "").upper(), attribute.get("vr", "")
         if len(tag) != 8 or not vr:
             raise ValueError("an attribute has no tag or VR")
+        if creator := attribute.get("privateCreator"):
+            tag = _in_block(tag, creator, found)
         found[tag] = {"vr": vr, **_content(attribute, vr)}
     return found
+
+
+def _in_block(tag: str, creator: str, found: dict[str, Any]) -> str:
+    """The tag of a private element, which XML has as gggg00ee, in its creator's block (PS3.5 section 7.8.1)."""
+    group = tag[:4]
+    for block in range(0x10, 0x100):
+        reserved = found.setdefault(f"{group}00{block:02X}", {"vr": "LO", "Value": [creator]})
+        if reserved.get("Value") == [creator]:
+            return f"{group}{block:02X}{tag[6:]}"
+    raise ValueError("a group has more private creators than blocks")
 
 
 def _content(attribute: Element, vr: str) -> dict[str, Any]:
