@@ -24,6 +24,8 @@ class WorkKind(OpenEnum):
     """Comparing what a study's objects say with what is known now of patient and order."""
     EARLY_CHANGE = "early_change"
     """Doing what a placer wanted of an order before that came."""
+    APPOINTMENT = "appointment"
+    """Making an appointment of which a scheduling system names no order."""
 
 
 class _Work(Fact):

@@ -103,6 +103,9 @@ def of_every_kind() -> dict[Kind, tuple[str, list[Fact]]]:
         reason="LockNotAvailableError, 12 times",
     )
     change = given_up(WorkKind.EARLY_CHANGE, "/api/order/early/7", reason="XO of PL1 (EHR): its order did not come")
+    unordered = given_up(
+        WorkKind.APPOINTMENT, "/api/scheduling/unordered/7", reason="4711, booked for 2026-03-03 12:00 UTC"
+    )
     message = refused("204")
     return {
         Kind.UNCONFIRMED_STUDY: (studies[0], [received(studies[0]), unmatched(studies[0], "name")]),
@@ -118,6 +121,7 @@ def of_every_kind() -> dict[Kind, tuple[str, list[Fact]]]:
         Kind.UNREADABLE_NOTE: (note.key, [note]),
         Kind.FAILED_COMPARISON: (uncompared.key, [uncompared]),
         Kind.CHANGE_NOT_DONE: (change.key, [change]),
+        Kind.APPOINTMENT_WITHOUT_ORDER: (unordered.key, [unordered]),
     }
 
 

@@ -24,6 +24,8 @@ from scheduling_service.adapters.catalogue import load_catalogue
 from scheduling_service.adapters.forwards import PostgresForwards, PostgresForwardsBook
 from scheduling_service.adapters.forwards import forget as forget_forwards
 from scheduling_service.adapters.instance_lists import StoredInstanceLists
+from scheduling_service.adapters.noted import PostgresNotedBook
+from scheduling_service.adapters.noted import forget as forget_noted
 from scheduling_service.adapters.occupied import PostgresRooms
 from scheduling_service.adapters.postgres import PostgresSchedule
 from scheduling_service.adapters.receivers import DicomReceivers
@@ -46,6 +48,7 @@ from scheduling_service.entrypoints.mllp import KINDS, appointments_door
 from scheduling_service.entrypoints.mpps import PassOn, performed_service
 from scheduling_service.entrypoints.office import Office
 from scheduling_service.entrypoints.performed import Translator
+from scheduling_service.entrypoints.unordered import unordered_router
 from scheduling_service.entrypoints.waiting import waiting_router
 from scheduling_service.entrypoints.worklist import worklist_service
 from scheduling_service.forwarding import Forwarding
@@ -145,6 +148,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
                 )
             ),
             waiting_router(office, PostgresWaitingList(bus.pool)),
+            unordered_router(office, PostgresNotedBook(bus.pool), with_.sites),
             messages_router(keeper, door),
             forwards_router(PostgresForwardsBook(bus.pool, bus.unit)),
             operator_router(bus, consumer, Actor),
@@ -155,12 +159,14 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
 
 def _appointments(settings: Settings, bus: Bus, keeper: Keeper, door: Door[Tx]) -> tuple[Part, ...]:
     """The door for appointments, and the end of what it keeps."""
+    days = settings.mllp_retention_days
     return (
         MllpServer("appointments", settings.mllp_host, settings.mllp_port, door),
         Periodic("hl7 retention", _RETENTION_SECONDS, lambda: keeper.ledger.forget(bus.pool)),
         Periodic("hl7 parts", _PARTS_SECONDS, door.give_up_parts),
         profiles_watch(keeper.profiles),
-        Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, settings.mllp_retention_days)),
+        Periodic("orders that do not come", _RETENTION_SECONDS, lambda: forget(bus.pool, days)),
+        Periodic("noted appointments", _RETENTION_SECONDS, lambda: forget_noted(bus.unit, days)),
     )
 
 

@@ -15,6 +15,7 @@ from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import Step
 from scheduling_service.domain.study import Study
+from scheduling_service.domain.unordered import Noted
 from scheduling_service.domain.visit import Visit
 from scheduling_service.domain.waiting import Freed
 from scheduling_service.domain.worklist import Item, Query
@@ -62,6 +63,15 @@ class Schedule(Protocol):
 
     async def awaiting(self, names: tuple[str, ...]) -> News | None:
         """The news that waited for the order with these names; they wait no longer."""
+
+    async def noted(self, names: tuple[str, ...]) -> Noted | None:
+        """What is known of the appointment that a scheduling system calls by one of these names."""
+
+    async def noted_as(self, appointment_id: int) -> Noted | None:
+        """The same by our own number."""
+
+    async def note(self, news: News, before: Noted | None, *, is_open: bool) -> Noted:
+        """Keep what was said last of an appointment, in the place of what was known before."""
 
     async def book(self, exam: Exam) -> bool:
         """Keep an exam with its appointments. False, and nothing kept, when a slot is taken, be it at this instant."""

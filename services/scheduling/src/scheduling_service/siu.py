@@ -24,7 +24,7 @@ async def take_news(news: News, schedule: Schedule, desk: Desk) -> None:
     Raises NotPossible after the start, NotFree where the slot is somebody's or the station is closed.
     """
     await schedule.lock(*news.names)
-    exams = [exam for exam in await schedule.exams_named(news) if _is_meant(exam, news)]
+    exams = [exam for exam in await schedule.exams_named(news) if is_meant(exam, news)]
     if not exams:
         await schedule.await_order(news)
     for exam in exams:
@@ -54,7 +54,7 @@ async def on_order_known(order: OrderPlaced | OrderChanged, schedule: Schedule, 
             schedule.emit(_refused(news, news.starts_at, exam, order.order_id, why=str(error)))
 
 
-def _is_meant(exam: Exam, news: News) -> bool:
+def is_meant(exam: Exam, news: News) -> bool:
     """Numbers are unique for their issuer (law 6). Where both are given, one of them is enough."""
     return exam.ordered is not None and not set(names_of(exam.ordered.details)).isdisjoint(news.names)
 

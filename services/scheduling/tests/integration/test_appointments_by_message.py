@@ -16,14 +16,6 @@ from services.scheduling.tests.exams import planned, said
 
 pytestmark = pytest.mark.servers
 CONTROL_IDS = itertools.count(1)
-OFFICE_VISIT = (
-    b"MSH|^~\\&|SENDING_APPLICATION|SENDING_FACILITY|RECEIVING_APPLICATION|RECEIVING_FACILITY|20110613061611||SIU^S12|"
-    b"24916560|P|2.3||||||\r"
-    b"SCH|10345^10345|2196178^2196178|||10345|OFFICE^Office visit|reason for the appointment|OFFICE|60|m|"
-    b"^^60^20110617084500^20110617093000|||||9^DENT^ARTHUR^||||9^DENT^ARTHUR^|||||Scheduled\r"
-    b"PID|1||42||BEEBLEBROX^ZAPHOD||19781012|M\r"
-    b"RGS|1|A\rAIG|1|A|1^Adams, Douglas|D^^\rAIL|1|A|OFFICE^^^OFFICE|^Main Office||20110614084500|||45|m^Minutes\r"
-)
 
 
 @pytest.fixture
@@ -180,7 +172,8 @@ async def test_what_names_no_order_or_no_time_is_refused_with_its_place(
 ) -> None:
     order = an_order()
     await planned(feed, modality, order)
-    assert "SCH-26 is missing" in await refused(book, OFFICE_VISIT)
+    nobodys = siu("S12", order, NOON, placer=" ")
+    assert "SCH-26 is missing" in await refused(book, nobodys)
     assert "SCH-11.4 is missing" in await refused(book, siu("S12", order))
     assert (await refused(book, siu("S99", order))).startswith("201")
 

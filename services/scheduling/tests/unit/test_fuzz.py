@@ -42,7 +42,8 @@ def test_whatever_comes_is_answered_and_aa_is_for_what_was_understood(raw: bytes
             continue
         [lines] = told.parts
         said = {line.name: line.understood for line in lines}
-        assert said["appointment_placer_number"] or said["appointment_filler_number"]
+        named = said["appointment_placer_number"] or said["appointment_filler_number"]
+        assert named or (said["appointment"] and said["patient_id"]), "an order, or what a person finds it by"
         assert told.message is not None
         if told.message.kind in {"SIU^S12", "SIU^S13"}:
             assert said["appointment_start"]

@@ -38,5 +38,15 @@ def test_a_sender_without_an_order_number_in_sch_is_understood_by_its_profile(tm
 
 
 def test_without_an_order_number_and_a_profile_nobody_guesses_which_order_is_meant() -> None:
+    news = read_news(Message.parse(an_old_one("S12")), Told.BOOKED, Sites.load(None))
+    assert news.names == ()
+    assert news.appointment_names == ("appointment/EHR/PL1", "appointment/BOOK/77")
+    assert news.patient == Identifier(value="P1", issuer="HOSP")
+
+
+@pytest.mark.parametrize("without", [b"PID", b"SCH"], ids=["no patient", "no appointment number"])
+def test_by_what_nobody_could_find_its_order_is_refused(without: bytes) -> None:
+    lost = an_old_one("S12").replace(b"PL1^EHR|77^BOOK|||77", b"||||") if without == b"SCH" else an_old_one("S12")
+    raw = b"\r".join(line for line in lost.split(b"\r") if not (without == b"PID" and line.startswith(b"PID")))
     with pytest.raises(Refusal, match="SCH-26 is missing"):
-        read_news(Message.parse(an_old_one("S12")), Told.BOOKED, Sites.load(None))
+        read_news(Message.parse(raw), Told.BOOKED, Sites.load(None))

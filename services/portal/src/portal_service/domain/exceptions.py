@@ -60,18 +60,27 @@ class Kind(StrEnum):
     """A study's objects may say something else of patient and order than what is known now."""
     CHANGE_NOT_DONE = "change not done"
     """A placer wanted it of an order before that came; then it could not be done, or the order did not come."""
+    APPOINTMENT_WITHOUT_ORDER = "appointment without order"
+    """A scheduling system names no order that it is for."""
 
 
 HOMELESS: Final = (Kind.UNCONFIRMED_STUDY, Kind.UNMATCHED_STUDY)
 OF_STUDIES: Final = (*HOMELESS, Kind.UID_CONFLICT, Kind.DAMAGED_STUDY, Kind.DELAYED_REMOVAL)
 DISMISSABLE: Final = (Kind.WRONG_ENTRY, Kind.DUPLICATE_ACCESSION, Kind.UNKNOWN_PATIENT, Kind.UID_CONFLICT)
 """A person may say that nothing is to be done. Of the others their owner is told, or the images wait for an order."""
-OF_WORK: Final = (Kind.FAILED_SENDING, Kind.UNREADABLE_NOTE, Kind.FAILED_COMPARISON, Kind.CHANGE_NOT_DONE)
+OF_WORK: Final = (
+    Kind.FAILED_SENDING,
+    Kind.UNREADABLE_NOTE,
+    Kind.FAILED_COMPARISON,
+    Kind.CHANGE_NOT_DONE,
+    Kind.APPOINTMENT_WITHOUT_ORDER,
+)
 _OF_KIND: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         WorkKind.REJECTION_NOTE: Kind.UNREADABLE_NOTE,
         WorkKind.SECOND_LOOK: Kind.FAILED_COMPARISON,
         WorkKind.EARLY_CHANGE: Kind.CHANGE_NOT_DONE,
+        WorkKind.APPOINTMENT: Kind.APPOINTMENT_WITHOUT_ORDER,
     }
 )
 """What is given up, where it is not that somebody did not take something."""

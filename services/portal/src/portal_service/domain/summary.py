@@ -106,6 +106,7 @@ _WORK: Final[Mapping[str, str]] = MappingProxyType(
         WorkKind.REJECTION_NOTE: "a rejection note",
         WorkKind.SECOND_LOOK: "what a study says of patient and order",
         WorkKind.EARLY_CHANGE: "what a placer wanted of an order before it came",
+        WorkKind.APPOINTMENT: "an appointment without an order",
     }
 )
 

@@ -10,7 +10,7 @@ from asyncpg import Range
 from fj_bus import Tx
 from fj_events import Fact, Identifier, PatientPhi, PatientVisitUpdated, Uid
 
-from scheduling_service.adapters import awaited, patients, visits
+from scheduling_service.adapters import awaited, noted, patients, visits
 from scheduling_service.adapters import performed as performed_steps
 from scheduling_service.adapters.locks import LOCK, hashed
 from scheduling_service.adapters.occupied import free_again, hold, keep_free, occupy
@@ -22,6 +22,7 @@ from scheduling_service.domain.performed import PerformedStep
 from scheduling_service.domain.slots import Block, Span
 from scheduling_service.domain.step import ON_WORKLIST
 from scheduling_service.domain.study import Study
+from scheduling_service.domain.unordered import Noted
 from scheduling_service.domain.worklist import Item, items
 from scheduling_service.ports import Surroundings
 
@@ -173,6 +174,15 @@ class PostgresSchedule:
 
     async def await_order(self, news: News) -> None:
         await awaited.keep(self._tx.connection, news)
+
+    async def noted(self, names: tuple[str, ...]) -> Noted | None:
+        return await noted.by_names(self._tx.connection, names)
+
+    async def noted_as(self, appointment_id: int) -> Noted | None:
+        return await noted.by_id(self._tx.connection, appointment_id)
+
+    async def note(self, news: News, before: Noted | None, *, is_open: bool) -> Noted:
+        return await noted.keep(self._tx.connection, news, before, is_open=is_open)
 
     async def awaiting(self, names: tuple[str, ...]) -> News | None:
         return await awaited.take(self._tx.connection, names)

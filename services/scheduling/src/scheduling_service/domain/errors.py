@@ -26,6 +26,20 @@ class NotFree(SchedulingError):
         super().__init__(f"the station is {why} at that time")
 
 
+class NotWaiting(SchedulingError):
+    """Somebody has said which order an appointment is for, or that nothing is to be done."""
+
+    def __init__(self) -> None:
+        super().__init__("no appointment without an order waits under this number")
+
+
+class OtherPatient(SchedulingError):
+    """An appointment is for the patient whom its scheduling system names."""
+
+    def __init__(self) -> None:
+        super().__init__("the order is of another patient than the appointment")
+
+
 class NoSuchStation(SchedulingError):
     """The site has no such station for any step of the exam."""
 

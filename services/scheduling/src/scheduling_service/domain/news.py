@@ -32,11 +32,25 @@ class News(BaseModel):
     """When it was said, as the sender says (MSH-7); a time in the future counts as now."""
     stations: tuple[str, ...] = ()
     """Resources and places, of which one may be a station's AE title."""
+    appointment: tuple[Identifier, ...] = ()
+    """What the scheduling systems call it (SCH-1, SCH-2)."""
+    patient: Identifier | None = None
+    """Whose it is, where no order says so."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """By which the order may be meant."""
         return tuple(_names(self.placer_order_number, self.accession_or_filler))
+
+    @property
+    def appointment_names(self) -> tuple[str, ...]:
+        """By which the appointment may be meant."""
+        return tuple(f"appointment/{number.issuer}/{number.value}" for number in self.appointment)
+
+    def about_order_of(self, known: "News") -> "News":
+        """The same of the order that the appointment was said to be for before."""
+        numbers = {name: getattr(known, name) for name in ("placer_order_number", "accession_or_filler")}
+        return self.model_copy(update=numbers)
 
 
 def names_of(details: OrderDetails) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ def understood(sites: Sites, message: Message) -> Iterator[Mapping[str, object]]
         "told": news.told,
         "appointment_placer_number": news.placer_order_number,
         "appointment_filler_number": news.accession_or_filler,
+        "appointment": news.appointment,
+        "patient_id": news.patient,
         "appointment_start": news.starts_at,
         "stations": news.stations,
     }

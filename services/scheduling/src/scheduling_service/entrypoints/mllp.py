@@ -8,10 +8,10 @@ from typing import Final
 from fj_bus import Tx
 from fj_doors import instant, site_of
 from fj_events import Identifier
-from fj_hl7 import EI, AckCode, Door, ErrorCode, Hl7Error, Intake, Item, Message, Refusal, missing
+from fj_hl7 import CX, EI, PID, AckCode, Door, ErrorCode, Hl7Error, Intake, Item, Message, Refusal, missing
 from fj_runtime import Site, Sites
 
-from scheduling_service import siu
+from scheduling_service import unordered
 from scheduling_service.appointments import Desk
 from scheduling_service.domain.errors import NotFree, SchedulingError
 from scheduling_service.domain.news import News, Told
@@ -40,7 +40,7 @@ def appointments_door(
             for message in messages:
                 news = read_news(message, told, sites)
                 try:
-                    await siu.take_news(news, schedule(tx), desk)
+                    await unordered.take_news(news, schedule(tx), desk)
                 except SchedulingError as error:
                     raise _refusal(error) from error
 
@@ -56,7 +56,9 @@ def read_news(message: Message, told: Told, sites: Sites) -> News:
         raise missing("SCH")
     placer = _identifier(message, Item.APPOINTMENT_PLACER_NUMBER, site.issuers.placer)
     filler = _identifier(message, Item.APPOINTMENT_FILLER_NUMBER, site.issuers.accession)
-    if placer is None and filler is None:
+    appointment = tuple(_appointment(message, site))
+    patient = _patient(message, site)
+    if placer is None and filler is None and (not appointment or patient is None):
         raise missing("SCH", 1, 26)
     starts_at = _start(message, site) if told is Told.BOOKED else None
     if starts_at is None and message.kind in _NEEDS_A_TIME:
@@ -69,6 +71,8 @@ def read_news(message: Message, told: Told, sites: Sites) -> News:
         starts_at=starts_at,
         said_at=_said_at(message, site),
         stations=tuple(_resources(message)),
+        appointment=appointment,
+        patient=patient,
     )
 
 
@@ -97,12 +101,30 @@ def _resources(message: Message) -> Iterator[str]:
             yield from filter(None, (segment.get(field, component).strip() for component in (1, 2)))
 
 
+def _appointment(message: Message, site: Site) -> Iterator[Identifier]:
+    """What placer and filler of the appointment call it (ch. 10.6.1.1, 10.6.1.2)."""
+    for number in (*message["SCH"].each(EI, 1), *message["SCH"].each(EI, 2)):
+        if number.value:
+            issuer = _authority_of(number) or message.sender.application or site.issuers.placer
+            yield Identifier(value=number.value, issuer=issuer)
+
+
+def _patient(message: Message, site: Site) -> Identifier | None:
+    pid = message.segment("PID")
+    number = next(iter(PID.read(pid, message.profile).ids), None) if pid is not None else None
+    return Identifier(value=number.value, issuer=_authority_of(number) or site.issuers.patient) if number else None
+
+
+def _authority_of(number: CX | EI) -> str:
+    return number.authority.namespace or number.authority.universal_id
+
+
 def _identifier(message: Message, item: Item, issuer: str) -> Identifier | None:
     found = message.profile.find(item, message)
     if found is None:
         return None
     number = found.read(EI)
-    return Identifier(value=number.value, issuer=number.authority.namespace or number.authority.universal_id or issuer)
+    return Identifier(value=number.value, issuer=_authority_of(number) or issuer)
 
 
 def _refusal(error: SchedulingError) -> Refusal:
