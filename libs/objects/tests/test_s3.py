@@ -22,6 +22,7 @@ from fj_objects import (
     StoreUnavailable,
 )
 from fj_objects.s3 import PART_SIZE
+from fj_testing.between import ANSWERED, Between, closed_at_once, torn_in_the_answer
 from fj_testing.stack import S3
 from minio.commonconfig import ENABLED, Filter
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
@@ -72,6 +73,40 @@ async def test_a_file_is_put_once_and_found_again(store: S3Store, key: str, tmp_
     with pytest.raises(ObjectConflict):
         await store.put_file(key, file)
     assert await store.get_range(key, ByteRange(size - 10, 10)) == data[-10:]
+
+
+async def test_what_a_stream_has_not_given_when_its_request_ends_is_asked_for(
+    settings: S3Settings, store: S3Store, key: str, free_port: Callable[[], int]
+) -> None:
+    """As of an object that takes longer than one request may."""
+    data = secrets.token_bytes(1000) * 4_000
+    await store.put(key, data)
+    between, port = Between(settings.endpoint), free_port()
+    async with between.listening(port):
+        between.fault = torn_in_the_answer
+        # Without the client's own tries, which are over with `retry_s`.
+        torn = settings.model_copy(update={"endpoint": f"http://127.0.0.1:{port}", "retry_s": 0.0})
+        assert b"".join([piece async for piece in S3Store(torn).stream(key)]) == data
+        assert between.failed > len(data) // ANSWERED
+        part = ByteRange(7, 3_000_000)
+        assert b"".join([piece async for piece in S3Store(torn).stream(key, part)]) == data[7:3_000_007]
+        between.fault = closed_at_once
+        with pytest.raises(StoreUnavailable):
+            _ = [piece async for piece in S3Store(torn).stream(key)]
+
+
+@pytest.mark.parametrize("size", [1000, PART_SIZE + 1], ids=["one request", "multipart"])
+@pytest.mark.parametrize("storage_class", ["STANDARD_IA", None])
+async def test_an_object_has_the_storage_class_that_is_asked_for(
+    settings: S3Settings, key: str, tmp_path: Path, size: int, storage_class: str | None
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(size))
+    await S3Store(settings, storage_class).put_file(key, file)
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(await Buckets(settings).presigned_get(key, timedelta(minutes=5)))
+    assert answer.content == bytes(size)
+    assert answer.headers.get("x-amz-storage-class") == storage_class  # S3 does not name its standard class
 
 
 async def test_an_object_is_never_overwritten(store: S3Store, key: str) -> None:

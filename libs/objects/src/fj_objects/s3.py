@@ -120,16 +120,30 @@ class S3Store:
         return list(map(bytes, found))
 
     async def stream(self, key: str, cut: ByteRange | None = None) -> AsyncIterator[bytes]:
-        """See `ObjectStore.stream`."""
-        wanted: GetOptions | None = None if cut is None else {"range": (cut.offset, cut.offset + cut.length)}
-        length = 0
-        with _named_errors(key):
-            result = await obstore.get_async(self._client, key, options=wanted)
-            async for piece in result.stream(PIECE_SIZE):
-                length += len(piece)
-                yield bytes(piece)
-        if cut is not None and length != cut.length:
-            raise ObjectError(f"object {key}: {cut.length} bytes asked for at {cut.offset}, {length} are there")
+        """See `ObjectStore.stream`.
+
+        One request may take `timeout_s`, all of a stream as long as it is long and its reader slow: where a request
+        ends before it has given everything, the rest is asked for, unless it has given nothing.
+        """
+        at, end = (0, None) if cut is None else (cut.offset, cut.offset + cut.length)
+        while at != end:
+            begun = at
+            wanted: GetOptions | None = None if end is None else {"range": (at, end)}
+            try:
+                with _named_errors(key):
+                    result = await obstore.get_async(self._client, key, options=wanted)
+                    end = result.meta["size"] if end is None else end
+                    async for piece in result.stream(PIECE_SIZE):
+                        at += len(piece)
+                        yield bytes(piece)
+                break
+            except StoreUnavailable:
+                if at == begun:
+                    raise
+        if cut is not None and at != end:
+            raise ObjectError(
+                f"object {key}: {cut.length} bytes asked for at {cut.offset}, {at - cut.offset} are there"
+            )
 
     async def head(self, key: str) -> ObjectInfo:
         """See `ObjectStore.head`."""

@@ -14,6 +14,8 @@ BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nContent-Length: 46\r\n"
     b"Connection: close\r\n\r\n<Error><Code>SlowDown</Code><Message/></Error>"
 )
+ANSWERED: Final = 1024 * 1024
+"""Bytes that it lets through of an answer."""
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Fault: TypeAlias = Callable[["Between", Streams], Awaitable[None]]
 
@@ -100,6 +102,24 @@ async def torn_before_the_answer(between: Between, client: Streams) -> None:
                 await _copy(client[0], silent[1], None)
     finally:
         silent[1].transport.abort()
+
+
+async def torn_in_the_answer(between: Between, client: Streams) -> None:
+    """The connection ends inside what the store says, as one does that takes longer than its time."""
+    reader, writer = await between.connect()
+    passing = [
+        asyncio.create_task(_copy(client[0], writer, None)),
+        asyncio.create_task(_copy(reader, client[1], ANSWERED)),
+    ]
+    try:
+        await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+        client[1].close()
+        await client[1].wait_closed()
+    finally:
+        for each in passing:
+            each.cancel()
+        writer.transport.abort()
+        await asyncio.wait(passing)
 
 
 async def closed_at_once(_between: Between, _client: Streams) -> None:

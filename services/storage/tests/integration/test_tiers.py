@@ -14,7 +14,7 @@ from fj_bus import Bus, BusSettings
 from fj_events import InstancesStored, ObjectRef
 from fj_local import seaweedfs
 from fj_local.services import script
-from fj_objects import S3Settings, S3Store
+from fj_objects import Buckets, S3Settings, S3Store
 from fj_testing import Feed, Log, ServiceProcess, Services, Stack, eventually
 from storage_service.adapters.doomed import PostgresDoomed, delete_from
 from storage_service.adapters.lifecycle import load_tiers
@@ -60,6 +60,22 @@ class Archive:
 
     async def has(self, bucket: str, key: str) -> bool:
         return not await is_gone(self.stores[bucket], key)
+
+    async def class_of(self, bucket: str, key: str) -> str | None:
+        """The storage class that the object store names; it does not name its standard one."""
+        settings = S3Settings.model_validate(
+            {
+                "endpoint": self.environment["FJ_S3_ENDPOINT"],
+                "bucket": bucket,
+                "access_key": self.environment["FJ_S3_ACCESS_KEY"],
+                "secret_key": self.environment["FJ_S3_SECRET_KEY"],
+            }
+        )
+        link = await Buckets(settings).presigned_get(key, timedelta(minutes=5))
+        async with httpx.AsyncClient() as http:
+            answer = (await http.get(link)).raise_for_status()
+        found: str | None = answer.headers.get("x-amz-storage-class")
+        return found
 
     async def received(self, exam: Exam, images: list[Image]) -> InstancesStored:
         """The images are here, and their study is complete."""
@@ -128,6 +144,7 @@ async def test_packs_of_an_old_study_move_and_are_read_from_there_and_a_rebuild_
     assert (moved["rule"], moved["previous"]["bucket"], moved["pack"]["bucket"]) == ("far-after-a-year", NEAR, FAR)
     assert moved["pack"]["sha256"] == fact.pack.sha256
     assert (await archive.stores[FAR].head(fact.pack.key)).sha256 == fact.pack.sha256
+    assert await archive.class_of(FAR, fact.pack.key) == "STANDARD_IA"
 
     async def deleted() -> bool:
         return not await archive.has(NEAR, fact.pack.key)
@@ -135,6 +152,7 @@ async def test_packs_of_an_old_study_move_and_are_read_from_there_and_a_rebuild_
     await eventually(deleted, within=20)
     assert await archive.gives(old, images)
     assert await archive.has(NEAR, other.pack.key)
+    assert await archive.class_of(NEAR, other.pack.key) is None
 
     archive.process.stop()
     done = await asyncio.to_thread(
