@@ -1,4 +1,4 @@
-"""kill -9 of every process in the middle of ten running exams: what was acknowledged arrives, once.
+"""kill -9 of every process in the middle of ten running exams: what was acknowledged arrives, once, and is given.
 
 The senders are people who try again with the same bytes until they have their answer. After each kill the stack is
 brought up again as an operator does it (`make up`).
@@ -14,6 +14,7 @@ from fj_local.stack import Stack
 from fj_simulators import Answer, Clinic, Exam, Performed, an_exam, plays_on
 from fj_testing import Log, Record, eventually
 
+from tests.failure.aftermath import aftermath
 from tests.failure.facts import once_and_without_gaps
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
@@ -51,6 +52,7 @@ async def test_what_was_acknowledged_arrives_once_whatever_is_killed(
     closing.set()
     performed = {exam: made for day in await playing for exam, made in day.items()}
     answers = {exam: await at_its_end(clinic, exam, made) for exam, made in performed.items()}
+    await eventually(lambda: has_shipped(clinic, whole_stack), within=60, what="ingest has nothing on its way")
 
     facts = await events.read(*TOPICS)
     once_and_without_gaps(facts)
@@ -62,6 +64,7 @@ async def test_what_was_acknowledged_arrives_once_whatever_is_killed(
         assert stored(told[made.study_instance_uid]) == sorted(str(image.SOPInstanceUID) for image in made.images)
         keys = {answer["order_id"], *answer["study_instance_uids"]}
         assert_told_once(clinic, exam, [record for key in keys for record in told[key]])
+    await aftermath([image for made in performed.values() for image in made.images], clinic.http, events)
 
 
 async def plays_exams(clinic: Clinic, closing: asyncio.Event) -> dict[Exam, Performed]:
@@ -85,6 +88,13 @@ async def at_its_end(clinic: Clinic, exam: Exam, made: Performed) -> Answer:
         return found
 
     return await eventually(answer, within=120)
+
+
+async def has_shipped(clinic: Clinic, stack: Stack) -> bool:
+    """What a sender had repeated too: its images may lie in the journal of the other receiver."""
+    segments = (await clinic.http.get("/api/ingest/journal")).raise_for_status().json()["segments"]
+    untold = stack.servers().database_server.run_sql("SELECT count(*) FROM bus.outbox", "ingest")
+    return not segments and untold == "0"
 
 
 def who_runs_beside(victim: str, stack: Stack) -> dict[str, Running | None]:
