@@ -1,9 +1,20 @@
-"""HL7 messages as no sender should write them: what is in them is cut, doubled, swapped, and filled with what hurts."""
+"""HL7 messages as no sender should write them: what is in them is cut, doubled, swapped, and filled with what hurts.
 
-from collections.abc import Sequence
+`FJ_TEST_MUTANTS` of them are sent to each running door.
+"""
+
+import itertools
+import os
+import socket
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+
+MUTANTS: Final = int(os.environ.get("FJ_TEST_MUTANTS", "150"))
+_START: Final = b"\x0b"
+_END: Final = b"\x1c\r"
 
 _HURTS: Final = (
     b"",
@@ -36,6 +47,43 @@ _HURTS: Final = (
     b"ORM^O01",
 )
 _SETS: Final = (b"", b"ASCII", b"8859/1", b"UNICODE UTF-8", b"~ISO IR87", b"KS X 1001", b"nonsense")
+
+
+def send_mutants(seeds: Sequence[bytes], own: bytes, send: Callable[[str, bytes], None]) -> None:
+    """Give `send` mutants of the seeds, each with the number that `own` and the control id C1 in it are made of."""
+    numbers = itertools.count()
+
+    @settings(
+        max_examples=MUTANTS,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(mutated(seeds))
+    def one(raw: bytes) -> None:
+        assume(_END not in raw)
+        number = f"{next(numbers):05d}"
+        mine = number.encode()
+        send(number, raw.replace(b"|C1|", b"|C" + mine + b"|").replace(own, own + mine + b"-"))
+
+    one()
+
+
+def answers(port: int, raw: bytes, times: int = 2) -> list[bytes]:
+    """What a door says to a message that is sent several times over one connection (MLLP; HL7 v2.5.1 app. C)."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        return [_answer(connection, raw) for _ in range(times)]
+
+
+def _answer(connection: socket.socket, raw: bytes) -> bytes:
+    connection.sendall(_START + raw + _END)
+    answer = b""
+    while not answer.endswith(_END):
+        more = connection.recv(65536)
+        assert more, "the door hung up without an answer"
+        answer += more
+    return answer[len(_START) : -len(_END)]
 
 
 def mutated(seeds: Sequence[bytes]) -> st.SearchStrategy[bytes]:
