@@ -5,6 +5,7 @@ from datetime import datetime
 from fj_events import (
     DeliveryAbandoned,
     Envelope,
+    ExamPutBack,
     Fact,
     MessageRefused,
     MessageSettled,
@@ -22,7 +23,7 @@ from fj_events import (
 
 from portal_service import duplicates
 from portal_service.domain.exam import Exam, StudySeen
-from portal_service.domain.exceptions import Raised, ended_by, raised_by
+from portal_service.domain.exceptions import Kind, Raised, ended_by, raised_by
 from portal_service.domain.fold import fold
 from portal_service.domain.refs import refs_of
 from portal_service.domain.relinking import with_study, without_study
@@ -74,7 +75,13 @@ async def look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> N
     """Take off the list what the fact ends, put there what it raises."""
     for ended in ended_by(fact):
         await exams.end_exception(ended, fact.key)
-    if kind := raised_by(fact):
+    if isinstance(fact, StudyRelinked) and fact.previous_order_id not in {None, fact.order_id}:
+        await exams.images_left(str(fact.previous_order_id), envelope.time)
+    about = str(fact.order_id) if isinstance(fact, ExamPutBack) else getattr(fact, "about", None)
+    kind = raised_by(fact)
+    if kind is Kind.WRONG_ENTRY and about and await exams.have_images_left(about, envelope.time):
+        return
+    if kind:
         await exams.raise_exception(
             Raised(
                 event_id=envelope.id,
@@ -84,7 +91,7 @@ async def look_for_exceptions(fact: Fact, envelope: Envelope, exams: Exams) -> N
                 since=envelope.time,
                 summary=summary(fact),
                 address=getattr(fact, "address", None),
-                about=getattr(fact, "about", None),
+                about=about,
             )
         )
 

@@ -50,6 +50,12 @@ class Exams(Protocol):
     async def end_exception(self, kind: str, key: str) -> None:
         """Take it off the list."""
 
+    async def images_left(self, order_id: str, at: datetime) -> None:
+        """Images of an order's exam went elsewhere: a wrong worklist entry of it that is older has been dealt with."""
+
+    async def have_images_left(self, order_id: str, since: datetime) -> bool:
+        """Whether that was so at or after this moment. The caller has the exam open."""
+
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         """Note who a patient is now."""
 

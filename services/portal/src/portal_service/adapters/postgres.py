@@ -1,5 +1,6 @@
 """The pictures of the exams in PostgreSQL, inside the transaction of a fact."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -11,11 +12,11 @@ from fj_survivors import TABLE as SURVIVOR
 from portal_service.adapters.acts import TABLES as ACTS
 from portal_service.adapters.duplicates import TABLE as PAIRS
 from portal_service.domain.exam import Exam, merge
-from portal_service.domain.exceptions import Raised
+from portal_service.domain.exceptions import Kind, Raised
 from portal_service.domain.refs import Refs
 from portal_service.domain.timeline import Entry
 
-TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", PAIRS, *ACTS, SURVIVOR, PERSON)
+TABLES: Final = ("exams", "names", "timeline", "patients", "exceptions", "parted", PAIRS, *ACTS, SURVIVOR, PERSON)
 """The projection: what a rebuild makes anew."""
 
 _NAMED: Final = "SELECT DISTINCT exam_id FROM names WHERE name = ANY($1)"
@@ -52,6 +53,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (event_id) DO NOTHING
 """
 _IS_RAISED: Final = "SELECT EXISTS (SELECT FROM exceptions WHERE key = $1 AND kind = $2)"
+_LEFT: Final = """
+INSERT INTO parted (exam_id, at) VALUES ($1, $2)
+ON CONFLICT (exam_id) DO UPDATE SET at = greatest(parted.at, excluded.at)
+"""
+_DEALT_WITH: Final = "DELETE FROM exceptions WHERE (about = $1 OR key = $1) AND kind = $2 AND since <= $3"
+_HAVE_LEFT: Final = "SELECT EXISTS (SELECT FROM parted WHERE exam_id = $1 AND at >= $2)"
 _WITH_ACCESSION: Final = """
 SELECT exam_id, survivor_of(patient_id, now()) AS whose FROM exams
  WHERE accession_number = $1 AND picture #>> '{order,accession_number,issuer}' = $2 AND state <> 'cancelled'
@@ -155,6 +162,14 @@ class PostgresExams:
 
     async def end_exception(self, kind: str, key: str) -> None:
         await self._db.execute("DELETE FROM exceptions WHERE key = $1 AND kind = $2", key, kind)
+
+    async def images_left(self, order_id: str, at: datetime) -> None:
+        await self._tx.lock("exam", order_id)  # as whoever puts the exam back has it
+        await self._db.execute(_LEFT, order_id, at)
+        await self._db.execute(_DEALT_WITH, order_id, Kind.WRONG_ENTRY, at)
+
+    async def have_images_left(self, order_id: str, since: datetime) -> bool:
+        return bool(await self._db.fetchval(_HAVE_LEFT, order_id, since))
 
     async def patient_is(self, patient_id: UUID, patient: PatientPhi) -> None:
         await self._db.execute(_PATIENT, patient_id, patient.model_dump_json(exclude_none=True))

@@ -99,6 +99,11 @@ def ended_by(fact: Fact) -> tuple[Kind, ...]:
     return judge(fact) if judge else ()
 
 
+def _mistaken(fact: ExamPutBack) -> Kind | None:
+    """Not where a person had linked the images to another order: that is what put it back."""
+    return Kind.WRONG_ENTRY if fact.discontinuation_reason else None
+
+
 def _unmatched(fact: StudyUnmatched) -> Kind:
     return Kind.UNCONFIRMED_STUDY if fact.contradicted_by else Kind.UNMATCHED_STUDY
 
@@ -117,7 +122,7 @@ def _announced(fact: PatientRegistered | PatientUpdated) -> tuple[Kind, ...]:
 
 _RAISED: Final[Mapping[type[Fact], Callable[[Any], Kind | None]]] = MappingProxyType(
     {
-        ExamPutBack: lambda _: Kind.WRONG_ENTRY,
+        ExamPutBack: _mistaken,
         MessageRefused: lambda _: Kind.REFUSED_MESSAGE,
         PatientRegistered: _unknown,
         StudyConflicted: lambda _: Kind.UID_CONFLICT,
