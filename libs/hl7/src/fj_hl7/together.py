@@ -1,6 +1,7 @@
 """Group commit: what comes while the disk is busy shares the next transaction."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Any, Final, Generic, TypeVar
 
 _PATIENCE_S: Final = 0.002
 """Without it the quickest sender of many begins a transaction alone, and each costs as much as some messages."""
+_SHARED_OUT: Final = 12
+"""From so many on they are shared out to the lanes: fewer would not make up for what one more transaction costs."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,7 +29,8 @@ class Together(Generic[T, R]):
     `work(items)` returns one result for each item, in their order, or raises and has done nothing. An item alone at the
     door is begun at once; at most `lanes` goes are under way, and who comes meanwhile makes up the next one, of at most
     `most` items. Who was answered together comes again together, as senders send the next message after the answer: so
-    a go waits until as many are there as were in the one before, `_PATIENCE_S` at most.
+    a go waits until as many are there as were in the one before, `_PATIENCE_S` at most. Many are shared out to the
+    lanes that are free: all in one go would have us wait for the database and the database for us, by turns.
 
     When a go of several raises, or the caller of one of them gives up, each of the others is done again alone, in its
     turn: so a failure is told to the one who caused it, and costs its neighbours time but nothing else.
@@ -68,11 +72,16 @@ class Together(Generic[T, R]):
             self._patience.cancel()
             self._patience = None
         while self._waiting and len(self._going) < self._lanes:
-            calls = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            calls = [self._waiting.popleft() for _ in range(self._share())]
             self._company = len(calls)
             going = asyncio.create_task(self._go(calls))
             self._going.add(going)
             going.add_done_callback(self._gone)
+
+    def _share(self) -> int:
+        """How many of those who wait make up the next go."""
+        waiting, free = len(self._waiting), self._lanes - len(self._going)
+        return min(self._most, waiting if waiting < _SHARED_OUT else math.ceil(waiting / free))
 
     def _gone(self, going: asyncio.Task[None]) -> None:
         self._going.discard(going)

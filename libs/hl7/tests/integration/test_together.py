@@ -115,8 +115,16 @@ async def test_who_was_answered_together_goes_together_again(ward: Ward) -> None
 
     await asyncio.gather(*(sender(f"ward{n}", n) for n in range(8)))
     assert sum(ward.runs) == 160
-    # 20 where none is ever late; more than 60 where the quickest of all goes ahead alone.
-    assert ward.commits <= 40, ward.runs
+    # 20 where none is ever late, some more on a busy machine; above 60 where the quickest of all goes ahead alone.
+    assert ward.commits <= 60, ward.runs
+
+
+async def test_many_are_shared_out_to_the_lanes_and_few_are_one_go(ward: Ward) -> None:
+    assert await ward.answers(*good(24)) == ["AA"] * 24
+    assert ward.runs == [12, 12]
+    ward.runs.clear()
+    assert await ward.answers(*(f"few{n}" for n in range(11))) == ["AA"] * 11
+    assert ward.runs == [11]
 
 
 async def test_bad_messages_are_refused_and_their_neighbours_are_not(ward: Ward) -> None:
