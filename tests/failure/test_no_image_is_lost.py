@@ -4,6 +4,8 @@ A real `ingest` that is broken, a real `storage` that is asked; see `aftermath`.
 """
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -28,7 +30,9 @@ from fj_testing.disk import own_disk
 from services.ingest.tests.conversation import Caller, a_conversation, mangled, talk
 from tests.failure.archive import Archive, a_study
 
-pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(300)]
+OUTAGE = float(os.environ.get("FJ_TEST_OUTAGE_S", "0"))
+"""How long the object store fails at least: 600 where somebody has the time."""
+pytestmark = [pytest.mark.servers, pytest.mark.failure, pytest.mark.timeout(300 + 3 * OUTAGE)]
 PREFIX = "lost-"
 UNTIL_KILLED = {"INGEST_SEGMENT_IDLE": 600, "INGEST_SEGMENT_AGE": 600}
 """A segment stays open until its writer dies."""
@@ -140,10 +144,13 @@ async def test_the_object_store_fails(
         archive = begin(FJ_S3_ENDPOINT=f"http://127.0.0.1:{port}", FJ_S3_TIMEOUT_S=3)
         between.fault = fault
         between.cut()
-        for _ in range(2):
+        until = time.monotonic() + OUTAGE
+        while len(archive.acknowledged) < 4 or time.monotonic() < until:
             await archive.sends(*a_study(2))
+            await asyncio.sleep(min(OUTAGE, 1))
         await eventually(lambda: between.failed >= 2, within=60, what="the shipper has met the fault")
         between.fault = None
+        await archive.ships(within=60 + OUTAGE)
         await archive.nothing_is_lost()
 
 
