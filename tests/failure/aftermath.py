@@ -33,14 +33,15 @@ async def aftermath(
     for uid, image in sent.items():
         studies[image.StudyInstanceUID].add(uid)
     for study, uids in studies.items():
-        await _once_in_the_index(storage, study, uids, {str(image.SOPInstanceUID) for image in nowhere})
+        await once_in_the_index(storage, study, uids, {str(image.SOPInstanceUID) for image in nowhere})
     for uid, image in sent.items():
         # Named by its UID: the bytes themselves would fill pages.
         assert await _given(storage, image) == encoded(image), f"{uid} is not what was sent"
-    await _once_on_the_log(log, set(sent), {str(image.SOPInstanceUID) for image in nowhere})
+    await once_on_the_log(log, set(sent), {str(image.SOPInstanceUID) for image in nowhere})
 
 
-async def _once_in_the_index(storage: httpx.AsyncClient, study: str, sent: set[str], nowhere: set[str]) -> None:
+async def once_in_the_index(storage: httpx.AsyncClient, study: str, sent: set[str], nowhere: set[str]) -> None:
+    """All that was `sent` of this study, and nothing of what is `nowhere`."""
     address = f"/dicomweb/studies/{study}/instances"
 
     async def listed() -> list[str]:
@@ -69,7 +70,8 @@ async def _given(storage: httpx.AsyncClient, image: Dataset) -> bytes:
     return file[_PREFIX + _GROUP_LENGTH + length :]
 
 
-async def _once_on_the_log(log: Log, sent: set[str], nowhere: set[str]) -> None:
+async def once_on_the_log(log: Log, sent: set[str], nowhere: set[str]) -> None:
+    """Each of `sent` is told by one fact."""
     facts = await log.read("instance-events")
     once_and_without_gaps(facts)
     told = Counter(
