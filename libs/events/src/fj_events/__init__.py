@@ -115,6 +115,7 @@ from fj_events.study import (
     StudyRestored,
     StudyUnmatched,
     StudyUpdated,
+    StudyVerificationAsked,
     UncommittedReference,
 )
 from fj_events.terms import (
@@ -264,6 +265,7 @@ __all__ = [
     "StudyRetired",
     "StudyUnmatched",
     "StudyUpdated",
+    "StudyVerificationAsked",
     "TooBig",
     "Topic",
     "Uid",

@@ -219,6 +219,13 @@ class StudyRestored(Fact, type="study.restored.v1", topic="study-events", key="s
     found_at: AwareDatetime
 
 
+class StudyVerificationAsked(Fact, type="study.verification_asked.v1", topic="study-events", key="study_instance_uid"):
+    """A person, `actor`, wants the packs of a study looked at before their turn."""
+
+    study_instance_uid: Uid
+    number_of_packs: int
+
+
 class StudyRejected(Fact, type="study.rejected.v1", topic="study-events", key="study_instance_uid"):
     """Instances of a study are not to be used: a rejection note (IHE IOCM, RAD-66) or a person, `actor`, said so.
 

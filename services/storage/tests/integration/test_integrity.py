@@ -103,6 +103,17 @@ async def test_a_pack_that_is_gone_or_cut_is_told_once_however_often_it_is_looke
     assert (await http.get("/api/storage/integrity")).json()["damaged_packs"] == 1
 
 
+async def test_who_has_a_study_looked_at_is_on_the_log(
+    http: httpx.AsyncClient, feed: Feed, packer: Packer, log: Log
+) -> None:
+    exam, _, _ = await shipped(http, feed, packer)
+    await look(http, exam)
+    asked = await log.wait_for(
+        "study-events", where=lambda r: r.key == exam.study_uid and r.type == "study.verification_asked.v1"
+    )
+    assert [(fact.body["actor"], fact.body["number_of_packs"]) for fact in asked] == [("pacs.admin", 1)]
+
+
 async def test_only_a_person_has_a_study_looked_at_and_only_one_that_is_here(http: httpx.AsyncClient) -> None:
     assert (await http.post("/api/storage/studies/1.2.3/verification")).status_code == 401
     assert (await http.post("/api/storage/studies/1.2.3/verification", headers=PERSON)).status_code == 404

@@ -67,7 +67,7 @@ class Walked:
     async def overview(self) -> Overview:
         raise NotImplementedError
 
-    async def look_again(self, study_instance_uid: str) -> int:
+    async def look_again(self, study_instance_uid: str, actor: str) -> int:
         raise NotImplementedError
 
     def never_ahead(self) -> None:

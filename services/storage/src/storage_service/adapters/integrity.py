@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from fj_bus import Tx
-from fj_events import Damage, ObjectRef, StudyDamaged, StudyRestored
+from fj_events import Damage, ObjectRef, StudyDamaged, StudyRestored, StudyVerificationAsked
 from fj_objects import ByteRange, NoSuchObject, ObjectError, ObjectStore, StoreUnavailable
 
 from storage_service.adapters.manifests import fetch
@@ -37,6 +37,7 @@ _AGAIN: Final = """
 UPDATE pack SET verified_at = '-infinity', leased_until = NULL
  WHERE pack_key IN (SELECT pack_key FROM series JOIN manifest USING (series_key) WHERE study_instance_uid = $1)
 """
+_SITE: Final = "SELECT site FROM study_route WHERE study_instance_uid = $1"
 _OVERVIEW: Final = """
 SELECT count(*) AS packs, coalesce(sum(size), 0)::bigint AS bytes, count(damage) AS damaged_packs,
        count(*) FILTER (WHERE verified_at = '-infinity') AS asked_for,
@@ -48,7 +49,7 @@ SELECT count(*) AS packs, coalesce(sum(size), 0)::bigint AS bytes, count(damage)
 class PostgresArchive:
     """See `storage_service.ports.integrity.Archive`."""
 
-    def __init__(self, pool: Pool, unit: Callable[[], AbstractAsyncContextManager[Tx]]) -> None:
+    def __init__(self, pool: Pool, unit: Callable[..., AbstractAsyncContextManager[Tx]]) -> None:
         self._pool = pool
         self._unit = unit
 
@@ -86,9 +87,14 @@ class PostgresArchive:
         row = await self._pool.fetchrow(_OVERVIEW)
         return Overview(**dict(row or {}))
 
-    async def look_again(self, study_instance_uid: str) -> int:
-        done = await self._pool.execute(_AGAIN, study_instance_uid)
-        return int(done.rpartition(" ")[2])
+    async def look_again(self, study_instance_uid: str, actor: str) -> int:
+        async with self._unit(actor) as tx:
+            done = await tx.connection.execute(_AGAIN, study_instance_uid)
+            packs = int(done.rpartition(" ")[2])
+            if packs:
+                site = await tx.connection.fetchval(_SITE, study_instance_uid)
+                tx.emit(StudyVerificationAsked(site=site, study_instance_uid=study_instance_uid, number_of_packs=packs))
+        return packs
 
 
 async def _is_damaged(db: Database, study_instance_uid: str) -> bool:

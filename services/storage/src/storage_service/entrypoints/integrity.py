@@ -1,13 +1,10 @@
 """`/api/storage/integrity`: whether what is kept is what was stored."""
 
-import structlog
 from fastapi import APIRouter
 from fj_runtime import Actor, Problem
 
 from storage_service.domain.integrity import Overview
 from storage_service.ports.integrity import Archive
-
-log = structlog.get_logger(__name__)
 
 
 def integrity_router(archive: Archive) -> APIRouter:
@@ -22,10 +19,9 @@ def integrity_router(archive: Archive) -> APIRouter:
     @router.post("/studies/{study_instance_uid}/verification", status_code=202)
     async def verify(study_instance_uid: str, actor: Actor) -> dict[str, int]:
         """Have the packs of a study looked at next; how many they are."""
-        packs = await archive.look_again(study_instance_uid)
+        packs = await archive.look_again(study_instance_uid, str(actor))
         if not packs:
             raise Problem(404, "There is no such study")
-        log.info("a look at the packs of a study was asked for", packs=packs, actor=str(actor))
         return {"packs": packs}
 
     return router

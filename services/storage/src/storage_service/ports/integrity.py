@@ -23,5 +23,5 @@ class Archive(Protocol):
     async def overview(self) -> IntegrityOverview:
         """The state of all of it."""
 
-    async def look_again(self, study_instance_uid: str) -> int:
-        """Have the packs of a study looked at next; how many they are."""
+    async def look_again(self, study_instance_uid: str, actor: str) -> int:
+        """Have the packs of a study looked at next, and say that a person wanted it; how many they are."""
