@@ -14,7 +14,7 @@ from fj_objects import S3Settings
 from fj_packs.defaults import defaults_of
 from fj_runtime import Part, Sites, Subcommand, command, database, database_watch, serve
 
-from storage_service import parts
+from storage_service import parts, unasked
 from storage_service.adapters import commitments
 from storage_service.adapters.allocator import keep_memory
 from storage_service.adapters.anew import PostgresEmptyIndex, StoredToldPacks
@@ -64,10 +64,10 @@ async def run(settings: Settings, roles: frozenset[str]) -> None:
         of_role: dict[str, list[Part]] = {
             "listener": [
                 Scp("query", parts.scp(settings), parts.queries(settings, kept), kept.peers),
-                *parts.reading_ahead(settings, kept),
+                *unasked.reading_ahead(settings, kept),
             ],
             "consumer": [consumer],
-            "clock": parts.clock(settings, kept),
+            "clock": unasked.clock(settings, kept),
             "relay": [Relay(consumer.bus)],
         }
         chosen = [part for role in ROLES if role in roles for part in of_role[role]]

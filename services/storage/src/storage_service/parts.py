@@ -1,4 +1,4 @@
-"""What `storage` is put together from: what doors and clock share, the doors, and what is done unasked."""
+"""What `storage` is put together from: what doors and clock share, and the doors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fj_bus import Consumer, Tx, operator_router
 from fj_dicom import Peers, RequestorSettings, ScpSettings, Service, storable
 from fj_objects import S3Settings, S3Store
-from fj_runtime import Actor, Part, api
+from fj_runtime import Actor, api
 
 from storage_service.adapters.accesses import Accesses
 from storage_service.adapters.book import PostgresStudyBook
@@ -18,55 +18,31 @@ from storage_service.adapters.cache import CachedReads
 from storage_service.adapters.cache_files import CacheFolder
 from storage_service.adapters.candidates import PostgresCandidates
 from storage_service.adapters.coerced import CoercedPacks
-from storage_service.adapters.commitments import PostgresCommitments, PostgresEvidence
+from storage_service.adapters.commitments import PostgresCommitments
 from storage_service.adapters.confirmed import ConfirmedIndex
 from storage_service.adapters.conflicts import StoredConflicts
-from storage_service.adapters.directory import Directory, PostgresListing
-from storage_service.adapters.doomed import PostgresDoomed, delete_from
+from storage_service.adapters.directory import Directory
 from storage_service.adapters.files import StoredFiles
-from storage_service.adapters.gathering import PostgresPieces
 from storage_service.adapters.headers import Headers
-from storage_service.adapters.hearing import GroupHearing
 from storage_service.adapters.index import PostgresIndex
 from storage_service.adapters.instances import AllSearches
-from storage_service.adapters.integrity import PostgresArchive, reader
-from storage_service.adapters.joining import joiner
+from storage_service.adapters.integrity import PostgresArchive
 from storage_service.adapters.keeping_book import PostgresKeepingBook
 from storage_service.adapters.keepings import PostgresKeepings
-from storage_service.adapters.lifecycle import load_lifecycle, load_tiers
+from storage_service.adapters.lifecycle import load_lifecycle
 from storage_service.adapters.links import PostgresLinkBook, PostgresLinks
 from storage_service.adapters.manifests import Manifests
 from storage_service.adapters.metadata import MadeMetadata
-from storage_service.adapters.notes import StoredNotes
 from storage_service.adapters.packs import StoredPacks
 from storage_service.adapters.pixels import StoredPixels
 from storage_service.adapters.postgres import PostgresStudies
-from storage_service.adapters.priors import PostgresPriors
 from storage_service.adapters.rejections import PostgresNotes, PostgresRejections
 from storage_service.adapters.rendering import Renderer
-from storage_service.adapters.routes import load_routes
 from storage_service.adapters.second_looks import PostgresSecondLooks
 from storage_service.adapters.sends import PostgresSends
 from storage_service.adapters.supply import PackRetrievals
-from storage_service.adapters.telling import DicomTelling
-from storage_service.adapters.thinnings import PostgresThinnings, writer
-from storage_service.adapters.tierings import PostgresTierings, copies
 from storage_service.adapters.transcoding import Transcoder
-from storage_service.committing import Committing
-from storage_service.entrypoints.clock import (
-    describing,
-    fetching,
-    gathering,
-    listing,
-    looking_again,
-    noting,
-    retention,
-    scrub,
-    sweep,
-    tiering,
-)
 from storage_service.entrypoints.conflicts import conflicts_router
-from storage_service.entrypoints.couriers import couriers
 from storage_service.entrypoints.dicomweb.bulk import bulk_router
 from storage_service.entrypoints.dicomweb.qido import search_router
 from storage_service.entrypoints.dicomweb.rendered import Showing, rendered_router
@@ -82,19 +58,11 @@ from storage_service.entrypoints.linking import Known, linking_router
 from storage_service.entrypoints.rejections import rejections_router
 from storage_service.entrypoints.sends import sends_router
 from storage_service.entrypoints.sight import Sight, only_seen
-from storage_service.expiring import Deleting, Expiring
-from storage_service.gathering import Gathering
+from storage_service.expiring import Expiring
 from storage_service.handlers import Work
-from storage_service.looking import Looking
-from storage_service.moving import Moving
 from storage_service.ports.studies import StudyBook
-from storage_service.prefetching import Prefetching
-from storage_service.rejecting import Rejecting
-from storage_service.sending import Sending
 from storage_service.settings import Settings
 from storage_service.sights import Sights, lookers
-from storage_service.thinning import Thinning
-from storage_service.verifying import Verifying
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,89 +136,6 @@ def queries(settings: Settings, kept: Kept) -> list[Service]:
     ]
 
 
-def reading_ahead(settings: Settings, kept: Kept) -> list[Part]:
-    """What is done where somebody will read."""
-    folder = cache_of(settings)
-    if folder is None or not settings.priors_hours:
-        return []
-    horizon = timedelta(hours=settings.priors_hours)
-    limits = (settings.priors_bytes, settings.priors_bytes_per_second)
-    priors = PostgresPriors(kept.consumer.bus.pool)
-    return [fetching(Prefetching(priors, kept.packs, folder.alone, horizon, *limits).next)]
-
-
-def clock(settings: Settings, kept: Kept) -> list[Part]:
-    """What is done without being asked."""
-
-    def work(tx: Tx, heard_until: datetime) -> Work:
-        return Work(PostgresStudies(tx.connection, tx.emit), settings.rules, heard_until, silence=True)
-
-    bus, hearing = kept.consumer.bus, GroupHearing(kept.consumer)
-    telling = DicomTelling(kept.peers, settings.commitment_ae_title, settings.ae_title, kept.retrievals)
-    routes, patience = load_routes(settings.routes, kept.peers), timedelta(days=settings.send_days)
-    receivers = kept.sights.receivers
-    sending = Sending(
-        kept.sends,
-        lambda title: receivers.of((title,)),
-        routes,
-        telling.instances,
-        telling.availability,
-        patience,
-    )
-    evidence = PostgresEvidence(kept.directory)
-    committing = Committing(kept.requests, evidence, kept.packs, hearing, telling.commitment, settings.commitment_waits)
-    every, pace = timedelta(days=settings.verify_days), settings.verify_bytes_per_second
-    return [
-        sweep(bus.unit, work, kept.book, hearing, settings.sweep_seconds),
-        looking_again(Looking(kept.looks).next),
-        describing(kept.metadata.describe_next),
-        listing(PostgresListing(bus.pool).list_next),
-        gathering(_gathering(settings, kept)),
-        noting(Rejecting(kept.notes, evidence, StoredNotes(kept.headers).read, bus.unit, _rejections).next),
-        *couriers("commitment", committing.next),
-        *couriers("routing", sending.route_next),
-        *couriers("sending", sending.send_next),
-        *_keeping(settings, kept),
-        *([scrub(Verifying(kept.archive, reader(store), every, pace).next)] if pace else ()),
-    ]
-
-
-def _gathering(settings: Settings, kept: Kept) -> Gathering:
-    bus = kept.consumer.bus
-    return Gathering(
-        pieces=PostgresPieces(bus.pool, bus.unit),
-        join=joiner(store),
-        warm=kept.packs.keep,
-        silence=settings.rules.patience.quiet_time,
-        delay=timedelta(seconds=settings.deletion_delay),
-        bytes_per_second=settings.move_bytes_per_second,
-    )
-
-
-def _keeping(settings: Settings, kept: Kept) -> list[Part]:
-    """What becomes of studies as they grow old."""
-    pool = kept.consumer.bus.pool
-    deleting = Deleting(PostgresDoomed(pool), delete_from(store, cache_of(settings)))
-    delay = timedelta(seconds=settings.deletion_delay)
-    due = expiring(settings, kept.consumer)
-    thinning = Thinning(
-        rules=due.rules,
-        book=due.book,
-        unit=due.unit,
-        keepings=due.keepings,
-        thinnings=lambda tx: PostgresThinnings(tx.connection),
-        write=writer(store),
-        delay=delay,
-    )
-    tierings = PostgresTierings(pool, kept.consumer.bus.unit)
-    copy = copies(store, store)
-    moving = Moving(load_tiers(settings.lifecycle), tierings, copy, delay, settings.move_bytes_per_second)
-    return [
-        *retention(due, thinning, deleting, settings.lifecycle_seconds),
-        tiering(moving, settings.lifecycle_seconds),
-    ]
-
-
 def app(name: str, settings: Settings, kept: Kept) -> FastAPI:
     """The HTTP doors."""
     files = StoredFiles(kept.coerced, kept.headers, kept.pixels)
@@ -282,7 +167,7 @@ def _of_one_study(settings: Settings, kept: Kept, keepings: PostgresKeepingBook)
     router = APIRouter(dependencies=[Depends(only_seen(kept.lookers))])
     router.include_router(_linking(settings, kept))
     router.include_router(conflicts_router(kept.conflicts))
-    router.include_router(rejections_router(kept.book, kept.notes, unit, _rejections))
+    router.include_router(rejections_router(kept.book, kept.notes, unit, rejections_in))
     router.include_router(keeping_router(kept.book, keepings, unit, keepings_in))
     return router
 
@@ -311,7 +196,8 @@ def keepings_in(tx: Tx) -> PostgresKeepings:
     return PostgresKeepings(tx.connection, tx.emit, S3Settings.model_validate({}).bucket)
 
 
-def _rejections(tx: Tx) -> PostgresRejections:
+def rejections_in(tx: Tx) -> PostgresRejections:
+    """What is hidden, in this transaction."""
     return PostgresRejections(tx.connection, tx.emit)
 
 
