@@ -4,6 +4,7 @@ from fj_doors.commands import explain_command
 from fj_doors.explaining import Subject
 from fj_doors.http import messages_router
 from fj_doors.keeper import Keeper
+from fj_doors.locations import location_of
 from fj_doors.reloading import profiles_watch
 from fj_doors.rereading import rereading_router
 from fj_doors.senders import instant, site_of
@@ -15,6 +16,7 @@ __all__ = [
     "Subject",
     "explain_command",
     "instant",
+    "location_of",
     "messages_router",
     "profiles_watch",
     "rereading_router",

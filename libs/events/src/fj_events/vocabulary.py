@@ -89,6 +89,8 @@ class ClinicalPhi(Phi):
     """PV1-19."""
     account_number: Identifier | None = None
     """PID-18."""
+    location: PatientLocation | None = None
+    """Where the patient was when the order was written (PV1-3)."""
 
 
 class VisitPhi(Phi):

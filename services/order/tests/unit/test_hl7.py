@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from fj_events import CodedConcept, Identifier, OrderedStep, Priority, Sex, patient_key
+from fj_events import CodedConcept, Identifier, OrderedStep, PatientLocation, Priority, Sex, patient_key
 from fj_hl7 import Item, Message, Place, Refusal
 from fj_hl7.profile import DEFAULT_PLACES, Profile
 from fj_runtime import Sites
@@ -100,6 +100,24 @@ def test_the_time_asked_for_is_in_the_zone_of_the_senders_site(tmp_path: Path, s
     [wish] = wishes(*segments, sites=Sites.load(file))
     assert wish.request.site == "NORTH"
     assert wish.request.asked_for == datetime(2026, 3, 5, 13, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("pv1", "location"),
+    [
+        (
+            "PV1|1|I|4W^401^2^MAIN^^^^3",
+            PatientLocation(point_of_care="4W", room="401", bed="2", floor="3", facility="MAIN"),
+        ),
+        ("PV1|1|I|ICU", PatientLocation(point_of_care="ICU")),
+        ("PV1|1|I|", None),
+        ('PV1|1|I|""', None),
+        ("NTE|1||no visit", None),
+    ],
+)
+def test_where_the_patient_is_is_read(pv1: str, location: PatientLocation | None) -> None:
+    [wish] = wishes(pv1, ORC, OBR)
+    assert wish.request.clinical.location == location
 
 
 OBSERVED = (

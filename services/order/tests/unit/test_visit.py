@@ -6,7 +6,7 @@ from itertools import permutations
 from uuid import UUID, uuid4
 
 import pytest
-from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientPhi, VisitKind
+from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientLocation, PatientPhi, VisitKind
 from order_service.domain import going
 from order_service.domain import order as domain
 from order_service.domain.order import place
@@ -115,3 +115,11 @@ def test_a_change_that_names_no_visit_leaves_the_order_on_it() -> None:
     changed = domain.change(order, a_request(clinical=ClinicalPhi(reason="cough")))
     assert Named.of(changed.details).numbers == Named.of(order.details).numbers
     assert changed.details.clinical.reason == "cough"
+
+
+def test_where_the_patient_is_stays_said_where_a_change_says_nothing_of_it() -> None:
+    ward, unit = PatientLocation(point_of_care="4W", bed="2"), PatientLocation(point_of_care="ICU")
+    placed = place(a_request(clinical=ClinicalPhi(reason="Cough", location=ward)), uuid4())
+    for said, then in ((None, ward), (unit, unit)):
+        changed = domain.change(placed, a_request(clinical=ClinicalPhi(reason="Fever", location=said)))
+        assert (changed.details.clinical.reason, changed.details.clinical.location) == ("Fever", then)

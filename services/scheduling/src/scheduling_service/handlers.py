@@ -278,10 +278,10 @@ def _differ(before: OrderDetails, after: OrderDetails) -> bool:
 
 
 def _given(before: OrderDetails, after: OrderDetails) -> dict[str, object]:
-    """What an order can be given at any time, its visit's next patient or number: nothing that an exam would refuse."""
+    """What an order can be given at any time, as another patient by its visit: nothing that an exam would refuse."""
     names = ("study_instance_uid", "placer_order_number", "patient_id", "patient")
-    numbers = {name: getattr(before.clinical, name) for name in ("visit_number", "account_number")}
-    clinical = after.clinical.model_copy(update=numbers)
+    given = {name: getattr(before.clinical, name) for name in ("visit_number", "account_number", "location")}
+    clinical = after.clinical.model_copy(update=given)
     return {**{name: getattr(before, name) for name in names}, "clinical": clinical}
 
 

@@ -155,3 +155,16 @@ async def test_after_a_merge_the_newest_of_both_numbers_counts(feed: Feed, modal
         merged(old, survivor),
     )
     await shows(modality, order, "ICU, 7", "ADMITTED")
+
+
+async def test_where_nobody_spoke_of_the_visit_the_order_says_where_the_patient_is(
+    feed: Feed, modality: Modality
+) -> None:
+    visit = a_number()
+    order = an_order(clinical=ClinicalPhi(visit_number=visit, location=WARD))
+    await feed.publish(order)
+    await shows(modality, order, "4W, 401, 2, MAIN", "")
+    await feed.publish(updated(visit, order.patient_id, location=UNIT, minute=1))
+    await shows(modality, order, "ICU, 7", "ADMITTED")
+    await feed.publish(updated(visit, order.patient_id, state=VisitState.DISCHARGED, minute=2))
+    await shows(modality, order, "", "DISCHARGED")

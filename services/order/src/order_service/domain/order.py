@@ -288,9 +288,10 @@ def _details(request: Request, order_id: UUID, kept: OrderDetails | None) -> Ord
 
 
 def _clinical(request: Request, kept: OrderDetails | None) -> ClinicalPhi:
-    """What the request says of its reason; on which visit and account the order is, is kept where it does not say."""
+    """What the request says of its reason; visit, account and where the patient is are kept where it says nothing."""
     if kept is None:
         return request.clinical
     before = numbers_of(kept.clinical)
     numbers = {name: number or before[name] for name, number in numbers_of(request.clinical).items()}
-    return request.clinical.model_copy(update=numbers)
+    location = request.clinical.location or kept.clinical.location
+    return request.clinical.model_copy(update={**numbers, "location": location})

@@ -38,6 +38,7 @@ def _names(said: Said) -> Mapping[str, object]:
         "notes": clinical.notes,
         "visit_number": clinical.visit_number,
         "account_number": clinical.account_number,
+        "location": clinical.location,
         "site": request.site,
         "patient_id": request.patient.id,
         **{name: value for name, value in request.patient if name != "id" and value},

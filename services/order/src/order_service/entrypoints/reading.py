@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from fj_doors import instant
-from fj_events import ClinicalPhi, CodedConcept, Identifier, Priority, Staff
+from fj_doors import instant, location_of
+from fj_events import ClinicalPhi, CodedConcept, Identifier, PatientLocation, Priority, Staff
 from fj_hl7 import (
     CWE,
     CX,
@@ -73,6 +73,7 @@ _MODALITIES: Final = frozenset(
 _DATED: Final = (Place.parse("OBR-6.1"), Place.parse("OBR-7.1"))
 """Where senders put the start besides: OBR-6 is kept for backward compatibility, OBR-7 is the time of what was observed
 (ch. 4.5.3.6, 4.5.3.7). So they are wishes only where they lie ahead."""
+_ASSIGNED: Final = 3
 _MOMENT: Final = timedelta(minutes=1)
 
 
@@ -235,7 +236,14 @@ class OrderReading:
             notes=notes_of(self.group),
             visit_number=_identifier(visit, site.issuers.patient, CX) if visit else None,
             account_number=_identifier(account, site.issuers.patient, CX) if account else None,
+            location=self._location(),
         )
+
+    def _location(self) -> PatientLocation | None:
+        """PV1-3; None where nothing is said, or that nobody knows it."""
+        pv1 = self._message.segment("PV1")
+        said = location_of(pv1, _ASSIGNED) if pv1 is not None else None
+        return said if said is not None and said.display else None
 
 
 def _is_one_of(time: datetime, moments: Sequence[datetime]) -> bool:

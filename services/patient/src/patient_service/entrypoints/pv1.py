@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from fj_events import PatientLocation, VisitKind
-from fj_hl7 import CX, PL, Item, Segment
+from fj_doors import location_of
+from fj_events import VisitKind
+from fj_hl7 import CX, Item
 
 from patient_service.domain.stay import EFFECTS, Event
 from patient_service.domain.visit import Visit
@@ -34,7 +35,7 @@ def happened(adt: Reader) -> Happened | None:
     if pv1 is None or number is None or trigger not in EFFECTS:
         return None
     visit = visit_of(VisitKind.VISIT, number, adt.namespace)
-    places = (_location(pv1, field) for field in _LOCATIONS.get(trigger, _ASSIGNED))
+    places = (location_of(pv1, field) for field in _LOCATIONS.get(trigger, _ASSIGNED))
     event = Event(
         visit_id=visit.visit_id,
         patient_id=adt.news().patient_id,
@@ -43,24 +44,6 @@ def happened(adt: Reader) -> Happened | None:
         at=min(adt.at, datetime.now(UTC)),
         patient_class=pv1.get(2) or None,
         location=next((place for place in places if place is not None), None),
-        prior_location=_location(pv1, _PRIOR),
+        prior_location=location_of(pv1, _PRIOR),
     )
     return Happened(visit, event)
-
-
-def _location(pv1: Segment, field: int) -> PatientLocation | None:
-    """None: nothing is said; HL7 null: one without any part."""
-    if pv1.is_null(field):
-        return PatientLocation()
-    place = pv1.first(PL, field)
-    if place is None:
-        return None
-    said = PatientLocation(
-        point_of_care=place.point_of_care or None,
-        room=place.room or None,
-        bed=place.bed or None,
-        floor=place.floor or None,
-        building=place.building or None,
-        facility=place.facility.namespace or None,
-    )
-    return said if said.display else None

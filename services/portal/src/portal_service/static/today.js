@@ -17,8 +17,8 @@ function stepActs(step) {
 }
 
 // Where the patient is: the ward, the room, the bed; or that they are not here.
-function whereabouts({ visit }) {
-  const place = visit?.location ?? {};
+function whereabouts({ visit, patient_location: location }) {
+  const place = location ?? {};
   const known = [place.point_of_care, place.room, place.bed, place.floor, place.building, place.facility].filter(Boolean);
   if (known.length) return known.join(", ");
   return visit && visit.state !== "admitted" ? `visit ${visit.state}` : "";

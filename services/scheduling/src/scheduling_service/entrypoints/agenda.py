@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
-from fj_events import CodedConcept, Identifier, PatientPhi, Priority
+from fj_events import CodedConcept, Identifier, PatientLocation, PatientPhi, Priority
 from pydantic import BaseModel
 
 from scheduling_service.agenda import agenda_of
@@ -14,7 +14,7 @@ from scheduling_service.domain.exam import step_ids
 from scheduling_service.domain.notes import Note
 from scheduling_service.domain.slots import Span
 from scheduling_service.domain.step import StepState
-from scheduling_service.domain.visit import Visit
+from scheduling_service.domain.visit import Visit, whereabouts
 from scheduling_service.entrypoints.appointments import BlockView
 from scheduling_service.entrypoints.http import StepView
 from scheduling_service.entrypoints.office import Office, told
@@ -43,6 +43,8 @@ class EntryView(StepView):
     patient: PatientPhi | None
     visit: Visit | None
     """On which it is ordered, where the registration system spoke of it."""
+    patient_location: PatientLocation | None
+    """Where the patient is."""
     waiting_since: datetime | None
     performed: str | None
     """The status of the newest MPPS for this step."""
@@ -64,6 +66,7 @@ class EntryView(StepView):
             accession_number=details.accession_number if details else None,
             patient=details.patient if details else None,
             visit=entry.visit,
+            patient_location=whereabouts(entry.visit, details.clinical) if details else None,
             waiting_since=exam.waits.since if exam.waits else None,
             performed=performed[-1] if performed else None,
             notes=exam.ordered.notes if exam.ordered else (),

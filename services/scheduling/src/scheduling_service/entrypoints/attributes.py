@@ -8,6 +8,7 @@ from typing import Final
 from fj_dicom import Attributes, Items, Text
 from fj_events import CodedConcept, Identifier, PatientPhi, Priority, Sex, Staff, VisitState
 
+from scheduling_service.domain.visit import whereabouts
 from scheduling_service.domain.worklist import Item, name_groups
 
 LENGTHS: Final[Mapping[str, int]] = MappingProxyType({"AE": 16, "CS": 16, "LO": 64, "SH": 16, "ST": 1024, "LT": 10240})
@@ -46,7 +47,7 @@ def _unknown(vr: str) -> Text:
 
 def _location(item: Item) -> str:
     """Where the patient is now, from the ward to the hospital."""
-    location = item.visit and item.visit.location
+    location = whereabouts(item.visit, item.details.clinical)
     return location.display if location else ""
 
 
