@@ -16,6 +16,7 @@ from services.storage.tests.builders import Exam, Packer
 pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("storage")]
 SETTINGS: Final = {"STORAGE_QUIET_TIME": 300}
 """Longer than any test: nothing here is closed by silence."""
+ARRIVALS: Final = itertools.product(itertools.permutations(range(3)), (False, True))
 HEARD: Final = """
 SELECT (SELECT count(*) FROM known_order WHERE order_id = $1)
      + (SELECT count(*) FROM exam WHERE study_instance_uid = $2 AND state = 'COMPLETED')
@@ -27,9 +28,6 @@ async def says(log: Log, exam: Exam, count: int) -> list[str]:
     """The first facts about the study, in their order."""
     found = await log.wait_for("study-events", where=lambda record: record.key == exam.study_uid, count=count)
     return [record.type for record in found]
-
-
-ARRIVALS: Final = itertools.product(itertools.permutations(range(3)), (False, True))
 
 
 @pytest.mark.parametrize(("arrival", "typed_in"), list(ARRIVALS))
