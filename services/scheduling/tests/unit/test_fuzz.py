@@ -1,32 +1,13 @@
 """Whatever comes to the door for appointments: it does not fall over, and AA is only for what it has understood."""
 
 import asyncio
-from functools import partial
 
-from fj_doors import Subject
 from fj_doors.explaining import explain
 from fj_hl7 import AckCode, ErrorCode, Profiles, read_ack
-from fj_runtime import Sites
 from fj_testing.mutating import mutated
 from hypothesis import given, settings
-from scheduling_service.entrypoints.explain import understood
-from scheduling_service.entrypoints.mllp import KINDS
 
-SEEDS = tuple(
-    b"\r".join(
-        (
-            b"MSH|^~\\&|RIS|NORTH|FJ|MAIN|20260302091500||%s|C1|P|2.5.1||||||UNICODE UTF-8" % kind,
-            b"SCH|AP1" + b"|" * 10 + b"^^^20260302140000" + b"|" * 15 + b"PL1^EHR|A1^RIS",
-            b"PID|1||P1^^^HOSP^MR||Example^Ada",
-            b"RGS|1",
-            b"AIS|1||CT^CT chest|20260302140000",
-            b"AIG|1||CT1",
-            b"AIL|1||ROOM1",
-        )
-    )
-    for kind in (b"SIU^S12", b"SIU^S13", b"SIU^S15", b"SIU^S26")
-)
-SUBJECT = Subject("appointments", tuple(KINDS), partial(understood, Sites.load(None)))
+from services.scheduling.tests.mutants import SEEDS, SUBJECT
 
 
 @settings(max_examples=400, deadline=None)
