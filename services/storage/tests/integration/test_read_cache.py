@@ -86,7 +86,7 @@ async def test_a_cache_that_cannot_be_written_only_means_no_cache(
 async def test_a_complete_study_is_in_the_cache_before_anybody_asks(
     feed: Feed, packer: Packer, http: httpx.AsyncClient, cache: Path
 ) -> None:
-    exam = Exam()
+    exam = Exam(accession=None)
     images = exam.images(3)
     address = await stored(feed, packer, http, exam, images)
     before = set(packs(cache))
