@@ -138,6 +138,28 @@ async def test_a_query_stops_when_it_is_cancelled(port: int) -> None:
         assert await in_association(port, act, (MWL, UNCOMPRESSED)) == 0xFE00
 
 
+async def test_a_cancellation_that_comes_with_its_query_is_heard(port: int) -> None:
+    async def find(_: Request) -> Iterable[bytes]:
+        return itertools.repeat(b"\x10\x00\x20\x00\x02\x00\x00\x00P7")
+
+    asked = command_set((0x0002, MWL.encode()), (0x0100, b"\x20\x00"), (0x0110, b"\x05\x00"), (0x0800, b"\x01\x00"))
+    cancelled = command_set((0x0100, b"\xff\x0f"), (0x0120, b"\x05\x00"), (0x0800, b"\x01\x01"))
+
+    def act() -> bytes:
+        with Raw(port) as peer:
+            peer.send(a_request(MWL, UNCOMPRESSED[0]))
+            peer.read()
+            peer.send(message(1, asked, b"\x10\x00\x20\x00\x00\x00\x00\x00") + message(1, cancelled))
+            last = b""
+            while b"\x00\x00\x00\x09\x02\x00\x00\x00\x00\xfe" not in last:
+                _, last = peer.read()
+                assert last
+            return last
+
+    async with listening(port, FindService(MWL, find)):
+        assert await asyncio.wait_for(asyncio.to_thread(act), 20)
+
+
 async def test_normalized_services_answer_what_their_handlers_say(port: int) -> None:
     async def create(request: Request) -> Answer:
         if "Modality" not in request.dataset():
@@ -217,12 +239,15 @@ def pdu(context_id: int, control: int, data: bytes) -> bytes:
     )
 
 
-def n_create(uid: bytes = MPPS.encode() + b"\0") -> bytes:
+def command_set(*fields: tuple[int, bytes]) -> bytes:
     def element(number: int, value: bytes) -> bytes:
         return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
 
-    fields = ((0x0002, uid), (0x0100, b"\x40\x01"), (0x0110, b"\x01\x00"), (0x0800, b"\x01\x00"))
     return b"".join(itertools.starmap(element, fields))
+
+
+def n_create(uid: bytes = MPPS.encode() + b"\0") -> bytes:
+    return command_set((0x0002, uid), (0x0100, b"\x40\x01"), (0x0110, b"\x01\x00"), (0x0800, b"\x01\x00"))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +277,9 @@ async def test_what_is_no_request_is_aborted(port: int, nonsense: bytes) -> None
         pdu(1, 3, b"\x08\x00\x00\x00\x00\x00\x00\x00"),
         b"\x04\x00\x00\x00\x00\x06\x00\x00\xff\xff\x01\x03",
         b"\x04\x00\x00\x00\x00\x03\x00\x00\x00",
+        b"\x04\x00\x00\x00\x00\x00",
+        pdu(1, 3, n_create()) + pdu(1, 0, b"ab") + b"\x04\x00\x00\x00\x00\x00" + pdu(1, 2, b"cd"),
+        pdu(1, 3, n_create()) + pdu(1, 0, b"ab") + pdu(1, 2, bytes(512 * 1024)),
         b"\x09\x00\x00\x00\x00\x00",
         pdu(1, 3, n_create()) + b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00",
     ],

@@ -1,5 +1,6 @@
 """DIMSE messages over an established association (PS3.7 section 6.3, PS3.8 Annex E)."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -23,8 +24,8 @@ class Exchange:
         self.contexts = contexts
         self._connection = connection
         self._max_pdu = max_pdu
-        self._pdvs = self._presentation_data()
-        self._inside = False
+        self._waiting: deque[pdu.Fragment] = deque()
+        """Of PDUs that were read, and not looked at yet."""
         self._out = bytearray()
 
     def next_command(self) -> tuple[int, Command]:
@@ -34,32 +35,37 @@ class Exchange:
 
     def next_command_set(self) -> tuple[int, bytes]:
         """Context id and encoded command set of the next message. Raises Released, AssociationLost."""
-        collected = bytearray()
-        self._inside = False
-        for context_id, control, fragment in self._pdvs:
+        collected = b""
+        while True:
+            if not self._waiting:
+                self._read(inside=bool(collected))
+            context_id, control, fragment = self._waiting.popleft()
             if not control & pdu.COMMAND or context_id not in self.contexts:
                 raise ProtocolBroken("a data set without its command, or a context that was not accepted", 6)
-            self._inside = True
             collected += fragment
             if len(collected) > COMMAND_SET_MAX:
                 raise ProtocolBroken(f"command set longer than {COMMAND_SET_MAX} bytes", 6)
             if control & pdu.LAST:
-                return context_id, bytes(collected)
-        raise AssociationLost("no further message")
+                return context_id, collected
 
     def data(self, context_id: int) -> Iterator[list[memoryview]]:
         """The data set that follows, all fragments together that have come; valid until the next ones are taken."""
         together: list[memoryview] = []
-        for received_id, control, fragment in self._pdvs:
+        while True:
+            if not self._waiting:
+                self._waiting.extend(self._connection.at_hand())
+            if not self._waiting:
+                if together:
+                    yield together
+                    together = []
+                self._read(inside=True)
+            received_id, control, fragment = self._waiting.popleft()
             if control & pdu.COMMAND or received_id != context_id:
                 raise ProtocolBroken("a data set was interrupted by another message", 6)
             together.append(fragment)
             if control & pdu.LAST:
                 yield together
                 return
-            if not self._connection.has_whole():
-                yield together
-                together = []
 
     def put(self, context_id: int, command: bytes, data: bytes = b"") -> int:
         """Add a message to what the next flush sends in one go. Returns the bytes that wait."""
@@ -91,16 +97,16 @@ class Exchange:
 
     def has_input(self) -> bool:
         """Whether the peer has begun to send something else."""
-        return self._connection.has_input()
+        return bool(self._waiting) or self._connection.has_input()
 
-    def _presentation_data(self) -> Iterator[tuple[int, int, memoryview]]:
-        while True:
-            kind, body = self._connection.read()
-            if kind == pdu.P_DATA_TF:
-                yield from pdu.fragments(body)
-            elif kind == pdu.A_ABORT:
-                raise AssociationLost("aborted by the peer")
-            elif kind == pdu.A_RELEASE_RQ and not self._inside:
-                raise Released
-            else:
-                raise ProtocolBroken(f"PDU of type {kind:#04x} where none is expected", pdu.UNEXPECTED_PDU)
+    def _read(self, *, inside: bool) -> None:
+        """The fragments of the next PDU; `inside`: a message has begun."""
+        kind, body = self._connection.read()
+        if kind == pdu.P_DATA_TF:
+            self._waiting.extend(pdu.fragments(body))
+        elif kind == pdu.A_ABORT:
+            raise AssociationLost("aborted by the peer")
+        elif kind == pdu.A_RELEASE_RQ and not inside:
+            raise Released
+        else:
+            raise ProtocolBroken(f"PDU of type {kind:#04x} where none is expected", pdu.UNEXPECTED_PDU)

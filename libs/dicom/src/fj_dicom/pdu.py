@@ -27,6 +27,8 @@ LAST: Final = 0x02
 
 _HEADER: Final = Struct(">BxI")
 _PDV: Final = Struct(">IBB")
+_SINGLE: Final = Struct(">BxIIBB")
+"""The headers of a P-DATA-TF with one fragment, as nearly all are."""
 _TIMEVAL: Final = Struct("@ll")
 FINISH_S: Final = 1.0
 _TIMER_SLACK_S: Final = 0.05
@@ -38,6 +40,9 @@ REQUEST_LENGTH_MAX: Final = 512 * 1024
 BUFFER: Final = 1024 * 1024
 """Of each connection: several PDUs are taken at once where they have come already."""
 _OWN: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+
+Fragment = tuple[int, int, memoryview]
+"""A presentation data value: context id, message control header, data."""
 
 
 class PduSocket:
@@ -72,11 +77,13 @@ class PduSocket:
 
     def read(self) -> tuple[int, memoryview]:
         """The next PDU's type and body; the body is valid until the next call. Raises AssociationLost."""
-        self._receive(_HEADER.size)
+        if self._end - self._start < _HEADER.size:
+            self._receive(_HEADER.size)
         kind, length = _HEADER.unpack_from(self._buffer, self._start)
         if length > self._max_length:
             raise ProtocolBroken(f"PDU of {length} bytes, at most {self._max_length} are allowed", UNEXPECTED_PDU)
-        self._receive(_HEADER.size + length)
+        if self._end - self._start < _HEADER.size + length:
+            self._receive(_HEADER.size + length)
         body = self._start + _HEADER.size
         self._start = body + length
         return kind, self._buffer[body : self._start]
@@ -90,13 +97,22 @@ class PduSocket:
         except OSError as reason:
             raise AssociationLost(f"cannot send: {type(reason).__name__}") from reason
 
-    def has_whole(self) -> bool:
-        """Whether the next PDU is here as a whole: `read` will not move what it gave out before."""
-        waiting = self._end - self._start
-        if waiting < _HEADER.size:
-            return False
-        _, length = _HEADER.unpack_from(self._buffer, self._start)
-        return bool(waiting >= _HEADER.size + length)
+    def at_hand(self) -> list[Fragment]:
+        """The data of P-DATA-TF PDUs that are here as a whole, up to the first with more than one fragment.
+
+        Nothing is received: they are valid as long as what `read` gave out before. Empty where `read` has to be asked.
+        """
+        found: list[Fragment] = []
+        buffer, start, end = self._buffer, self._start, self._end
+        while end - start >= _SINGLE.size:
+            kind, length, inner, context_id, control = _SINGLE.unpack_from(buffer, start)
+            after = start + _HEADER.size + length
+            if kind != P_DATA_TF or inner != length - 4 or inner < 2 or after > end or length > self._max_length:
+                break
+            found.append((context_id, control, buffer[start + _SINGLE.size : after]))
+            start = after
+        self._start = start
+        return found
 
     def send_parts(self, parts: Sequence[bytes | memoryview]) -> None:
         """Send all of them, copied by nobody but the system. Raises AssociationLost."""
@@ -140,8 +156,6 @@ class PduSocket:
 
     def _receive(self, needed: int) -> None:
         """Until so many bytes wait to be read; takes whatever has come, as far as there is room."""
-        if self._end - self._start >= needed:
-            return
         if self._start + needed > len(self._buffer) or self._start == self._end:
             rest = self._end - self._start
             self._buffer[:rest] = self._buffer[self._start : self._end]
@@ -171,9 +185,12 @@ def _timeval(seconds: float) -> bytes:
     return _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
 
 
-def fragments(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """The presentation data values of a P-DATA-TF body: context id, control header, data (PS3.8 9.3.5, Annex E)."""
+def fragments(body: memoryview) -> list[Fragment]:
+    """The presentation data values of a P-DATA-TF body, at least one (PS3.8 9.3.5, Annex E). Raises ProtocolBroken."""
+    found: list[Fragment] = []
     position = 0
+    if not body:
+        raise ProtocolBroken("P-DATA-TF without a presentation data value", INVALID_PARAMETER_VALUE)
     while position < len(body):
         if position + _PDV.size > len(body):
             raise ProtocolBroken("P-DATA-TF ends inside an item header", INVALID_PARAMETER_VALUE)
@@ -181,16 +198,17 @@ def fragments(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         end = position + 4 + length
         if length < 2 or end > len(body):
             raise ProtocolBroken("a presentation data value does not fit its PDU", INVALID_PARAMETER_VALUE)
-        yield context_id, control, body[position + _PDV.size : end]
+        found.append((context_id, control, body[position + _PDV.size : end]))
         position = end
+    return found
 
 
 def p_data(context_id: int, control: int, data: bytes, max_pdu: int) -> Iterator[bytes]:
     """P-DATA-TF PDUs with one fragment each, none longer than `max_pdu`."""
     room = max_pdu - _PDV.size
-    pieces: Sequence[bytes] = [data[start : start + room] for start in range(0, len(data), room)] or [b""]
-    for number, piece in enumerate(pieces, start=1):
-        last = LAST if number == len(pieces) else 0
+    for start in range(0, max(1, len(data)), room):
+        piece = data[start : start + room]
+        last = LAST if start + room >= len(data) else 0
         yield (
             _HEADER.pack(P_DATA_TF, _PDV.size + len(piece))
             + _PDV.pack(len(piece) + 2, context_id, control | last)

@@ -12,6 +12,7 @@ from fj_dicom.tags import (
     DEFLATED,
     EXPLICIT,
     IMPLICIT,
+    SHORT_VRS,
     BadDataSet,
     MoreNeeded,
     Unfamiliar,
@@ -111,16 +112,22 @@ class TagScanner:
     def _walk(self, buffer: memoryview) -> None:
         if not self._position and not self._coding.explicit and is_vr(bytes(buffer[4:6])):
             raise Unfamiliar("explicit VR where implicit VR is claimed")
-        while self._position + 8 <= len(buffer):
-            try:
-                tag, value, end = element_at(self._coding, buffer, self._position)
+        size, position, wanted = len(buffer), self._position, self._wanted
+        short = self._coding.short.unpack_from if self._coding.explicit else None
+        try:
+            while position + 8 <= size:
+                if short and (header := short(buffer, position))[2] in SHORT_VRS:  # nearly all elements
+                    tag, value = header[0] << 16 | header[1], position + 8
+                    end = value + header[3]
+                else:
+                    tag, value, end = element_at(self._coding, buffer, position)
                 if tag >> 16 == ITEM_GROUP:
-                    raise BadDataSet(f"an item at {self._position}, outside of a sequence")
-                if tag in self._wanted:
-                    if end > len(buffer):
+                    raise BadDataSet(f"an item at {position}, outside of a sequence")
+                if tag in wanted:
+                    if end > size:
                         return
                     self._take(tag, bytes(buffer[value:end]))
-            except MoreNeeded:
-                return
-            self._tag = tag
-            self._position = end
+                self._tag = tag
+                self._position = position = end
+        except MoreNeeded:
+            return

@@ -88,6 +88,8 @@ class Status:
     @property
     def error_comment(self) -> str:
         """The comment as it may be sent: the default repertoire, no backslash, at most 64 characters."""
+        if not self.comment:
+            return ""
         plain = self.comment.encode("ascii", "replace").decode("ascii").replace("\\", "/")
         return "".join(sign if sign.isprintable() else " " for sign in plain)[:COMMENT_LENGTH]
 

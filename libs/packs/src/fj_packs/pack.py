@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -111,7 +112,13 @@ class Contents:
 
 def is_uid(value: str) -> bool:
     """Whether this is written as a UID is (PS3.5 9.1)."""
-    return len(value) <= _UID_LENGTH and _UID.fullmatch(value) is not None
+    return len(value) <= _UID_LENGTH and _is_uid(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_uid(value: str) -> bool:
+    # Those of class, study and series come with each instance.
+    return _UID.fullmatch(value) is not None
 
 
 def facts_of(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import BinaryIO, Final
 from uuid import UUID
+from zlib import adler32
 
 from xxhash import xxh3_128
 
@@ -50,7 +51,7 @@ def member_header(place: Place, header_sha256: str) -> bytes:
         records["path"] = name
     if place.length >= SIZE_MAX:
         records["size"] = str(place.length)
-    written = b"".join(_record(key, value) for key, value in records.items())
+    written = "".join(_record(key, value) for key, value in records.items()).encode()
     if len(written) > BLOCK:
         raise ValueError(f"tar records of {len(written)} bytes, {BLOCK} were reserved")
     size = place.length if place.length < SIZE_MAX else 0
@@ -61,19 +62,19 @@ def member_header(place: Place, header_sha256: str) -> bytes:
     )
 
 
-def _record(key: str, value: str) -> bytes:
-    """A record of an extended header: its own length in decimal, key and value."""
-    text = f" {key}={value}\n".encode()
+def _record(key: str, value: str) -> str:
+    """A record of an extended header: its own length in decimal, of two digits or three, key and value."""
+    text = f" {key}={value}\n"
     length = len(text) + 2
-    while len(str(length)) + len(text) != length:
-        length += 1
-    return str(length).encode() + text
+    return f"{length if length < 100 else length + 1}{text}"
 
 
 def _header(name: bytes, size: int, mtime: int, kind: bytes) -> bytes:
     """A ustar header. Python's tarfile writes the same one, in sixfold the time of all that is written here."""
     block = _USTAR % (name.ljust(NAME_MAX, b"\0"), size, mtime, b" " * 8, kind)
-    checksum = b"%06o\0" % sum(block)
+    # The sum of the bytes: of Adler-32 it is the lower half less one, as long as it is below 65521 (RFC 1950). Here all
+    # bytes are ASCII, so it is; and it is a tenth of the time of everything in this file.
+    checksum = b"%06o\0" % ((adler32(block) & 0xFFFF) - 1)
     return (block[:_CHECKSUM] + checksum + block[_CHECKSUM + len(checksum) :]).ljust(BLOCK, b"\0")
 
 

@@ -31,6 +31,9 @@ from fj_bench.receivers import (
 )
 
 SLICES: Final = 200
+"""Of each of several senders."""
+SLICES_ALONE: Final = 500
+"""Of a single one: starting `storescu` takes as long as twenty slices."""
 ROUNDS: Final = 7
 SIDE: Final = 512
 SMALL_SIDE: Final = 140
@@ -72,27 +75,28 @@ def measure(site: Ground) -> Iterator[Figure]:
                 running.enter_context(storescp(site, folder / "storescp")),
             ]
             idle = ours.memory / MIB
-            yield from _beside(ours, others, folder, series[:4])
-            yield from _beside(ours, others, folder, series[:1])
+            write_series(folder / "alone", SLICES_ALONE, SIDE)
+            yield from _beside(ours, others, folder, series[:4], SLICES)
+            yield from _beside(ours, others, folder, [folder / "alone"], SLICES_ALONE)
             yield from _untouched(ours, [others[0], others[2]], folder)
             yield from _alone(ours, folder, series, idle)
 
 
-def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[Path]) -> Iterator[Figure]:
+def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[Path], slices: int) -> Iterator[Figure]:
     associations = len(series)
     peers = [ours, *others]
     for peer in peers:
         peer.rates.clear()
         peer.costs.clear()
     for number in range(ROUNDS + 1):
-        # In turns, and in turns first: what the one leaves to be written back is the other's burden.
+        # In turns, and in turns first.
         for peer in (*peers[number % len(peers) :], *peers[: number % len(peers)]):
             before = peer.spent()
-            rate = associations * SLICES / send(peer, series, PROMPT)
+            rate = associations * slices / send(peer, series, PROMPT)
             _forget(folder)
             if number:  # the first round is for warming up: ours has no file to write over yet
                 peer.rates.append(rate)
-                peer.costs.append((peer.spent() - before) / (associations * SLICES))
+                peer.costs.append((peer.spent() - before) / (associations * slices))
     rate = statistics.median(ours.rates)
     for peer in others:
         theirs = statistics.median(peer.rates)
@@ -106,13 +110,17 @@ def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[P
 
 
 def _forget(folder: Path) -> None:
-    """Let the journal's segments count as shipped, as the shipper leaves them; remove what others have stored."""
+    """Let the journal's segments count as shipped, as the shipper leaves them; remove what others have stored.
+
+    What nobody has synced is written back now, and not while the next one is measured.
+    """
     for segment in (folder / "burst").glob("*.tar"):
         segment.rename(segment.with_suffix(".spare"))
     for spare in sorted((folder / "burst").glob("*.spare"))[8:]:
         spare.unlink(missing_ok=True)
     for file in (folder / "storescp").iterdir():
         file.unlink()
+    os.sync()
 
 
 def _untouched(ours: Peer, others: Sequence[Peer], folder: Path) -> Iterator[Figure]:

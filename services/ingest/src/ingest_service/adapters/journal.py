@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,8 +77,11 @@ class FolderJournal:
                 return OpenSegment(folder, study_instance_uid, origin, self._limits.segment_bytes)
             except OSError as error:
                 log.warning("journal's disk passed over", folder=str(folder), error=type(error).__name__)
-        with disk_errors():
+        try:
             return OpenSegment(last, study_instance_uid, origin, self._limits.segment_bytes)
+        except OSError as error:
+            refuse_if_full(error)
+            raise
 
     def is_due(self, segment: OpenSegment) -> bool:
         """Whether a segment has to close now."""
@@ -177,8 +179,7 @@ class FolderWriter:
         try:
             self._seal_if_due()
             segment = self._segment_for(identity.study_instance_uid)
-            with disk_errors():
-                entry = segment.begin(identity, header, alone=alone)
+            entry = segment.begin(identity, header, alone=alone)
             return FolderEntry(entry, self._done, partial(self._check_room, segment))
         except BaseException:
             self._end()
@@ -251,19 +252,25 @@ class FolderEntry:
         self._failed = False
 
     def write(self, *pieces: bytes | memoryview) -> None:
-        with self._disk():
+        try:
             self._entry.write(*pieces)
             self._unchecked += sum(map(len, pieces))
             if self._unchecked > CHECK_BYTES:
                 self._unchecked = 0
                 self._check_room()
+        except BaseException as error:
+            self._fail(error)
+            raise
 
     def view(self) -> memoryview:
         return self._entry.view()
 
     def commit(self) -> None:
-        with self._disk():
+        try:
             self._entry.commit()
+        except BaseException as error:
+            self._fail(error)
+            raise
         self.abandon()
 
     def abandon(self) -> None:
@@ -271,22 +278,12 @@ class FolderEntry:
         if done is not None:
             done(self._failed)
 
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        try:
-            with disk_errors():
-                yield
-        except BaseException:
-            self._failed = True
-            raise
+    def _fail(self, error: BaseException) -> None:
+        self._failed = True
+        refuse_if_full(error)
 
 
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """A disk without room is a refusal; everything else a disk can do is a failure of the service."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise
+def refuse_if_full(error: BaseException) -> None:
+    """Raises NotAccepted where a disk has no room; everything else a disk can do is a failure of the service."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         raise NotAccepted(Reason.OUT_OF_RESOURCES, "the journal's disk is full") from error

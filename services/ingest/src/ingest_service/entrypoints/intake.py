@@ -1,7 +1,6 @@
 """One data set on its way from a door into the journal: found out what it is while it arrives, checked to its end."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from fj_dicom import BadDataSet, TagScanner
@@ -45,14 +44,16 @@ class Intake:
             if self._look(piece, pieces[number:]):
                 return
 
-    def finish(self) -> Identity:
-        """The data set is complete: check it, make it durable, say what it was."""
+    def finish(self) -> None:
+        """The data set is complete: check it, make it durable."""
         entry = self._entry or self._begin(self._head, ())
         if not self._tags.ends_at(self._size):
-            with _understood(), entry.view() as data:
-                self._tags.finish(data)
+            try:
+                with entry.view() as data:
+                    self._tags.finish(data)
+            except BadDataSet as error:
+                raise _not_understood(error) from error
         entry.commit()
-        return self.identity()
 
     def abandon(self) -> None:
         """Keep nothing."""
@@ -63,8 +64,10 @@ class Intake:
         """Whether it is known now what it is; all pieces are written then."""
         # In nearly all data sets the first piece tells; only where it does not, pieces are put together.
         head = self._head + piece if self._head else piece
-        with _understood():
+        try:
             passed = self._tags.feed(memoryview(head))
+        except BadDataSet as error:
+            raise _not_understood(error) from error
         if passed:
             self._begin(head, further)
         elif len(head) > HEAD_MAX:
@@ -92,9 +95,5 @@ class Intake:
         )
 
 
-@contextmanager
-def _understood() -> Iterator[None]:
-    try:
-        yield
-    except BadDataSet as error:
-        raise NotAccepted(Reason.NOT_UNDERSTOOD, f"data set {error}") from error
+def _not_understood(error: BadDataSet) -> NotAccepted:
+    return NotAccepted(Reason.NOT_UNDERSTOOD, f"data set {error}")
