@@ -26,6 +26,8 @@ from ingest_service.adapters.files import (
 
 PIECES_MAX: Final = 1024
 """IOV_MAX."""
+HASHED_MAX: Final = 64 * 1024
+"""Bytes at once: of more, xxhash lets go of the interpreter lock, and winning it back takes longer than hashing them."""
 EARLY: Final = 256 * 1024
 """Bytes of a data set that is alone, of which the disk is told before the sync: it writes them while the next come."""
 
@@ -108,10 +110,14 @@ class OpenEntry:
     def write(self, *pieces: bytes | memoryview) -> None:
         """See `ports.Entry.write`."""
         for piece in pieces:
-            self._checksum.update(piece)
+            for start in range(0, len(piece), HASHED_MAX):
+                self._checksum.update(piece[start : start + HASHED_MAX])
         if self._position == self._content:
             pieces = (self._header, *pieces)
-        self._position += self._pwrite(pieces, self._position)
+        position = self._position + sum(map(len, pieces))
+        # The archive ends here should nothing follow, whatever an abandoned longer member or an older segment left.
+        self._pwrite((*pieces, tar.padding(position - self._content), tar.END), self._position)
+        self._position = position
         if self._begun is not None and self._position - self._begun >= EARLY:
             begin_writing(self._file, self._begun, self._position - self._begun)
             self._begun = self._position
@@ -127,8 +133,6 @@ class OpenEntry:
         if self._position == self._content:
             self.write()  # a data set without any byte
         length = self._position - self._content
-        # The archive ends behind this member, whatever an abandoned longer one or an older segment has left there.
-        self._pwrite((tar.padding(length) + tar.END,), self._position)
         place = Place(
             series_instance_uid=self._identity.series_instance_uid,
             sop_instance_uid=self._identity.sop_instance_uid,
@@ -142,12 +146,11 @@ class OpenEntry:
         os.fdatasync(self._file)
         self._segment.committed(self._position + len(tar.padding(length)))
 
-    def _pwrite(self, pieces: Sequence[bytes | memoryview], offset: int) -> int:
-        """Write all of it, in one go where the system takes it so; how much it was."""
+    def _pwrite(self, pieces: Sequence[bytes | memoryview], offset: int) -> None:
+        """Write all of it, in one go where the system takes it so."""
         wanted = sum(map(len, pieces))
         written = os.pwritev(self._file, pieces[:PIECES_MAX], offset)
         if written < wanted:
             rest = memoryview(b"".join(pieces))
             while written < wanted:
                 written += os.pwrite(self._file, rest[written:], offset + written)
-        return wanted
