@@ -27,7 +27,7 @@ from ingest_service.adapters.files import (
 PIECES_MAX: Final = 1024
 """IOV_MAX."""
 HASHED_MAX: Final = 64 * 1024
-"""Bytes at once: of more, xxhash lets go of the interpreter lock, and winning it back takes longer than hashing them."""
+"""Bytes at once: of more, xxhash lets go of the interpreter lock, and winning it back takes longer than the hashing."""
 EARLY: Final = 256 * 1024
 """Bytes of a data set that is alone, of which the disk is told before the sync: it writes them while the next come."""
 
