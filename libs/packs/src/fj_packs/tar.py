@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO, Final
 from uuid import UUID
@@ -46,17 +47,18 @@ def member_header(place: Place, header_sha256: str) -> bytes:
     """The `HEADER_ROOM` bytes before a member."""
     name = f"{place.series_instance_uid}/{place.sop_instance_uid}"
     moment = place.received_at.timestamp()
-    records = {"mtime": str(moment), DATA_CHECKSUM: place.checksum, HEADER: f"{place.data_offset}:{header_sha256}"}
+    records = _record("mtime", str(moment)) + _record(DATA_CHECKSUM, place.checksum)
+    records += _record(HEADER, f"{place.data_offset}:{header_sha256}")
     if len(name) > NAME_MAX:
-        records["path"] = name
+        records += _record("path", name)
     if place.length >= SIZE_MAX:
-        records["size"] = str(place.length)
-    written = "".join(_record(key, value) for key, value in records.items()).encode()
+        records += _record("size", str(place.length))
+    written = records.encode()
     if len(written) > BLOCK:
         raise ValueError(f"tar records of {len(written)} bytes, {BLOCK} were reserved")
     size = place.length if place.length < SIZE_MAX else 0
     return (
-        _header(b"././@PaxHeader", len(written), 0, b"x")
+        _extended_header(len(written))
         + written.ljust(BLOCK, b"\0")
         + _header(name.encode("ascii")[:NAME_MAX], size, round(moment), b"0")
     )
@@ -67,6 +69,11 @@ def _record(key: str, value: str) -> str:
     text = f" {key}={value}\n"
     length = len(text) + 2
     return f"{length if length < 100 else length + 1}{text}"
+
+
+@lru_cache(maxsize=64)
+def _extended_header(length: int) -> bytes:
+    return _header(b"././@PaxHeader", length, 0, b"x")
 
 
 def _header(name: bytes, size: int, mtime: int, kind: bytes) -> bytes:

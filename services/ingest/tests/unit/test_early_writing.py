@@ -10,6 +10,7 @@ import pytest
 from fj_dicom import file_header
 from fj_packs.pack import Identity
 from ingest_service.adapters import files
+from ingest_service.adapters import journal as module
 from ingest_service.adapters.journal import FolderEntry, FolderWriter, Limits
 from ingest_service.adapters.segment import EARLY
 
@@ -120,7 +121,9 @@ def test_a_small_data_set_is_told_by_its_sync_alone(tmp_path: Path, told: Told) 
     assert told.ranges == []
 
 
-def test_while_several_data_sets_come_only_the_first_of_them_is_told(tmp_path: Path, told: Told) -> None:
+def test_while_several_data_sets_come_only_the_first_of_them_is_told(
+    tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = a_journal(tmp_path, ROOMY)
     writers = [journal.writer(ORIGIN), journal.writer(ORIGIN)]
     first, second = a_data_set(), a_data_set("1.2.4")
@@ -134,6 +137,9 @@ def test_while_several_data_sets_come_only_the_first_of_them_is_told(tmp_path: P
         entry.commit()
     told.bytes.clear()
     third = a_data_set("1.2.4")
+    received(writers[1], third)
+    assert told.bytes == b"", "several senders take turns in being alone"
+    monkeypatch.setattr(module, "ALONE_AFTER_S", 0.0)
     received(writers[1], third)
     assert third.whole.startswith(told.bytes)
     assert told.bytes

@@ -21,6 +21,8 @@ from ingest_service.ports import JournalStatus, SegmentStatus
 
 log = structlog.get_logger(__name__)
 
+ALONE_AFTER_S: Final = 1.0
+"""Several senders take turns in being the only one under way."""
 CHECK_BYTES: Final = 64 * 1024 * 1024
 """After so much of one data set its disk is looked at again: it may be larger than the room that is left."""
 
@@ -48,6 +50,8 @@ class FolderJournal:
         self._writers: set[FolderWriter] = set()
         self._guard = threading.Lock()
         self._under_way = 0
+        self._crowded = float("-inf")
+        """When there were several under way."""
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -98,10 +102,13 @@ class FolderJournal:
             self._on_sealed()
 
     def enter(self) -> bool:
-        """A data set begins; whether it is the only one that is under way here."""
+        """A data set begins; whether there has been no other one under way here, now and for a moment."""
+        now = time.monotonic()
         with self._guard:
             self._under_way += 1
-            return self._under_way == 1
+            if self._under_way > 1:
+                self._crowded = now
+            return now - self._crowded > ALONE_AFTER_S
 
     def leave(self) -> None:
         """It has ended."""
