@@ -95,6 +95,29 @@ async def test_what_a_stream_has_not_given_when_its_request_ends_is_asked_for(
             _ = [piece async for piece in S3Store(torn).stream(key)]
 
 
+async def test_a_stream_does_not_go_on_with_another_object(
+    settings: S3Settings, store: S3Store, key: str, free_port: Callable[[], int]
+) -> None:
+    await store.put(key, bytes(4_000_000))
+    between, port = Between(settings.endpoint), free_port()
+    async with between.listening(port):
+        between.fault = torn_in_the_answer
+        torn = settings.model_copy(update={"endpoint": f"http://127.0.0.1:{port}", "retry_s": 0.0})
+        pieces = S3Store(torn).stream(key)
+        assert not any(await anext(pieces))
+        await store.delete(key)
+        await store.put(key, b"\xff" * 4_000_000)
+        given = bytearray()
+
+        async def go_on() -> None:
+            async for piece in pieces:
+                given.extend(piece)
+
+        with pytest.raises(StoreUnavailable, match="Precondition"):
+            await go_on()
+        assert not any(given)
+
+
 @pytest.mark.parametrize("size", [1000, PART_SIZE + 1], ids=["one request", "multipart"])
 @pytest.mark.parametrize("storage_class", ["STANDARD_IA", None])
 async def test_an_object_has_the_storage_class_that_is_asked_for(

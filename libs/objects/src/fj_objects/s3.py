@@ -123,16 +123,21 @@ class S3Store:
         """See `ObjectStore.stream`.
 
         One request may take `timeout_s`, all of a stream as long as it is long and its reader slow: where a request
-        ends before it has given everything, the rest is asked for, unless it has given nothing.
+        ends before it has given everything, the rest is asked for, unless it has given nothing; of the same object, or
+        of none.
         """
         at, end = (0, None) if cut is None else (cut.offset, cut.offset + cut.length)
+        wanted: GetOptions = {}
         while at != end:
             begun = at
-            wanted: GetOptions | None = None if end is None else {"range": (at, end)}
+            if end is not None:
+                wanted["range"] = (at, end)
             try:
                 with _named_errors(key):
                     result = await obstore.get_async(self._client, key, options=wanted)
                     end = result.meta["size"] if end is None else end
+                    if tag := result.meta["e_tag"]:
+                        wanted["if_match"] = tag
                     async for piece in result.stream(PIECE_SIZE):
                         at += len(piece)
                         yield bytes(piece)
