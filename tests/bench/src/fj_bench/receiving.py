@@ -30,10 +30,9 @@ from fj_bench.receivers import (
     write_series,
 )
 
-SLICES: Final = 200
-"""Of each of several senders."""
-SLICES_ALONE: Final = 500
-"""Of a single one: starting `storescu` takes as long as twenty slices."""
+SLICES: Final = 500
+"""Of each sender, where peers are compared: starting `storescu` takes as long as twenty slices."""
+SLICES_IN_CROWD: Final = 200
 ROUNDS: Final = 7
 SIDE: Final = 512
 SMALL_SIDE: Final = 140
@@ -66,6 +65,9 @@ def measure(site: Ground) -> Iterator[Figure]:
         folder = Path(name)
         series = [folder / "series" / str(number) for number in range(CROWD[-1])]
         for one in series:
+            write_series(one, SLICES_IN_CROWD, SIDE)
+        long = [folder / "long" / str(number) for number in range(4)]
+        for one in long:
             write_series(one, SLICES, SIDE)
         with ExitStack() as running:
             ours, _ = running.enter_context(ingest(site, folder / "burst", "receiver", "receiver"))
@@ -75,14 +77,13 @@ def measure(site: Ground) -> Iterator[Figure]:
                 running.enter_context(storescp(site, folder / "storescp")),
             ]
             idle = ours.memory / MIB
-            write_series(folder / "alone", SLICES_ALONE, SIDE)
-            yield from _beside(ours, others, folder, series[:4], SLICES)
-            yield from _beside(ours, others, folder, [folder / "alone"], SLICES_ALONE)
+            yield from _beside(ours, others, folder, long)
+            yield from _beside(ours, others, folder, long[:1])
             yield from _untouched(ours, [others[0], others[2]], folder)
             yield from _alone(ours, folder, series, idle)
 
 
-def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[Path], slices: int) -> Iterator[Figure]:
+def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[Path]) -> Iterator[Figure]:
     associations = len(series)
     peers = [ours, *others]
     for peer in peers:
@@ -92,11 +93,11 @@ def _beside(ours: Peer, others: Sequence[Peer], folder: Path, series: Sequence[P
         # In turns, and in turns first.
         for peer in (*peers[number % len(peers) :], *peers[: number % len(peers)]):
             before = peer.spent()
-            rate = associations * slices / send(peer, series, PROMPT)
+            rate = associations * SLICES / send(peer, series, PROMPT)
             _forget(folder)
             if number:  # the first round is for warming up: ours has no file to write over yet
                 peer.rates.append(rate)
-                peer.costs.append((peer.spent() - before) / (associations * slices))
+                peer.costs.append((peer.spent() - before) / (associations * SLICES))
     rate = statistics.median(ours.rates)
     for peer in others:
         theirs = statistics.median(peer.rates)
@@ -163,7 +164,7 @@ def _crowd(ours: Peer, folder: Path, series: Sequence[Path]) -> Iterator[Figure]
         for _ in range(CROWD_ROUNDS):
             rounds.append(send_each(ours, series[:count], PROMPT))
             _forget(folder)
-        totals[count] = statistics.median(count * SLICES / max(took) for took in rounds)
+        totals[count] = statistics.median(count * SLICES_IN_CROWD / max(took) for took in rounds)
         fair = statistics.median(statistics.mean(took) / took[0] for took in rounds)
     told = ", ".join(f"{count}: {rate:.0f}/s" for count, rate in totals.items())
     least = min(totals[more] / totals[less] for less, more in itertools.pairwise(CROWD))
