@@ -1,6 +1,7 @@
 """Peers for the tests: pynetdicom as it comes, and one that sends any bytes."""
 
 import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,6 +26,7 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import build_context
 
 TITLE = "FJ_TEST"
+MPPS = "1.2.840.10008.3.1.2.3.3"
 
 
 class Kept:
@@ -141,6 +143,33 @@ def a_store(number: int, data: bytes) -> bytes:
     message = C_STORE_RQ()
     message.primitive_to_message(primitive)
     return b"".join(P_DATA_TF(piece).encode() for piece in message.encode_msg(1, 16384))
+
+
+def message(context_id: int, command: bytes, data: bytes = b"") -> bytes:
+    """A whole DIMSE message as PDUs."""
+    return pdu(context_id, 3, command) + (pdu(context_id, 2, data) if data else b"")
+
+
+def pdu(context_id: int, control: int, data: bytes) -> bytes:
+    length = len(data)
+    return b"\x04\x00%b%b%c%c%b" % (
+        (length + 6).to_bytes(4, "big"),
+        (length + 2).to_bytes(4, "big"),
+        context_id,
+        control,
+        data,
+    )
+
+
+def command_set(*fields: tuple[int, bytes]) -> bytes:
+    def element(number: int, value: bytes) -> bytes:
+        return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
+
+    return b"".join(itertools.starmap(element, fields))
+
+
+def n_create(uid: bytes = MPPS.encode() + b"\0") -> bytes:
+    return command_set((0x0002, uid), (0x0100, b"\x40\x01"), (0x0110, b"\x01\x00"), (0x0800, b"\x01\x00"))
 
 
 class Raw:

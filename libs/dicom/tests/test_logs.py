@@ -12,8 +12,7 @@ from fj_testing import eventually
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from libs.dicom.tests.scu import Raw, a_request, listening
-from libs.dicom.tests.test_scp import MPPS, message, n_create, pdu
+from libs.dicom.tests.scu import MPPS, Raw, a_request, listening, message, n_create, pdu
 
 NAME = b"DOE^JOHN"
 DATA = b"\x10\x00\x10\x00PN\x08\x00" + NAME

@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import Iterable
 
-import pytest
 from fj_dicom import (
     UNCOMPRESSED,
     VERIFICATION,
@@ -23,13 +22,22 @@ from fj_dicom import (
 )
 from fj_testing import eventually
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.association import Association
 
-from libs.dicom.tests.scu import Raw, a_listener, a_request, in_association, listening
+from libs.dicom.tests.scu import (
+    MPPS,
+    Raw,
+    a_listener,
+    a_request,
+    command_set,
+    in_association,
+    listening,
+    message,
+    n_create,
+)
 
 MWL = "1.2.840.10008.5.1.4.31"
-MPPS = "1.2.840.10008.3.1.2.3.3"
 ECHO = (VERIFICATION, UNCOMPRESSED)
 
 
@@ -206,107 +214,6 @@ async def test_a_handler_that_breaks_or_is_late_is_a_failure_without_its_secrets
         assert isinstance(answers, list)
         assert [answer.Status for answer in answers] == [0x0110, 0x0110, 0]
         assert [answer.ErrorComment for answer in answers[:2]] == ["internal error", "no result within 0.2 s"]
-
-
-async def test_a_data_set_that_cannot_be_decoded_is_a_failure(port: int) -> None:
-    async def create(request: Request) -> Answer:
-        request.dataset()
-        return Answer()
-
-    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create})):
-        with Raw(port) as peer:
-            peer.send(a_request(MPPS, str(ExplicitVRLittleEndian)))
-            assert (await asyncio.to_thread(peer.read))[0] == 0x02
-            peer.send(message(1, n_create(), data=b"\x08\x00\x60\x00CS\x0a\x00CT"))
-            kind, body = await asyncio.to_thread(peer.read)
-            assert kind == 0x04
-            assert b"the data set cannot be decoded" in body
-
-
-def message(context_id: int, command: bytes, data: bytes = b"") -> bytes:
-    """A whole DIMSE message as PDUs."""
-    return pdu(context_id, 3, command) + (pdu(context_id, 2, data) if data else b"")
-
-
-def pdu(context_id: int, control: int, data: bytes) -> bytes:
-    length = len(data)
-    return b"\x04\x00%b%b%c%c%b" % (
-        (length + 6).to_bytes(4, "big"),
-        (length + 2).to_bytes(4, "big"),
-        context_id,
-        control,
-        data,
-    )
-
-
-def command_set(*fields: tuple[int, bytes]) -> bytes:
-    def element(number: int, value: bytes) -> bytes:
-        return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
-
-    return b"".join(itertools.starmap(element, fields))
-
-
-def n_create(uid: bytes = MPPS.encode() + b"\0") -> bytes:
-    return command_set((0x0002, uid), (0x0100, b"\x40\x01"), (0x0110, b"\x01\x00"), (0x0800, b"\x01\x00"))
-
-
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\x01\x00\x00\x00\x00\x04abcd",
-        b"\x01\x00\xff\xff\xff\xff",
-        b"\x04\x00\x00\x00\x00\x0a\x00\x00\x00\x06\x01\x03abcd",
-    ],
-)
-async def test_what_is_no_request_is_aborted(port: int, nonsense: bytes) -> None:
-    async with listening(port):
-        with Raw(port) as peer:
-            peer.send(nonsense)
-            assert (await asyncio.to_thread(peer.read))[0] == 0x07
-            assert (await asyncio.to_thread(peer.read))[0] == 0
-        assert await in_association(port, lambda link: link.send_c_echo().Status, ECHO) == 0
-
-
-@pytest.mark.parametrize(
-    "breach",
-    [
-        pdu(1, 2, b"data without a command"),
-        pdu(3, 3, n_create()),
-        pdu(1, 3, b"no command set"),
-        pdu(1, 3, b"\x08\x00\x00\x00\x00\x00\x00\x00"),
-        b"\x04\x00\x00\x00\x00\x06\x00\x00\xff\xff\x01\x03",
-        b"\x04\x00\x00\x00\x00\x03\x00\x00\x00",
-        b"\x04\x00\x00\x00\x00\x00",
-        pdu(1, 3, n_create()) + pdu(1, 0, b"ab") + b"\x04\x00\x00\x00\x00\x00" + pdu(1, 2, b"cd"),
-        pdu(1, 3, n_create()) + pdu(1, 0, b"ab") + pdu(1, 2, bytes(512 * 1024)),
-        b"\x09\x00\x00\x00\x00\x00",
-        pdu(1, 3, n_create()) + b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00",
-    ],
-)
-async def test_a_breach_of_the_protocol_is_aborted(port: int, breach: bytes) -> None:
-    async def create(_: Request) -> Answer:
-        return Answer()
-
-    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create})):
-        with Raw(port) as peer:
-            peer.send(a_request(MPPS, UNCOMPRESSED[0]))
-            assert (await asyncio.to_thread(peer.read))[0] == 0x02
-            peer.send(breach)
-            assert (await asyncio.to_thread(peer.read))[0] == 0x07
-
-
-async def test_a_command_for_another_class_than_its_context_is_refused(port: int) -> None:
-    async def create(_: Request) -> Answer:
-        return Answer()
-
-    async with listening(port, NormalizedService(MPPS, {CommandField.N_CREATE: create})):
-        with Raw(port) as peer:
-            peer.send(a_request(MPPS, UNCOMPRESSED[0]))
-            await asyncio.to_thread(peer.read)
-            peer.send(message(1, n_create(b"1.2.3\0"), b"\x08\x00\x60\x00CS\x02\x00CT"))
-            _, body = await asyncio.to_thread(peer.read)
-            assert b"\x00\x00\x00\x09\x02\x00\x00\x00\x18\x01" in body
 
 
 async def test_a_silent_peer_is_let_go(port: int) -> None:
