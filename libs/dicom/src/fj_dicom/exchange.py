@@ -35,7 +35,7 @@ class Exchange:
 
     def next_command_set(self) -> tuple[int, bytes]:
         """Context id and encoded command set of the next message. Raises Released, AssociationLost."""
-        collected = b""
+        collected = bytearray()
         while True:
             if not self._waiting:
                 self._read(inside=bool(collected))
@@ -46,7 +46,7 @@ class Exchange:
             if len(collected) > COMMAND_SET_MAX:
                 raise ProtocolBroken(f"command set longer than {COMMAND_SET_MAX} bytes", 6)
             if control & pdu.LAST:
-                return context_id, collected
+                return context_id, bytes(collected)
 
     def data(self, context_id: int) -> Iterator[list[memoryview]]:
         """The data set that follows, all fragments together that have come; valid until the next ones are taken."""
