@@ -52,7 +52,8 @@ BARS: Final = {
 """Ratio of the rates, by associations and peer."""
 STEADY: Final = 0.95
 """Of the total with fewer associations, and of the fair share: what nothing but chance takes is 5 % at most."""
-CROWD_ROUNDS: Final = 3
+CROWD_ROUNDS: Final = 7
+"""Two receivers get two senders evenly in one round of two, four of them in three of eight (ingest decision 12)."""
 STALL: Final = 10.0
 GIGABYTE: Final = 1000.0
 IDLE_MIB: Final = 150.0
