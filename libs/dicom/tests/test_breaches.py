@@ -58,6 +58,7 @@ async def test_what_is_no_request_is_aborted(port: int, nonsense: bytes) -> None
         pdu(1, 3, n_create()) + pdu(1, 0, b"ab") + pdu(1, 2, bytes(512 * 1024)),
         b"\x09\x00\x00\x00\x00\x00",
         pdu(1, 3, n_create()) + b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00",
+        pdu(1, 1, b"") + b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00",
     ],
 )
 async def test_a_breach_of_the_protocol_is_aborted(port: int, breach: bytes) -> None:

@@ -110,6 +110,26 @@ async def test_operations_under_way_at_once_are_performed_in_their_order(
     assert kept.data == sent
 
 
+@pytest.mark.parametrize("first", [20_000, 30_000, 39_990])
+async def test_a_data_set_whose_pdus_come_in_halves_is_kept_as_it_was_sent(port: int, first: int) -> None:
+    kept = Kept()
+    data = bytes(range(1, 251)) * 160
+
+    def act() -> None:
+        with Raw(port) as peer:
+            peer.send(a_request(CTImageStorage, ExplicitVRLittleEndian))
+            peer.read()
+            whole = a_store(1, data)
+            peer.send(whole[:first])
+            assert kept.begun.wait(10)
+            peer.send(whole[first:])
+            peer.read()
+
+    async with listening(port, kept.service()):
+        await asyncio.to_thread(act)
+    assert kept.data == [data]
+
+
 async def test_contexts_that_are_not_offered_are_rejected_and_the_senders_order_counts(port: int) -> None:
     async def find(_: Request) -> Iterable[bytes]:
         return ()

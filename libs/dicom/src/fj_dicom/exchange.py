@@ -36,12 +36,14 @@ class Exchange:
     def next_command_set(self) -> tuple[int, bytes]:
         """Context id and encoded command set of the next message. Raises Released, AssociationLost."""
         collected = bytearray()
+        inside = False
         while True:
             if not self._waiting:
-                self._read(inside=bool(collected))
+                self._read(inside=inside)
             context_id, control, fragment = self._waiting.popleft()
             if not control & pdu.COMMAND or context_id not in self.contexts:
                 raise ProtocolBroken("a data set without its command, or a context that was not accepted", 6)
+            inside = True
             collected += fragment
             if len(collected) > COMMAND_SET_MAX:
                 raise ProtocolBroken(f"command set longer than {COMMAND_SET_MAX} bytes", 6)

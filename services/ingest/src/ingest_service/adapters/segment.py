@@ -110,8 +110,9 @@ class OpenEntry:
     def write(self, *pieces: bytes | memoryview) -> None:
         """See `ports.Entry.write`."""
         for piece in pieces:
-            for start in range(0, len(piece), HASHED_MAX):
-                self._checksum.update(piece[start : start + HASHED_MAX])
+            view = memoryview(piece)  # of bytes, slices would be copies
+            for start in range(0, len(view), HASHED_MAX):
+                self._checksum.update(view[start : start + HASHED_MAX])
         if self._position == self._content:
             pieces = (self._header, *pieces)
         position = self._position + sum(map(len, pieces))
