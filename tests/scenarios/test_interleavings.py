@@ -6,6 +6,7 @@ Hypothesis chooses the order; what it finds it makes shorter, down to the few me
 import asyncio
 import itertools
 import os
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -184,8 +185,30 @@ def _cx(exam: Exam) -> str:
     return f"{exam.patient_id}^^^{exam.issuer}^MR"
 
 
-def machine(loop: asyncio.AbstractEventLoop, story: Callable[[], Story]) -> type[RuleBasedStateMachine]:
-    """A state machine whose steps are the messages of a new story, told on this loop."""
+class Stage:
+    """The event loop of the test, for the thread that chooses what comes next."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closed = threading.Event()
+
+    def wait(self, act: Awaitable[None], within: float) -> None:
+        """Until it is done. Raises TimeoutError, also when the test is over."""
+
+        async def acted() -> None:
+            await act
+
+        if self._closed.is_set():
+            raise TimeoutError
+        asyncio.run_coroutine_threadsafe(acted(), self._loop).result(within)
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+        self._closed.set()
+
+
+def machine(stage: Stage, story: Callable[[], Story]) -> type[RuleBasedStateMachine]:
+    """A state machine whose steps are the messages of a new story."""
 
     class Interleaving(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -206,20 +229,14 @@ def machine(loop: asyncio.AbstractEventLoop, story: Callable[[], Story]) -> type
             self._tell(choice.draw(sampled_from(sorted(self.story.sent))))
 
         def _tell(self, name: str) -> None:
-            self._wait(self.story.tells(name), ONE_MESSAGE)
-
-        def _wait(self, act: Awaitable[None], within: float) -> None:
-            async def acted() -> None:
-                await act
-
-            asyncio.run_coroutine_threadsafe(acted(), loop).result(within)
+            stage.wait(self.story.tells(name), ONE_MESSAGE)
 
         def teardown(self) -> None:
             while self.waiting:
                 for name in self.story.ready(self.waiting):
                     self._tell(name)
                     self.waiting.remove(name)
-            self._wait(self.story.ends(), 600)
+            stage.wait(self.story.ends(), 600)
 
     return Interleaving
 
@@ -227,7 +244,8 @@ def machine(loop: asyncio.AbstractEventLoop, story: Callable[[], Story]) -> type
 async def test_all_doors_agree_whatever_the_order_of_arrival(clinic: Clinic, whole_stack: Any, events: Log) -> None:
     appointments = MllpClient("127.0.0.1", whole_stack.ports["SCHEDULING_MLLP_PORT"])
     play = partial(Play, clinic, appointments, False, _at_once)
-    made = machine(asyncio.get_running_loop(), lambda: Story(play(), events))
+    stage = Stage()
+    made = machine(stage, lambda: Story(play(), events))
     wanted = settings(
         max_examples=EXAMPLES,
         stateful_step_count=24,
@@ -236,7 +254,10 @@ async def test_all_doors_agree_whatever_the_order_of_arrival(clinic: Clinic, who
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    await asyncio.to_thread(run_state_machine_as_test, made, settings=wanted)
+    try:
+        await asyncio.to_thread(run_state_machine_as_test, made, settings=wanted)
+    finally:
+        stage.close()
 
 
 async def _at_once() -> None:

@@ -72,12 +72,13 @@ async def outcomes(request: pytest.FixtureRequest, whole_stack: Stack, clinic: C
     appointments = MllpClient("127.0.0.1", whole_stack.ports["SCHEDULING_MLLP_PORT"])
     doubled = request.param == "doubled"
     plays = {name: Play(clinic, appointments, doubled, partial(pause.wait, name)) for name in wanted}
-    playing = asyncio.gather(*(ended(name, play, pause) for name, play in plays.items()))
-    await pause.all_there.wait()
-    if request.param == "restarted":
-        await asyncio.to_thread(restart, whole_stack)
-    pause.over.set()
-    problems = dict(zip(plays, await playing, strict=True))
+    async with asyncio.TaskGroup() as department:
+        playing = {name: department.create_task(ended(name, play, pause)) for name, play in plays.items()}
+        await pause.all_there.wait()
+        if request.param == "restarted":
+            await asyncio.to_thread(restart, whole_stack)
+        pause.over.set()
+    problems = {name: task.result() for name, task in playing.items()}
     yield Outcomes(problems, [exam for name, play in plays.items() if not problems[name] for exam in play.exams])
     await appointments.close()
 

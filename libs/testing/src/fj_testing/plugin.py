@@ -12,9 +12,16 @@ from fj_local.postgres import Server
 from fj_local.stack import Stack as WholeStack
 
 from fj_testing.feed import Feed
+from fj_testing.limits import end_by_cancellation
 from fj_testing.log import Log
 from fj_testing.processes import Services
 from fj_testing.stack import S3, Stack, own_stack, own_whole_stack
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests that are coroutines end by cancellation, before pytest-timeout's limit."""
+    end_by_cancellation(item)
 
 
 @pytest.fixture(scope="session")

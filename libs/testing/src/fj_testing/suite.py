@@ -1,7 +1,7 @@
 """`make test`: everything once, on servers of its own, each service's tests in an environment of that service alone.
 
 A service's own environment holds what its pyproject declares and no more, so an import that it does not declare fails.
-What is shared, with the stories of the whole, keeps two cores busy. The services' groups wait most of the time, so
+The stories of the whole keep two cores busy, and run alone. All other groups wait most of the time, so
 `FJ_TEST_AT_ONCE` of them run side by side; each line says whose it is, and the summary repeats what failed.
 """
 
@@ -18,7 +18,9 @@ from typing import Final
 
 from fj_testing.stack import own_stack
 
-_SHARED: Final = ("libs", "deploy", "tests")
+_STORIES: Final = "stories"
+_OF_ALL: Final = {_STORIES: ("tests",), "shared": ("libs", "deploy")}
+"""Groups in the full environment."""
 _AT_ONCE: Final = int(os.environ.get("FJ_TEST_AT_ONCE", "2"))
 
 
@@ -48,9 +50,9 @@ def main(only: Sequence[str]) -> int:
     Each group has servers of its own: a broker that has seen every topic of every test runs out of open files.
     """
     groups = [group for group in _groups(Path.cwd()) if not only or group.name in only]
-    outcomes = [_on_servers_of_its_own(group) for group in groups if group.package is None]
+    outcomes = [_on_servers_of_its_own(group) for group in groups if group.name == _STORIES]
     with ThreadPoolExecutor(_AT_ONCE) as lanes:
-        outcomes += lanes.map(_on_servers_of_its_own, (group for group in groups if group.package is not None))
+        outcomes += lanes.map(_on_servers_of_its_own, (group for group in groups if group.name != _STORIES))
     print("\n=== summary")
     for group, outcome in zip(groups, outcomes, strict=True):
         print(f"{group.name:<12} {outcome.last_line}", *outcome.failed, sep="\n  ")
@@ -58,8 +60,9 @@ def main(only: Sequence[str]) -> int:
 
 
 def _groups(root: Path) -> Iterator[Group]:
-    """What is shared comes first, then the services; those that take longest begin first."""
-    yield Group("shared", tuple(name for name in _SHARED if (root / name).is_dir()), root / ".venv")
+    """The stories come first; of the others, those begin first that take longest."""
+    for name, folders in _OF_ALL.items():
+        yield Group(name, tuple(folder for folder in folders if (root / folder).is_dir()), root / ".venv")
     for service in sorted((root / "services").iterdir(), key=_number_of_tests, reverse=True):
         if (service / "tests").is_dir():
             package = f"{service.name.replace('_', '-')}-service"
